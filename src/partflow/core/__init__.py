@@ -1,0 +1,1 @@
+"""The vocabulary every room speaks: records, names, units, geometry, files, errors."""

@@ -1,0 +1,253 @@
+"""Detectors as data: geometry, field, cells, media, resolutions. CLIC is the default.
+
+Lengths in mm, energies in GeV, field in T. The calorimeter is a nested box: a barrel for
+abs(z) < `ecal.endcap_z`, planes beyond it; layers are grouped. `Geometry` is the same as
+plain numbers, for compiled kernels.
+
+Sources: geometry from k4geo CLIC_o3_v14; digitisation from CLICPerformance
+clicReconstruction.xml; tracking resolutions from the fits to full simulation in
+delphes_card_CLICdet_Stage1.tcl (arXiv:1909.12728, 1812.07337); shower media from the
+layer structure. Grouping of four layers and 2x2 ECAL cells are choices of ours, made for
+a few thousand hits per event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+from partflow.core.errors import ConfigError
+
+LIGHT_SPEED = 0.000299792458
+"""Bending power [GeV/(T mm)]: pt = LIGHT_SPEED * field * radius."""
+
+ECAL, HCAL, MUON = 0, 1, 2
+BARREL, ENDCAP = 0, 1
+FACE_NONE, FACE_BARREL, FACE_ENDCAP = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Calorimeter:
+    """One sampling calorimeter: barrel, endcap, layer groups, medium, digitisation."""
+
+    inner_radius: float
+    """Inner radius of the barrel [mm]."""
+    depth: float
+    """Thickness of barrel and endcap [mm]."""
+    endcap_z: float
+    """abs(z) at which the endcap begins [mm]."""
+    endcap_outer_radius: float
+    """Outer radius of the endcap [mm]."""
+    num_groups: int
+    """Layer groups along the depth."""
+    layers_per_group: int
+    """Layers read out as one group."""
+    cell_size: float
+    """Side of a cell [mm]."""
+    radiation_length: float
+    """Effective X0 [mm]."""
+    moliere_radius: float
+    """Effective Moliere radius [mm]."""
+    critical_energy: float
+    """Effective critical energy [GeV]."""
+    interaction_length: float
+    """Effective nuclear interaction length [mm]."""
+    effective_z: float
+    """Effective atomic number."""
+    sampling_frequency: float
+    """Radiation lengths per layer, inverse: layer pitch over X0 (1/F_s of hep-ex/0001020)."""
+    electron_response: float
+    """e_hat = 1/(1 + 0.007 (Z_absorber - Z_active)) of hep-ex/0001020."""
+    mip_energy: float
+    """EM-scale energy of a minimum ionising particle in one layer [GeV]."""
+    threshold: float
+    """Energy below which a hit is dropped [GeV]."""
+    sampling_term: float
+    """Stochastic term of the energy resolution for EM showers [sqrt(GeV)]."""
+
+    @property
+    def group_thickness(self) -> float:
+        """Thickness of a layer group [mm]."""
+        return self.depth / self.num_groups
+
+    @property
+    def layer_pitch(self) -> float:
+        """Thickness of one layer [mm]."""
+        return self.group_thickness / self.layers_per_group
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Efficiency, resolution and material of the tracking detectors."""
+
+    layer_radii: tuple[float, ...] = (31.0, 44.0, 58.0, 127.0, 340.0, 554.0, 819.0, 1153.0, 1486.0)
+    """Radii of the barrel layers [mm]; a vertex double layer counts as one (CLICdet note)."""
+    eta_edges: tuple[float, ...] = (0.18, 0.45, 0.88, 1.32, 1.74)
+    """Upper edges in abs(eta) of the resolution table; the last row is beyond them."""
+    curvature_term: tuple[float, ...] = (1.33e-5, 1.28e-5, 1.17e-5, 1.12e-5, 8.56e-5, 1.71e-4)
+    """a [1/GeV] in sigma(pt)/pt = sqrt((a pt)^2 + b^2)."""
+    scattering_term: tuple[float, ...] = (0.00209, 0.00221, 0.00255, 0.00392, 0.0149, 0.0298)
+    """b in sigma(pt)/pt."""
+    electron_scattering_factor: float = 1.4
+    """Factor on b for electrons, which also radiate."""
+    radiation_lengths: float = 0.12
+    """Radial thickness of the tracker at 90 degrees, in X0."""
+    interaction_lengths: float = 0.035
+    """The same in nuclear interaction lengths."""
+    max_efficiency: float = 0.995
+    """Plateau of the track-finding efficiency."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector: what the simulation, the reconstruction and the labels need to know of it."""
+
+    name: str
+    magnetic_field: float
+    """Solenoid field along +z [T], uniform in tracker and calorimeters."""
+    ecal: Calorimeter
+    hcal: Calorimeter
+    endcap_inner_radius: float
+    """Particles that reach the endcap face below this radius are lost [mm]."""
+    hcal_inner_radius_cut: float
+    """Inner radius of the calorimeter endcap material [mm]."""
+    ring_z: float
+    """abs(z) at which the HCAL ring outside the ECAL endcap begins [mm]."""
+    max_path: float = 20000.0
+    """A looper with a longer path to the calorimeter is dropped [mm]."""
+    tracker: Tracker = field(default_factory=Tracker)
+
+    def __post_init__(self) -> None:
+        if self.magnetic_field <= 0:
+            raise ConfigError(f"{self.name}: field {self.magnetic_field} T; it must be positive")
+        for name, part in (("ecal", self.ecal), ("hcal", self.hcal)):
+            for key, value in asdict(part).items():
+                if not value > 0:
+                    raise ConfigError(f"{self.name}: {name}.{key} = {value}; it must be positive")
+            if part.inner_radius + part.depth > part.endcap_outer_radius + 1.0:
+                raise ConfigError(
+                    f"{self.name}: {name} barrel ends at r = {part.inner_radius + part.depth} mm, "
+                    f"beyond its endcap ({part.endcap_outer_radius} mm)"
+                )
+        if self.hcal.inner_radius < self.ecal.inner_radius + self.ecal.depth:
+            raise ConfigError(f"{self.name}: the HCAL barrel begins inside the ECAL barrel")
+
+    @property
+    def gap(self) -> float:
+        """Distance between ECAL and HCAL barrel [mm], without material."""
+        return self.hcal.inner_radius - self.ecal.inner_radius - self.ecal.depth
+
+    def geometry(self) -> Geometry:
+        """The numbers that compiled kernels need, as a flat named tuple."""
+        return Geometry(
+            bending=LIGHT_SPEED * self.magnetic_field,
+            barrel_r=self.ecal.inner_radius,
+            endcap_z=self.ecal.endcap_z,
+            ecal_depth=self.ecal.depth,
+            gap=self.gap,
+            hcal_depth=self.hcal.depth,
+            ecal_group=self.ecal.group_thickness,
+            hcal_group=self.hcal.group_thickness,
+            ecal_groups=self.ecal.num_groups,
+            hcal_groups=self.hcal.num_groups,
+            ecal_cell=self.ecal.cell_size,
+            hcal_cell=self.hcal.cell_size,
+            endcap_inner_r=self.endcap_inner_radius,
+            endcap_material_r=self.hcal_inner_radius_cut,
+            ecal_endcap_r=self.ecal.endcap_outer_radius,
+            hcal_endcap_r=self.hcal.endcap_outer_radius,
+            ring_z=self.ring_z,
+            max_path=self.max_path,
+        )
+
+    def fingerprint(self) -> str:
+        """Hash of every constant: a calibration belongs to one fingerprint."""
+        return hashlib.blake2b(
+            json.dumps(asdict(self), sort_keys=True).encode(), digest_size=8
+        ).hexdigest()
+
+
+class Geometry(NamedTuple):
+    """`Detector` as plain numbers; numba passes it by field name. Lengths in mm."""
+
+    bending: float
+    """LIGHT_SPEED * field [GeV/mm]: radius = pt / (bending * abs(charge))."""
+    barrel_r: float
+    endcap_z: float
+    ecal_depth: float
+    gap: float
+    hcal_depth: float
+    ecal_group: float
+    hcal_group: float
+    ecal_groups: int
+    hcal_groups: int
+    ecal_cell: float
+    hcal_cell: float
+    endcap_inner_r: float
+    endcap_material_r: float
+    ecal_endcap_r: float
+    hcal_endcap_r: float
+    ring_z: float
+    max_path: float
+
+
+CLIC = Detector(
+    name="clic",
+    magnetic_field=4.0,
+    ecal=Calorimeter(
+        inner_radius=1500.0,
+        depth=202.0,
+        endcap_z=2307.0,
+        endcap_outer_radius=1702.0,
+        num_groups=10,
+        layers_per_group=4,
+        cell_size=10.2,
+        radiation_length=202.0 / 22.0,
+        moliere_radius=20.0,
+        critical_energy=0.0090,
+        interaction_length=202.0,
+        effective_z=65.0,
+        sampling_frequency=5.05 / (202.0 / 22.0),
+        electron_response=0.704,
+        mip_energy=0.0055,
+        threshold=0.5 * 0.0055,
+        sampling_term=0.160,
+    ),
+    hcal=Calorimeter(
+        inner_radius=1740.0,
+        depth=1590.0,
+        endcap_z=2547.0,
+        endcap_outer_radius=3330.0,
+        num_groups=15,
+        layers_per_group=4,
+        cell_size=30.0,
+        radiation_length=24.5,
+        moliere_radius=27.0,
+        critical_energy=0.0217,
+        interaction_length=1590.0 / 7.5,
+        effective_z=24.0,
+        sampling_frequency=26.5 / 24.5,
+        electron_response=0.877,
+        mip_energy=0.0245,
+        threshold=0.3 * 0.0245,
+        sampling_term=0.25,
+    ),
+    endcap_inner_radius=260.0,
+    hcal_inner_radius_cut=250.0,
+    ring_z=2335.0,
+)
+"""CLICdet (CLIC_o3_v14), simplified."""
+
+DETECTORS = {CLIC.name: CLIC}
+
+
+def detector(name: str) -> Detector:
+    """The detector of that name.
+
+    Raises ConfigError for a name that is not in DETECTORS.
+    """
+    if name not in DETECTORS:
+        raise ConfigError(f"detector {name!r} is unknown; choose one of {', '.join(DETECTORS)}")
+    return DETECTORS[name]

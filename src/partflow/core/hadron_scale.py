@@ -1,0 +1,130 @@
+"""The hadronic energy scale: software compensation over bins of the hit energy.
+
+Hits are sorted into four bins of their EM-scale energy per calorimeter. The energy of a set
+of hits with bin sums S_b and total S is
+
+    e = sum_b S_b (w0_b + w1_b l + w2_b l^2),   l = clip(ln max(S, 0.3), -1, 4.5),
+
+at least S/4, times a correction interpolated in ln e that makes the median response 1.
+Dense (EM-like) hits weigh less than sparse ones, which brings h/e towards one. It is
+additive in hits: clusters merge by adding their bin sums. Photons and electrons use S.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from partflow.core.detector import ECAL, Detector
+from partflow.core.errors import ConfigError
+from partflow.core.records import Array
+
+ECAL_BIN_EDGES = (0.03, 0.10, 0.40)  # GeV per hit
+HCAL_BIN_EDGES = (0.12, 0.35, 1.0)  # GeV per hit
+NUM_BINS = len(ECAL_BIN_EDGES) + len(HCAL_BIN_EDGES) + 2
+_LOG_FLOOR, _LOG_MIN, _LOG_MAX = 0.3, -1.0, 4.5
+_MIN_FRACTION = 0.25
+
+
+class ScaleConstants(NamedTuple):
+    """The fitted numbers, as kernels take them."""
+
+    weights: Array
+    """[3, bin]: w0, w1, w2."""
+    log_energy: Array
+    """[node]: ln e of the correction's nodes."""
+    correction: Array
+    """[node]: factor at the nodes."""
+
+
+@dataclass(frozen=True)
+class HadronScale:
+    """Constants of the hadronic scale and the detector they were fitted for."""
+
+    constants: ScaleConstants
+    fingerprint: str
+
+    def energy(self, bin_sums: Array) -> Array:
+        """Hadronic energy [GeV] of sets of hits with `bin_sums` [set, bin]."""
+        return hadronic_energies(np.atleast_2d(bin_sums).astype(np.float64), self.constants)
+
+
+def load_hadron_scale(detector: Detector) -> HadronScale:
+    """The fitted scale of a detector.
+
+    Raises ConfigError if there is none, or if it was fitted for other detector constants.
+    """
+    path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
+    if not path.is_file():
+        raise ConfigError(f"{detector.name}: no hadronic scale; fit one for this detector first")
+    stored = json.loads(path.read_text())
+    if stored["fingerprint"] != detector.fingerprint():
+        raise ConfigError(
+            f"{detector.name}: its hadronic scale was fitted for other detector constants "
+            f"({stored['fingerprint']}, now {detector.fingerprint()}); fit it again"
+        )
+    constants = ScaleConstants(
+        *(np.array(stored[key], dtype=np.float64) for key in ScaleConstants._fields)
+    )
+    return HadronScale(constants, stored["fingerprint"])
+
+
+def energy_bin(energy: Array, subdetector: Array) -> Array:
+    """Bin (0-3 ECAL, 4-7 HCAL and other) of each hit."""
+    ecal = np.searchsorted(ECAL_BIN_EDGES, energy)
+    hcal = np.searchsorted(HCAL_BIN_EDGES, energy) + len(ECAL_BIN_EDGES) + 1
+    return np.where(np.asarray(subdetector) == ECAL, ecal, hcal)
+
+
+def bin_sums(energy: Array, subdetector: Array, group: Array, num_groups: int) -> Array:
+    """Energy per bin [group, bin] of hits that belong to `group` (negative: to none)."""
+    belongs = np.asarray(group) >= 0
+    flat = np.asarray(group)[belongs] * NUM_BINS + energy_bin(energy, subdetector)[belongs]
+    sums = np.bincount(flat, np.asarray(energy, np.float64)[belongs], num_groups * NUM_BINS)
+    return sums.reshape(num_groups, NUM_BINS)
+
+
+@njit(cache=True)
+def hadronic_energy(sums, constants):  # type: ignore[no-untyped-def]
+    """Hadronic energy [GeV] of one set of hits with `sums` [bin]; for kernels."""
+    total = 0.0
+    for b in range(NUM_BINS):
+        total += sums[b]
+    if total <= 0.0:
+        return 0.0
+    log_total = min(max(math.log(max(total, _LOG_FLOOR)), _LOG_MIN), _LOG_MAX)
+    weights = constants.weights
+    energy = 0.0
+    for b in range(NUM_BINS):
+        energy += sums[b] * (
+            weights[0, b] + weights[1, b] * log_total + weights[2, b] * log_total * log_total
+        )
+    energy = max(energy, _MIN_FRACTION * total)
+    return energy * _interpolate(math.log(energy), constants.log_energy, constants.correction)
+
+
+@njit(cache=True)
+def hadronic_energies(sums, constants):  # type: ignore[no-untyped-def]
+    """`hadronic_energy` of every row of `sums` [set, bin]."""
+    energies = np.empty(len(sums))
+    for i in range(len(sums)):
+        energies[i] = hadronic_energy(sums[i], constants)
+    return energies
+
+
+@njit(cache=True)
+def _interpolate(x, nodes, values):  # type: ignore[no-untyped-def]
+    """Linear, constant beyond the ends (np.interp allocates in a kernel)."""
+    if x <= nodes[0]:
+        return values[0]
+    for i in range(1, len(nodes)):
+        if x < nodes[i]:
+            t = (x - nodes[i - 1]) / (nodes[i] - nodes[i - 1])
+            return values[i - 1] + t * (values[i] - values[i - 1])
+    return values[-1]

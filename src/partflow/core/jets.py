@@ -1,0 +1,81 @@
+"""Jets of flat four-vectors, event by event, by fastjet: one definition for labels and judging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import awkward as ak
+import fastjet
+import numpy as np
+
+from partflow.core.errors import DataError
+from partflow.core.kinematics import eta_from_momentum
+from partflow.core.records import JETS, Array, Collection, offsets_from_counts
+
+
+@dataclass(frozen=True)
+class JetDefinition:
+    """Generalised-kt algorithm for e+e- (`ee_genkt`), anti-kt like with power -1."""
+
+    radius: float = 0.4
+    """Angular radius R [rad]."""
+    power: float = -1.0
+    """Power of the energy in the distance measure."""
+    min_pt: float = 5.0
+    """Jets below this transverse momentum are dropped [GeV]."""
+
+
+def cluster_jets(
+    offsets: Array,
+    px: Array,
+    py: Array,
+    pz: Array,
+    energy: Array,
+    definition: JetDefinition | None = None,
+) -> tuple[Collection, Array]:
+    """Jets of each event by decreasing pt, and the jet of each input.
+
+    `offsets` [event + 1] delimit the events of the flat inputs [object] (GeV). Returns the
+    jets and, [object], the index of an object's jet within its event, -1 where the object's
+    jet is below `min_pt`. Raises DataError where an input is not finite.
+    """
+    definition = definition or JetDefinition()
+    momenta = {"px": px, "py": py, "pz": pz, "E": energy}
+    for name, values in momenta.items():
+        if not np.all(np.isfinite(values)):
+            raise DataError(f"jets: {np.sum(~np.isfinite(values))} values of {name} not finite")
+    counts = np.diff(offsets)
+    inputs = ak.zip(
+        {k: ak.unflatten(np.asarray(v, np.float64), counts) for k, v in momenta.items()},
+        with_name="Momentum4D",
+    )
+    sequence = fastjet.ClusterSequence(
+        inputs,
+        fastjet.JetDefinition(fastjet.ee_genkt_algorithm, definition.radius, definition.power),
+    )
+    found = sequence.inclusive_jets(definition.min_pt)
+    constituents = sequence.constituent_index(definition.min_pt)
+    jet_counts = ak.to_numpy(ak.num(found)).astype(np.int64)
+    event = np.repeat(np.arange(len(counts)), jet_counts)
+    jet_px, jet_py, jet_pz, jet_energy = (
+        ak.to_numpy(ak.flatten(found[k])).astype(np.float64) for k in ("px", "py", "pz", "E")
+    )
+    pt = np.hypot(jet_px, jet_py)
+    order = np.lexsort((-pt, event))
+    jet_offsets = offsets_from_counts(jet_counts)
+    rank_in_event = np.empty(len(order), dtype=np.int64)
+    rank_in_event[order] = np.arange(len(order)) - jet_offsets[:-1][event]
+
+    jet_of_object = np.full(int(offsets[-1]), -1, dtype=np.int64)
+    num_constituents = ak.to_numpy(ak.flatten(ak.num(constituents, axis=2))).astype(np.int64)
+    flat = ak.to_numpy(ak.flatten(constituents, axis=None)).astype(np.int64)
+    jet = np.repeat(np.arange(len(event)), num_constituents)
+    jet_of_object[np.asarray(offsets)[:-1][event[jet]] + flat] = rank_in_event[jet]
+
+    columns = {
+        "pt": pt[order],
+        "eta": eta_from_momentum(jet_px, jet_py, jet_pz)[order],
+        "phi": np.arctan2(jet_py, jet_px)[order],
+        "energy": jet_energy[order],
+    }
+    return Collection(JETS, jet_offsets, columns), jet_of_object

@@ -1,0 +1,85 @@
+"""PDG ids to what a detector can tell apart: class, charge, mass (from package `particle`)."""
+
+from __future__ import annotations
+
+import numpy as np
+from particle import Particle, ParticleNotFound
+from particle.pdgid import charge as pdg_charge
+from particle.pdgid import is_nucleus, is_valid
+
+from partflow.core.errors import DataError
+from partflow.core.records import Array
+
+CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = 211, 130, 22, 11, 13
+CLASSES = (0, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
+"""Classes in the order of the published one-hot index; 0 is no particle."""
+CLASS_NAMES = {
+    CHARGED_HADRON: "charged_hadron",
+    NEUTRAL_HADRON: "neutral_hadron",
+    PHOTON: "photon",
+    ELECTRON: "electron",
+    MUON: "muon",
+}
+NEUTRINOS = (12, 14, 16)
+PION_MASS = 0.13957039  # GeV, PDG 2024
+KAON0_MASS = 0.497611  # GeV, PDG 2024
+
+
+def is_neutrino(pdg_id: Array) -> Array:
+    """Whether each particle is a neutrino."""
+    return np.isin(np.abs(pdg_id), NEUTRINOS)
+
+
+def charges(pdg_id: Array) -> Array:
+    """Electric charge [e] of each particle.
+
+    Raises DataError for an id that is no PDG id, or whose charge is fractional.
+
+    >>> charges(np.array([22, 11, -211, 3112, 1000020040])).tolist()
+    [0, -1, -1, -1, 2]
+    """
+    unique, inverse = np.unique(np.asarray(pdg_id), return_inverse=True)
+    table = np.empty(len(unique), dtype=np.int8)
+    for i, code in enumerate(unique.tolist()):
+        charge = pdg_charge(code) if is_valid(code) else None
+        if charge is None or charge != int(charge):
+            raise DataError(f"PDG id {code}: not a particle a detector can meet")
+        table[i] = int(charge)
+    return table[inverse]
+
+
+def masses(pdg_id: Array) -> Array:
+    """Mass [GeV] of each particle; a nucleus without an entry gets A x 0.9315 GeV.
+
+    >>> masses(np.array([22, 211])).round(4).tolist()
+    [0.0, 0.1396]
+    """
+    unique, inverse = np.unique(np.asarray(pdg_id), return_inverse=True)
+    return np.array([_mass(code) for code in unique.tolist()])[inverse]
+
+
+def _mass(code: int) -> float:
+    try:
+        mass = Particle.from_pdgid(code).mass
+    except ParticleNotFound:
+        if not is_nucleus(code):
+            raise DataError(f"PDG id {code}: unknown to the particle data group's table") from None
+        return (abs(code) // 10 % 1000) * 0.9315  # GeV, one atomic mass unit a nucleon
+    return (mass or 0.0) / 1000.0
+
+
+def classes(pdg_id: Array, charge: Array) -> Array:
+    """Class (see CLASSES) of each particle: 22, 11, 13 kept, else 211 or 130 by charge."""
+    kind = np.abs(pdg_id)
+    hadron = np.where(np.asarray(charge) != 0, CHARGED_HADRON, NEUTRAL_HADRON)
+    return np.where(np.isin(kind, (PHOTON, ELECTRON, MUON)), kind, hadron)
+
+
+def class_index(pdg_class: Array) -> Array:
+    """Index in CLASSES of each class.
+
+    >>> class_index(np.array([0, 13, 211])).tolist()
+    [0, 5, 1]
+    """
+    order = np.argsort(CLASSES)
+    return order[np.searchsorted(np.array(CLASSES)[order], pdg_class)]
