@@ -6,8 +6,9 @@ The only file of this room that imports torch. A `Batch` is what a network sees;
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from partflow.core.features import CLUSTER, TRACK, TrackFeature, feature_matrix
 from partflow.core.records import Array, Collection
+
+AnyBatch = TypeVar("AnyBatch", bound="Batch")
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,18 @@ class Batch:
         """Whether each element is a cluster."""
         return self.features[:, TrackFeature.TYPE] == CLUSTER
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+    def to(self: AnyBatch, device: torch.device | str, non_blocking: bool = False) -> AnyBatch:
         """The same batch on another device."""
         return self._with_tensors(lambda x: x.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> Self:
+    def pin_memory(self: AnyBatch) -> AnyBatch:
         """The same batch in page-locked memory, from where copies to a GPU run alongside."""
         return self._with_tensors(Tensor.pin_memory)
 
-    def _with_tensors(self, function) -> Self:
+    def _with_tensors(self: AnyBatch, function: Callable[[Tensor], Tensor]) -> AnyBatch:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{n: function(v) for n, v in values.items() if torch.is_tensor(v)})
+        changed: dict[str, Any] = {n: function(v) for n, v in values.items() if torch.is_tensor(v)}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
