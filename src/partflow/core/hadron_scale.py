@@ -91,7 +91,7 @@ def bin_sums(energy: Array, subdetector: Array, group: Array, num_groups: int) -
 
 
 @njit(cache=True)
-def hadronic_energy(sums, constants):  # type: ignore[no-untyped-def]
+def hadronic_energy(sums, constants):
     """Hadronic energy [GeV] of one set of hits with `sums` [bin]; for kernels."""
     total = 0.0
     for b in range(NUM_BINS):
@@ -110,7 +110,7 @@ def hadronic_energy(sums, constants):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def hadronic_energies(sums, constants):  # type: ignore[no-untyped-def]
+def hadronic_energies(sums, constants):
     """`hadronic_energy` of every row of `sums` [set, bin]."""
     energies = np.empty(len(sums))
     for i in range(len(sums)):
@@ -119,7 +119,7 @@ def hadronic_energies(sums, constants):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _interpolate(x, nodes, values):  # type: ignore[no-untyped-def]
+def _interpolate(x, nodes, values):
     """Linear, constant beyond the ends (np.interp allocates in a kernel)."""
     if x <= nodes[0]:
         return values[0]

@@ -319,7 +319,9 @@ class Collection:
         rows = list(events)
         counts = [len(np.atleast_1d(r[schema.names[0]])) for r in rows]
         columns = {
-            f.name: np.concatenate([np.empty(0, f.dtype), *(np.atleast_1d(r[f.name]) for r in rows)])
+            f.name: np.concatenate(
+                [np.empty(0, f.dtype), *(np.atleast_1d(r[f.name]) for r in rows)]
+            )
             for f in schema.fields
         }
         return cls(schema, offsets_from_counts(np.array(counts, dtype=np.int64)), columns)

@@ -181,25 +181,46 @@ def iterate_events(
     path: Path, stage: str, collections: Sequence[str] | None = None
 ) -> Iterator[Events]:
     """Events of a file or folder, one row group at a time; an empty stage gives one empty run."""
-    names = list(STAGES[stage]) if collections is None else list(collections)
     for file in shards(path, stage):
-        try:
-            with pq.ParquetFile(file) as parquet:
-                for group in range(max(parquet.num_row_groups, 1)):
-                    columns = ["event_id", "process", *names]
-                    table = (
-                        parquet.read_row_group(group, columns=columns)
-                        if parquet.num_row_groups
-                        else parquet.schema_arrow.empty_table().select(columns)
-                    )
-                    yield _from_arrow(table, stage, names, file)
-        except (pa.ArrowInvalid, pa.ArrowIOError) as error:
-            raise InputError(f"{file}: damaged Parquet file ({error}); make it again") from error
+        for group in range(num_groups(file)):
+            yield read_group(file, group, stage, collections)
 
 
-def read_provenance(path: Path) -> dict[str, object]:
-    """Stage and provenance of a Parquet file of ours."""
-    return _header(Path(path))
+def num_groups(file: Path) -> int:
+    """Runs of events that can be read on their own; at least one, which may be empty."""
+    return max(pq.read_metadata(file).num_row_groups, 1)
+
+
+def read_group(
+    file: Path, group: int, stage: str, collections: Sequence[str] | None = None
+) -> Events:
+    """The events of one row group of one file.
+
+    Raises InputError where the file is damaged, SchemaError where a collection is missing.
+    """
+    names = list(STAGES[stage]) if collections is None else list(collections)
+    columns = ["event_id", "process", *names]
+    try:
+        with pq.ParquetFile(file) as parquet:
+            missing = set(columns) - set(parquet.schema_arrow.names)
+            if missing:
+                raise SchemaError(f"{file}: no column {', '.join(sorted(missing))}; make it again")
+            table = (
+                parquet.read_row_group(group, columns=columns)
+                if parquet.num_row_groups
+                else parquet.schema_arrow.empty_table().select(columns)
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{file}: damaged Parquet file ({error}); make it again") from error
+    return _from_arrow(table, stage, names, file)
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Provenance of a Parquet file of ours."""
+    record = _header(Path(path)).get("provenance")
+    if not isinstance(record, dict):
+        raise SchemaError(f"{path}: carries no provenance; make it again with this version")
+    return Provenance(**record)
 
 
 def _check_stage(file: Path, stage: str) -> None:
@@ -254,8 +275,6 @@ def _from_arrow(table: pa.Table, stage: str, names: Sequence[str], file: Path) -
     table = table.combine_chunks()
     collections = {}
     for name in names:
-        if name not in table.column_names:
-            raise SchemaError(f"{file}: no column '{name}'; make it again with this version")
         collections[name] = _collection(table[name], STAGES[stage][name], f"{file}: {name}")
     return Events(
         table["event_id"].to_numpy(),
@@ -274,7 +293,5 @@ def _collection(column: pa.ChunkedArray, schema: Schema, where: str) -> Collecti
     missing = set(schema.names) - present
     if missing:
         raise SchemaError(f"{where}: no field {', '.join(sorted(missing))}; make it again")
-    columns = {
-        f.name: struct.field(f.name).to_numpy(zero_copy_only=False) for f in schema.fields
-    }
+    columns = {f.name: struct.field(f.name).to_numpy(zero_copy_only=False) for f in schema.fields}
     return Collection(schema, offsets - offsets[0], columns)

@@ -1,0 +1,62 @@
+"""Generated events with their identities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+
+from partflow.core.records import Array, Collection, Events
+from partflow.generate.config import GenerationConfig
+from partflow.generate.processes import GUN
+
+BATCH_SIZE = 500
+"""Events in memory at a time."""
+
+
+def generate(config: GenerationConfig, batch_size: int = BATCH_SIZE) -> Iterator[Events]:
+    """Events of `config` with the collection `particles`, at most `batch_size` at a time."""
+    ids = event_ids(config)
+    start = 0
+    for particles in _particle_batches(config, batch_size):
+        stop = start + particles.num_events
+        process = np.full(particles.num_events, config.process, dtype=object)
+        yield Events(ids[start:stop], process, {"particles": particles})
+        start = stop
+
+
+def event_ids(config: GenerationConfig) -> Array:
+    """Identity [event] of each event: 63 bits from the configuration and the event's number.
+
+    It does not depend on how many events are asked for, and it seeds whatever is random about
+    the event afterwards.
+    """
+    settings = {key: value for key, value in asdict(config).items() if key != "num_events"}
+    text = json.dumps(settings, sort_keys=True).encode()
+    key = np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
+    number = np.arange(1, config.num_events + 1, dtype=np.uint64)
+    return (_mix(key + number * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)).astype(np.int64)
+
+
+def _mix(x: Array) -> Array:
+    """Finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _particle_batches(config: GenerationConfig, batch_size: int) -> Iterator[Collection]:
+    # Imported where needed: a gun wants no Pythia, and `--help` wants neither.
+    if config.process == GUN:
+        from partflow.generate.guns import gun_particles
+
+        particles = gun_particles(config)
+        for start in range(0, config.num_events, batch_size):
+            yield particles[start : start + batch_size]
+    else:
+        from partflow.generate.pythia import pythia_particles
+
+        yield from pythia_particles(config, batch_size)

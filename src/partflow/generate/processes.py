@@ -1,0 +1,46 @@
+"""The physics processes, as Pythia8 settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GUN = "gun"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One e+e- process."""
+
+    description: str
+    settings: tuple[str, ...]
+    """Pythia settings that choose the hard process and its decays."""
+    initial_state_radiation: bool = False
+    """Whether the beams radiate (electron parton distribution)."""
+    final_state_only: bool = False
+    """No radiation before the collision at all, for clean jet-resolution studies."""
+    threshold: float = 10.0
+    """Lowest centre-of-mass energy that makes sense [GeV]."""
+
+
+PROCESSES = {
+    "qq": Process(
+        "e+e- -> q qbar (u d s c b) with initial-state radiation",
+        ("WeakSingleBoson:ffbar2gmZ = on", "23:onMode = off", "23:onIfAny = 1 2 3 4 5"),
+        initial_state_radiation=True,
+    ),
+    "uds": Process(
+        "e+e- -> light quarks at exactly the given energy",
+        ("WeakSingleBoson:ffbar2gmZ = on", "23:onMode = off", "23:onIfAny = 1 2 3"),
+        final_state_only=True,
+    ),
+    "ttbar": Process(
+        "e+e- -> t tbar, all decays", ("Top:ffbar2ttbar(s:gmZ) = on",), threshold=350.0
+    ),
+    "ww": Process(
+        "e+e- -> W+ W-, both to quarks",
+        ("WeakDoubleBoson:ffbar2WW = on", "24:onMode = off", "24:onIfAny = 1 2 3 4 5"),
+        threshold=162.0,
+    ),
+    "zh": Process("e+e- -> Z H, all decays", ("HiggsSM:ffbar2HZ = on",), threshold=217.0),
+}
+"""Processes by name; at 380 GeV unless an energy is given."""

@@ -1,0 +1,90 @@
+"""Pythia8 events as records, a batch at a time, with no loop over particles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import awkward as ak
+import numpy as np
+import pythia8mc
+
+from partflow.core.errors import ConfigError
+from partflow.core.particles import charges
+from partflow.core.records import PARTICLES, Array, Collection, offsets_from_counts
+from partflow.generate.config import GenerationConfig
+from partflow.generate.processes import PROCESSES
+
+DECAY_RADIUS, DECAY_Z = 1500.0, 2307.0  # mm: K0S, hyperons decay within this cylinder, the tracker
+MAX_EMPTY_BATCHES = 10
+
+
+def pythia_particles(config: GenerationConfig, batch_size: int) -> Iterator[Collection]:
+    """Stable particles of `config.num_events` events, at most `batch_size` at a time.
+
+    The sequence of events depends on the seed alone, not on the batch size.
+    """
+    if config.num_events == 0:
+        return
+    generator = _start(config)
+    remaining, empty_batches = config.num_events, 0
+    while remaining > 0:
+        # Events that Pythia gives up are left out, so a batch can come back smaller.
+        particles = _flatten(generator.nextBatch(min(batch_size, remaining), "skip"))
+        empty_batches = empty_batches + 1 if particles.num_events == 0 else 0
+        if empty_batches == MAX_EMPTY_BATCHES:
+            raise ConfigError(
+                f"{config.process} at {config.energy} GeV: Pythia makes no event; "
+                "try another --energy"
+            )
+        remaining -= particles.num_events
+        yield particles
+
+
+def _start(config: GenerationConfig) -> pythia8mc.Pythia:
+    process = PROCESSES[config.process]
+    generator = pythia8mc.Pythia("", False)
+    settings = [
+        "Print:quiet = on",
+        "Beams:idA = 11",
+        "Beams:idB = -11",
+        f"Beams:eCM = {config.energy!r}",
+        f"PDF:lepton = {'on' if process.initial_state_radiation else 'off'}",
+        "ParticleDecays:limitCylinder = on",
+        f"ParticleDecays:xyMax = {DECAY_RADIUS}",
+        f"ParticleDecays:zMax = {DECAY_Z}",
+        "Random:setSeed = on",
+        f"Random:seed = {config.seed + 1}",  # 0 would mean the clock
+        *process.settings,
+    ]
+    if process.final_state_only:
+        settings.append("PartonLevel:ISR = off")
+    for setting in settings:
+        if not generator.readString(setting):
+            raise ConfigError(f"Pythia does not know the setting '{setting}'")
+    if not generator.init():
+        raise ConfigError(f"Pythia does not start {config.process} at {config.energy} GeV")
+    return generator
+
+
+def _flatten(batch: ak.Array) -> Collection:
+    stable = batch.prt[batch.prt.status > 0]
+    vertex = stable.vProd  # missing where the particle comes from the origin
+
+    def flat(values: ak.Array) -> Array:
+        return ak.to_numpy(ak.flatten(values))
+
+    pdg_id = flat(stable.id)
+    columns = {
+        "pdg_id": pdg_id,
+        "charge": charges(pdg_id),
+        "px": flat(stable.p.px),
+        "py": flat(stable.p.py),
+        "pz": flat(stable.p.pz),
+        "energy": flat(stable.p.e),
+        "mass": np.maximum(flat(stable.m), 0.0),
+        "vx": flat(ak.fill_none(vertex.px, 0.0)),
+        "vy": flat(ak.fill_none(vertex.py, 0.0)),
+        "vz": flat(ak.fill_none(vertex.pz, 0.0)),
+    }
+    counts = ak.to_numpy(ak.num(stable.id))
+    return Collection(PARTICLES, offsets_from_counts(counts), columns)
