@@ -41,7 +41,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
 	    { echo "No virtual environment: does $(PYTHON) lack its venv module (Debian: apt install python3-venv)?" >&2; exit 1; }
 	@echo "Installing partflow and its pinned packages into $(VENV), once; this takes minutes ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]' || \
+	    { echo "pip could not install; ask it why: $(BIN)/python -m pip install -c constraints.txt -e '.[dev]'" >&2; exit 1; }
 	@touch $@
 
 demo: $(INSTALLED)

@@ -4,7 +4,9 @@ import functools
 import inspect
 import os
 from pathlib import Path
+from typing import Any, Self
 
+import beartype
 import hypothesis
 import jaxtyping
 import numba
@@ -41,8 +43,17 @@ def _compile_the_plain_function(decorator):
 for _name in ("jit", "njit", "vectorize", "guvectorize"):
     setattr(numba, _name, _compile_the_plain_function(getattr(numba, _name)))
 
+
+def check_annotations(function):
+    """beartype, for which `Self` is anything: it is shown a method without the class around it."""
+    if inspect.isfunction(function):
+        hints = inspect.get_annotations(function)
+        function.__annotations__ = {n: Any if hint is Self else hint for n, hint in hints.items()}
+    return beartype.beartype(function)
+
+
 # From here on every function and dataclass of partflow checks its annotations when called.
-jaxtyping.install_import_hook("partflow", "beartype.beartype")
+jaxtyping.install_import_hook("partflow", f"{__name__}.check_annotations")
 
 
 @pytest.fixture(scope="session")
