@@ -1,0 +1,96 @@
+"""Targets: what each element should become, parallel to tracks and clusters of an event."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partflow.core.features import element_index_of_clusters, element_index_of_tracks
+from partflow.core.kinematics import eta_from_momentum
+from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON, classes
+from partflow.core.records import TARGETS, Array, Collection
+from partflow.label.assignment import Assignment
+from partflow.label.links import ClusterLinks
+from partflow.label.merging import FourMomenta
+
+STABLE = 1
+"""Generator status of every particle of `core.records.PARTICLES`."""
+
+
+def class_on_track(pdg_class: Array) -> Array:
+    """A track is charged: a neutral hadron or photon on it is a charged hadron.
+
+    >>> class_on_track(np.array([211, 130, 22, 11, 13])).tolist()
+    [211, 211, 211, 11, 13]
+    """
+    return np.where(np.isin(pdg_class, (NEUTRAL_HADRON, PHOTON)), CHARGED_HADRON, pdg_class)
+
+
+def class_on_cluster(pdg_class: Array) -> Array:
+    """A cluster is neutral: electromagnetic or hadronic.
+
+    >>> class_on_cluster(np.array([211, 130, 22, 11, 13])).tolist()
+    [130, 130, 22, 22, 130]
+    """
+    return np.where(np.isin(pdg_class, (ELECTRON, PHOTON)), PHOTON, NEUTRAL_HADRON)
+
+
+def build_targets(
+    particles: Collection,
+    tracks: Collection,
+    clusters: Collection,
+    assignment: Assignment,
+    links: ClusterLinks,
+    momenta: FourMomenta,
+) -> tuple[Collection, Array]:
+    """Targets in the order of `core.features.build_elements`, and the particle row of each.
+
+    `momenta` [particle] are those after merging. `jet_index` is -1 throughout: jets are
+    clustered from the targets. The second result is -1 where an element has no particle.
+    """
+    particle = np.full(len(tracks) + len(clusters), -1, dtype=np.int64)
+    element_of_track = element_index_of_tracks(tracks, clusters)
+    element_of_cluster = element_index_of_clusters(tracks, clusters)
+    on_track, on_cluster = assignment.track >= 0, assignment.cluster >= 0
+    particle[element_of_track[assignment.track[on_track]]] = np.flatnonzero(on_track)
+    particle[element_of_cluster[assignment.cluster[on_cluster]]] = np.flatnonzero(on_cluster)
+
+    has_particle = particle >= 0
+    row = particle[has_particle]
+    columns = {f.name: np.zeros(len(particle), dtype=f.dtype) for f in TARGETS.fields}
+    columns["jet_index"][:] = -1
+    columns["particle_index"][:] = -1
+
+    p = momenta.take(row)
+    pt = np.hypot(p.px, p.py)
+    phi = np.arctan2(p.py, p.px)
+    pdg_class, charge = _class_and_charge(particles, tracks, assignment)
+    index_in_event = np.arange(len(particles)) - particles.offsets[:-1][particles.event_index]
+    for name, values in {
+        "pdg_id": pdg_class[row],
+        "charge": charge[row],
+        "pt": pt,
+        "eta": eta_from_momentum(p.px, p.py, p.pz),
+        "sin_phi": np.sin(phi),
+        "cos_phi": np.cos(phi),
+        "energy": p.energy,
+        "generator_status": STABLE,
+        "gp_to_track": on_track[row],
+        "gp_to_cluster": links.clustered_energy[row],
+        "particle_index": index_in_event[row],
+    }.items():
+        columns[name][has_particle] = values
+    return Collection(TARGETS, tracks.offsets + clusters.offsets, columns), particle
+
+
+def _class_and_charge(
+    particles: Collection, tracks: Collection, assignment: Assignment
+) -> tuple[Array, Array]:
+    """Class and charge each particle has on its element, [particle]."""
+    own = classes(particles.pdg_id, particles.charge)
+    on_track = assignment.track >= 0
+    pdg_class = np.where(on_track, class_on_track(own), class_on_cluster(own))
+    track_charge = np.zeros(len(particles), dtype=np.int8)
+    track_charge[on_track] = tracks.charge[assignment.track[on_track]]
+    # A neutral particle on a track cannot say its charge; the curvature can.
+    charge = np.where(particles.charge != 0, particles.charge, track_charge)
+    return pdg_class, np.where(on_track, charge, 0)
