@@ -28,12 +28,12 @@ def eta_from_theta(theta: Array | float) -> Array:
     """Pseudorapidity -ln tan(theta/2) for the polar angle `theta` [rad]."""
     with np.errstate(divide="ignore"):
         eta = -np.log(np.tan(np.asarray(theta) / 2))
-    return np.clip(eta, -MAX_ABS_ETA, MAX_ABS_ETA)
+    return np.asarray(np.clip(eta, -MAX_ABS_ETA, MAX_ABS_ETA))
 
 
 def theta_from_eta(eta: Array | float) -> Array:
     """Polar angle [rad] for the pseudorapidity `eta`."""
-    return 2 * np.arctan(np.exp(-np.asarray(eta)))
+    return np.asarray(2 * np.arctan(np.exp(-np.asarray(eta))))
 
 
 def eta_from_momentum(px: Array, py: Array, pz: Array) -> Array:

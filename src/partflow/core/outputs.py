@@ -41,6 +41,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def exists_error(path: Path) -> OutputError:
+    """The one-line error for an output that is there already and is something else."""
+    return OutputError(
+        f"{path}: exists, made with another configuration or other inputs; "
+        "choose another --output or give --overwrite"
+    )
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """The one-line error for a write to `path` that failed."""
     if error.errno == errno.ENOSPC:
@@ -61,10 +69,7 @@ def growing_folder(
         yield None
         return
     if path.exists() and not overwrite:
-        raise OutputError(
-            f"{path}: exists, made with another configuration or other inputs; "
-            "choose another --output or give --overwrite"
-        )
+        raise exists_error(path)
     partial = path.with_name(path.name + ".partial")
     try:
         if partial.exists() and (overwrite or not _same_work(partial, provenance)):

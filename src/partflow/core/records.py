@@ -313,7 +313,7 @@ class Collection:
 
     @classmethod
     def from_events(
-        cls, schema: Schema, events: Iterable[Mapping[str, Sequence[float] | Array]]
+        cls, schema: Schema, events: Iterable[Mapping[str, npt.ArrayLike]]
     ) -> Collection:
         """From one mapping of columns per event: for tests and small inputs."""
         rows = list(events)
@@ -351,7 +351,7 @@ class Events:
     """
 
     event_id: Array
-    process: Array
+    process: Array | Sequence[str]
     collections: Mapping[str, Collection] = field(repr=False)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from partflow.core.errors import DataError, InputError, SchemaError
 from partflow.core.features import ELEMENTS
-from partflow.core.outputs import output_error
+from partflow.core.outputs import exists_error, output_error
 from partflow.core.provenance import Provenance
 from partflow.core.records import (
     CANDIDATES,
@@ -108,6 +108,7 @@ class EventWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
         except OSError as error:
+            self._temporary.unlink(missing_ok=True)
             raise output_error(self.path, error) from error
         return self
 
@@ -221,6 +222,22 @@ def read_provenance(path: Path) -> Provenance:
     if not isinstance(record, dict):
         raise SchemaError(f"{path}: carries no provenance; make it again with this version")
     return Provenance(**record)
+
+
+def holds(file: Path, provenance: Provenance, overwrite: bool = False) -> bool:
+    """Whether `file` is the finished output of exactly this work.
+
+    Raises OutputError where it is something else and `overwrite` is false.
+    """
+    if overwrite or not file.exists():
+        return False
+    try:
+        same = read_provenance(file) == provenance
+    except InputError:
+        same = False
+    if not same:
+        raise exists_error(file)
+    return True
 
 
 def _check_stage(file: Path, stage: str) -> None:

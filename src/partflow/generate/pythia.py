@@ -25,7 +25,7 @@ def pythia_particles(config: GenerationConfig, batch_size: int) -> Iterator[Coll
     """
     if config.num_events == 0:
         return
-    generator = _start(config)
+    generator = start_pythia(config)
     remaining, empty_batches = config.num_events, 0
     while remaining > 0:
         # Events that Pythia gives up are left out, so a batch can come back smaller.
@@ -40,7 +40,8 @@ def pythia_particles(config: GenerationConfig, batch_size: int) -> Iterator[Coll
         yield particles
 
 
-def _start(config: GenerationConfig) -> pythia8mc.Pythia:
+def start_pythia(config: GenerationConfig) -> pythia8mc.Pythia:
+    """A generator that is ready to make the events of `config`."""
     process = PROCESSES[config.process]
     generator = pythia8mc.Pythia("", False)
     settings = [

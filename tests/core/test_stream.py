@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partflow.core.errors import InputError
+from partflow.core.records import CANDIDATES, Collection, Events, offsets_from_counts
+from partflow.core.store import EventWriter
+from partflow.core.stream import CandidateStream
+
+
+@pytest.fixture
+def candidates(tmp_path: Path) -> Path:
+    """Ten events in row groups of 4, 0 and 6; event i holds i candidates."""
+    path = tmp_path / "mlpf.parquet"
+    with EventWriter(path, "candidates") as writer:
+        for first, last in ((0, 4), (4, 4), (4, 10)):
+            counts = np.arange(first, last)
+            columns = {f.name: np.zeros(counts.sum()) for f in CANDIDATES.fields}
+            collection = Collection(CANDIDATES, offsets_from_counts(counts), columns)
+            writer.write(Events(counts + 100, ["qq"] * len(counts), {"candidates": collection}))
+    return path
+
+
+def test_candidates_follow_the_events_in_any_portions(candidates: Path) -> None:
+    stream = CandidateStream("mlpf", candidates)
+    taken = [stream.take(np.arange(a, b) + 100) for a, b in ((0, 3), (3, 3), (3, 9), (9, 10))]
+    assert np.concatenate([part.counts for part in taken]).tolist() == list(range(10))
+    stream.expect_end()
+
+
+def test_candidates_of_other_events_are_refused(candidates: Path) -> None:
+    with pytest.raises(InputError, match=r"mlpf.*belongs to other events"):
+        CandidateStream("mlpf", candidates).take(np.arange(1, 4) + 100)
+    with pytest.raises(InputError, match="fewer events"):
+        CandidateStream("mlpf", candidates).take(np.arange(11) + 100)
+    stream = CandidateStream("mlpf", candidates)
+    stream.take(np.arange(9) + 100)
+    with pytest.raises(InputError, match="more events"):
+        stream.expect_end()
