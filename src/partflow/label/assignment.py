@@ -66,7 +66,9 @@ def assign(
     track = _owned(track_owner, len(particles))
     cluster = _owned(cluster_owner, len(particles))
     is_left_over = is_visible & (track < 0) & (cluster < 0)
-    return Assignment(is_visible, track, cluster, _owner_met(is_left_over, links, cluster_owner))
+    return Assignment(
+        is_visible, track, cluster, owner_of_largest_overlap(is_left_over, links, cluster_owner)
+    )
 
 
 @njit(cache=True)
@@ -91,8 +93,13 @@ def _owned(owner: Array, num_particles: int) -> Array:
     return element
 
 
-def _owner_met(is_left_over: Array, links: ClusterLinks, cluster_owner: Array) -> Array:
-    """Owner of the first owned cluster along each left-over particle's links, or -1."""
+def owner_of_largest_overlap(
+    is_left_over: Array, links: ClusterLinks, cluster_owner: Array
+) -> Array:
+    """Owner of the owned cluster that holds most of each left-over particle, or -1, [particle].
+
+    `cluster_owner` [cluster] is -1 where a cluster has none; such a cluster is passed over.
+    """
     particle, owner = links.particle, cluster_owner[links.cluster]
     usable = np.flatnonzero(is_left_over[particle] & (owner >= 0))
     merged, first = np.unique(particle[usable], return_index=True)

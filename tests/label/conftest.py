@@ -1,0 +1,144 @@
+"""Small events, written down as a story: who was there, who left a track, who lit what."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from partflow.core.particles import charges, masses
+from partflow.core.records import (
+    CLUSTERS,
+    CONTRIBUTIONS,
+    HIT_CLUSTERS,
+    HITS,
+    PARTICLES,
+    TRACK_PARTICLES,
+    TRACKS,
+    Collection,
+    concatenate,
+)
+
+
+class Truth(NamedTuple):
+    particles: Collection
+    tracks: Collection
+    hits: Collection
+    clusters: Collection
+    hit_clusters: Collection
+    contributions: Collection
+    track_particles: Collection
+
+    def for_label(self):
+        return {n: v for n, v in self._asdict().items() if n != "hits"}
+
+    def for_perfect(self):
+        return {n: v for n, v in self._asdict().items() if n != "clusters"}
+
+
+def _filled(schema, number, **columns):
+    return Collection(
+        schema,
+        np.array([0, number]),
+        {f.name: np.full(number, columns.get(f.name, 0)) for f in schema.fields},
+    )
+
+
+def make_event(particles, tracks=(), deposits=(), num_clusters=0):
+    """`particles` (pdg_id, px, py, pz), `tracks` (particle, is_primary), `deposits`
+    (particle, cluster, energy, x, y, z), each of which is a hit of its own in the ECAL.
+    """
+    pdg_id = np.array([p[0] for p in particles], dtype=int)
+    momentum = np.array([p[1:] for p in particles], dtype=float).reshape(-1, 3)
+    mass = masses(pdg_id) if len(pdg_id) else np.zeros(0)
+    charge = charges(pdg_id) if len(pdg_id) else np.zeros(0)
+    made_by = np.array([t[0] for t in tracks], dtype=int)
+    track_momentum = momentum[made_by]
+    track_pt = np.hypot(track_momentum[:, 0], track_momentum[:, 1])
+    lit = np.array(deposits, dtype=float).reshape(-1, 6)
+    particle, cluster = lit[:, 0].astype(int), lit[:, 1].astype(int)
+    energy, position = lit[:, 2], lit[:, 3:]
+    cluster_energy = np.bincount(cluster[cluster >= 0], energy[cluster >= 0], num_clusters)
+    number = len(lit)
+    return Truth(
+        _filled(
+            PARTICLES,
+            len(pdg_id),
+            pdg_id=pdg_id,
+            charge=charge,
+            px=momentum[:, 0],
+            py=momentum[:, 1],
+            pz=momentum[:, 2],
+            energy=np.sqrt((momentum**2).sum(axis=1) + mass**2),
+            mass=mass,
+        ),
+        _filled(
+            TRACKS,
+            len(made_by),
+            charge=np.where(charge[made_by] != 0, charge[made_by], 1),
+            pt=track_pt,
+            phi=np.arctan2(track_momentum[:, 1], track_momentum[:, 0]),
+            tan_lambda=track_momentum[:, 2] / track_pt,
+        ),
+        _filled(HITS, number, x=position[:, 0], y=position[:, 1], z=position[:, 2], energy=energy),
+        _filled(CLUSTERS, num_clusters, energy=cluster_energy, theta=1.0),
+        _filled(HIT_CLUSTERS, number, cluster_index=cluster),
+        _filled(
+            CONTRIBUTIONS,
+            number,
+            hit_index=np.arange(number),
+            particle_index=particle,
+            energy=energy,
+        ),
+        _filled(
+            TRACK_PARTICLES,
+            len(made_by),
+            particle_index=made_by,
+            is_primary=np.array([t[1] for t in tracks], dtype=int),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def event():
+    return make_event
+
+
+@pytest.fixture(scope="session")
+def join():
+    """Several events as one batch."""
+    return lambda *events: Truth(*(concatenate(parts) for parts in zip(*events, strict=True)))
+
+
+@pytest.fixture(scope="session")
+def random_event():
+    """An event drawn from `rng`: sizes, links and overlaps of every kind, also none."""
+
+    def draw(rng):
+        num_particles, num_clusters = rng.integers(0, 12), rng.integers(0, 6)
+        pdg_id = rng.choice([211, -211, 130, 22, 11, -13, 2112, 12], num_particles)
+        momentum = rng.normal(0, 10, (num_particles, 3))
+        charged = np.flatnonzero(np.isin(np.abs(pdg_id), (211, 11, 13)))
+        tracks = [(i, rng.random() < 0.8) for i in charged if rng.random() < 0.7]
+        lighting = np.flatnonzero(np.abs(pdg_id) != 12)
+        num_deposits = rng.integers(0, 25) if len(lighting) and num_clusters else 0
+        deposits = [
+            (
+                rng.choice(lighting),
+                rng.integers(-1, num_clusters),
+                rng.exponential(2.0),
+                *rng.normal(0, 1500, 3),
+            )
+            for _ in range(num_deposits)
+        ]
+        # A cluster is never without a hit.
+        used = sorted({d[1] for d in deposits if d[1] >= 0})
+        number = {old: new for new, old in enumerate(used)} | {-1: -1}
+        deposits = [(d[0], number[d[1]], *d[2:]) for d in deposits]
+        return make_event(
+            [(int(i), *p) for i, p in zip(pdg_id, momentum, strict=True)],
+            tracks,
+            deposits,
+            len(used),
+        )
+
+    return draw
