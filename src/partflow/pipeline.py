@@ -312,6 +312,35 @@ def evaluate(
         return write_evaluation(evaluator, folder, record)
 
 
+# --- demo ---------------------------------------------------------------------------------
+
+DEMO_PROCESSES = ("ttbar", "qq", "ww")
+DEMO_TRAINING_EVENTS, DEMO_TEST_EVENTS = 300, 100  # of each process
+DEMO_TRAINING_MINUTES = 2.0
+
+
+def demo(output: Path, workers: int = 2, seed: int = 1) -> dict[str, Any]:
+    """The whole way on fresh events; the network is judged on events it has not seen."""
+    sets = {"train": (seed, DEMO_TRAINING_EVENTS), "test": (seed + 1, DEMO_TEST_EVENTS)}
+    for name, (own_seed, num) in sets.items():
+        files = [output / name / f"{process}.parquet" for process in DEMO_PROCESSES]
+        for process, file in zip(DEMO_PROCESSES, files, strict=True):
+            generate(GenerationConfig(process, num, own_seed), file)
+        simulate(files, output / name / "events", workers=workers)
+    events, model = output / "test" / "events", output / "model"
+    label(output / "train" / "events", output / "train" / "labelled")
+    train(
+        output / "train" / "labelled",
+        model,
+        preset="tiny",
+        max_minutes=DEMO_TRAINING_MINUTES,
+        seed=seed,
+        threads=workers,
+    )
+    reconstruct(events, str(model), output / "mlpf.parquet")
+    return evaluate(events, {"mlpf": output / "mlpf.parquet"}, output / "report")
+
+
 def reference_candidates(
     events: Events, setup: Detector
 ) -> tuple[Collection, dict[str, Collection]]:

@@ -16,6 +16,7 @@ import json
 import math
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ HCAL_BIN_EDGES = (0.12, 0.35, 1.0)  # GeV per hit
 NUM_BINS = len(ECAL_BIN_EDGES) + len(HCAL_BIN_EDGES) + 2
 _LOG_FLOOR, _LOG_MIN, _LOG_MAX = 0.3, -1.0, 4.5
 _MIN_FRACTION = 0.25
+_PRIOR_WEIGHT, _RIDGE, _NUM_NODES = 1.25, 2.0, 8
 
 
 class ScaleConstants(NamedTuple):
@@ -49,6 +51,9 @@ class HadronScale:
 
     constants: ScaleConstants
     fingerprint: str
+    """Of the detector."""
+    simulation: str
+    """Fingerprint of the simulation that made the showers of the fit."""
 
     def energy(self, bin_sums: Array) -> Array:
         """Hadronic energy [GeV] of sets of hits with `bin_sums` [set, bin]."""
@@ -72,7 +77,35 @@ def load_hadron_scale(detector: Detector) -> HadronScale:
     constants = ScaleConstants(
         *(np.array(stored[key], dtype=np.float64) for key in ScaleConstants._fields)
     )
-    return HadronScale(constants, stored["fingerprint"])
+    return HadronScale(constants, stored["fingerprint"], stored["simulation"])
+
+
+def fit_hadron_scale(sums: Array, energy: Array) -> ScaleConstants:
+    """Constants for which hits with `sums` [shower, bin] measure `energy` [shower] (GeV).
+
+    Ridge least squares towards w0 = 1.25, w1 = w2 = 0, each shower weighted with
+    1/sqrt(E + 0.02 E^2), the square of an expected resolution; showers of which little was seen
+    (S < 0.3 E) are left out. Then the correction that makes the median response 1 in bins of E.
+    """
+    is_seen = sums.sum(axis=1) > 0.3 * energy
+    weight = 1 / np.sqrt(energy + 0.02 * energy**2)
+    log_total = np.clip(np.log(np.maximum(sums.sum(axis=1), _LOG_FLOOR)), _LOG_MIN, _LOG_MAX)
+    powers = np.concatenate([sums * log_total[:, None] ** power for power in range(3)], axis=1)
+    design = (powers * weight[:, None])[is_seen]
+    prior = np.concatenate([np.full(NUM_BINS, _PRIOR_WEIGHT), np.zeros(2 * NUM_BINS)])
+    weights = np.linalg.solve(
+        design.T @ design + _RIDGE * np.eye(len(prior)),
+        design.T @ (energy * weight)[is_seen] + _RIDGE * prior,
+    ).reshape(3, NUM_BINS)
+    uncorrected = ScaleConstants(weights, np.zeros(1), np.ones(1))
+    measured = hadronic_energies(sums, uncorrected)
+    edges = np.geomspace(energy.min() * 1.25, energy.max() / 1.07, _NUM_NODES + 1)
+    log_energy, correction = [], []
+    for low, high in pairwise(edges):
+        response = float(np.median((measured / energy)[(energy > low) & (energy < high)]))
+        log_energy.append(math.log(math.sqrt(low * high) * response))
+        correction.append(1 / response)
+    return ScaleConstants(weights, np.array(log_energy), np.array(correction))
 
 
 def energy_bin(energy: Array, subdetector: Array) -> Array:

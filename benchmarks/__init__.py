@@ -1,0 +1,1 @@
+"""Timings. Each prints a ratio against something run beside it; no test asserts a time."""

@@ -1,0 +1,190 @@
+"""One small sample through every room, and what a user gets for a mistake on the way."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partflow import cli, pipeline
+from partflow.core.detector import CLIC
+from partflow.core.features import build_elements
+from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.store import read_events, write_events
+from partflow.generate import GenerationConfig, generate
+from partflow.simulate.simulation import SimulationConfig
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run `partflow ...` in this process: exit status, standard output, standard error."""
+
+    def partflow(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["partflow", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capfd.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return partflow
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that the verbs make of twelve events."""
+    folder = tmp_path_factory.mktemp("walk")
+    pipeline.generate(GenerationConfig("qq", 12, seed=3), folder / "gen.parquet")
+    pipeline.simulate([folder / "gen.parquet"], folder / "events")
+    pipeline.label(folder / "events", folder / "labelled")
+    pipeline.train(folder / "labelled", folder / "run", preset="tiny", epochs=1, threads=1)
+    pipeline.reconstruct(folder / "events", str(folder / "run"), folder / "mlpf.parquet")
+    pipeline.evaluate(
+        folder / "events", {"mlpf": folder / "mlpf.parquet"}, folder / "report"
+    )  # fmt: skip
+    return folder
+
+
+def test_the_report_compares_the_network_with_baseline_perfect_and_target(walk: Path) -> None:
+    metrics = json.loads((walk / "report" / "metrics.json").read_text())
+    assert metrics["num_events"] == 12
+    for part in ("jets", "met", "particles"):
+        assert {"mlpf", "baseline", "perfect", "target"} <= set(metrics[part])
+    jets = metrics["jets"]
+    assert jets["target"]["median"] == pytest.approx(1.0, abs=0.01)
+    assert jets["perfect"]["iqr_over_median"] < jets["baseline"]["iqr_over_median"]
+    assert len({jets[name]["num_gen"] for name in jets}) == 1
+    assert "<svg" in (page := (walk / "report" / "index.html").read_text()) or "data:image" in page
+
+
+def test_a_finished_stage_is_not_done_again(walk: Path, run: Run) -> None:
+    before = (walk / "mlpf.parquet").stat().st_mtime_ns
+    status, _, said = run(
+        "reconstruct", walk / "events", "--model", walk / "run", "--output", walk / "mlpf.parquet"
+    )
+    assert status == 0
+    assert "finished already" in said
+    assert (walk / "mlpf.parquet").stat().st_mtime_ns == before
+
+
+def test_the_baseline_can_be_written_like_any_candidates(walk: Path, tmp_path: Path) -> None:
+    pipeline.reconstruct(walk / "events", "baseline", tmp_path / "rules.parquet")
+    written = read_events(tmp_path / "rules.parquet", "candidates").candidates
+    stored = read_events(walk / "events", "events", ["baseline"]).baseline
+    np.testing.assert_array_equal(written.energy, stored.energy)
+
+
+def test_two_workers_write_the_bytes_that_one_writes(walk: Path, tmp_path: Path) -> None:
+    # Several row groups, so that both workers have something to do.
+    for number, seed in enumerate((3, 4, 5)):
+        pipeline.generate(GenerationConfig("uds", 3, seed, 91.2), tmp_path / f"{number}.parquet")
+    files = [tmp_path / f"{number}.parquet" for number in range(3)]
+    pipeline.simulate(files, tmp_path / "one", workers=1)
+    pipeline.simulate(files, tmp_path / "two", workers=2)
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "two").iterdir())
+    assert len(names) == 4
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_an_event_does_not_depend_on_its_neighbours() -> None:
+    (generated,) = generate(GenerationConfig("qq", 5, seed=8))
+    config = SimulationConfig()
+    together = pipeline.simulate_events(generated, CLIC, config)
+    alone = pipeline.simulate_events(generated[3:4], CLIC, config)
+    for name, collection in alone.collections.items():
+        for column, values in collection.columns.items():
+            expected = together[3:4].collections[name].columns[column]
+            np.testing.assert_array_equal(values, expected, err_msg=f"{name}.{column}")
+
+
+def test_empty_events_go_through_every_room(walk: Path, tmp_path: Path) -> None:
+    (full,) = generate(GenerationConfig("uds", 1, seed=2, energy=91.2))
+    nothing = Events(
+        np.array([7, 9]), ["uds", "uds"], {"particles": Collection.empty(PARTICLES, 2)}
+    )
+    neutral = full.particles.select(full.particles.charge == 0)
+    charged_only = full.particles.select(np.abs(full.particles.pdg_id) == 13)
+    for name, events in {
+        "nothing": nothing,
+        "no-tracks": Events(full.event_id, full.process, {"particles": neutral}),
+        "few": Events(full.event_id, full.process, {"particles": charged_only}),
+        "no-events": nothing[:0],
+    }.items():
+        folder = tmp_path / name
+        write_events(folder / "gen.parquet", events, "generated")
+        pipeline.simulate([folder / "gen.parquet"], folder / "events")
+        pipeline.label(folder / "events", folder / "labelled")
+        model = str(walk / "run")
+        pipeline.reconstruct(folder / "events", model, folder / "mlpf.parquet")
+        found = read_events(folder / "mlpf.parquet", "candidates")
+        assert found.event_id.tolist() == events.event_id.tolist()
+        metrics = pipeline.evaluate(
+            folder / "events", {"mlpf": folder / "mlpf.parquet"}, folder / "report"
+        )
+        assert metrics["num_events"] == len(events)
+        assert "NaN" not in (folder / "report" / "metrics.json").read_text()
+    assert len(read_events(tmp_path / "nothing" / "mlpf.parquet", "candidates").candidates) == 0
+
+
+def test_reconstruction_is_not_shown_truth(walk: Path) -> None:
+    """Elements are made of what the detector measured: other truth, same elements."""
+    events = read_events(walk / "events", "events", ["tracks", "clusters"])
+    elements = read_events(walk / "labelled", "labelled", ["elements"]).elements
+    again = build_elements(events.tracks, events.clusters)
+    for name, values in again.columns.items():
+        np.testing.assert_array_equal(values, elements.columns[name])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("simulate", "none.parquet", "--output", "x"), "none.parquet: no such file"),
+        (("simulate", "{text}", "--output", "x"), "not a Parquet file"),
+        (("label", "{gen}", "--output", "x"), "holds stage 'generated', but 'events' is needed"),
+        (("train", "{events}", "--output", "x"), "partflow label"),
+        (("reconstruct", "{events}", "--model", "none", "--output", "x"), "no such model folder"),
+        (("reconstruct", "{events}", "--model", "{labelled}", "--output", "x"), "model"),
+        (("evaluate", "{events}", "--candidates", "mlpf", "--output", "x"), "give NAME=FILE"),
+        (
+            ("evaluate", "{events}", "--candidates", "baseline={mlpf}", "--output", "x"),
+            "choose another",
+        ),
+        (("generate", "--process", "ttH", "--output", "x"), "'ttH' is unknown"),
+        (("simulate", "{gen}", "--output", "x", "--workers", "0"), "give at least 1"),
+        (("simulate", "{gen}", "--output", "x", "--detector", "atlas"), "'atlas' is unknown"),
+        (("simulate", "{gen}", "--output", "{text}"), "--overwrite"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    words: tuple[str, ...], message: str, walk: Path, tmp_path: Path, run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("no Parquet")
+    places = {name: walk / name for name in ("events", "labelled")}
+    places |= {"gen": walk / "gen.parquet", "mlpf": walk / "mlpf.parquet"}
+    places["text"] = tmp_path / "text.txt"
+    status, out, said = run(*(word.format_map(places) for word in words))
+    assert status != 0
+    assert out == ""
+    assert said.startswith("partflow: error: ")
+    assert said.count("\n") == 1
+    assert message in said
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_candidates_of_other_events_are_refused(walk: Path, tmp_path: Path, run: Run) -> None:
+    pipeline.generate(GenerationConfig("qq", 12, seed=4), tmp_path / "gen.parquet")
+    pipeline.simulate([tmp_path / "gen.parquet"], tmp_path / "events")
+    status, _, said = run(
+        "evaluate", tmp_path / "events", "--candidates", f"mlpf={walk / 'mlpf.parquet'}",
+        "--output", tmp_path / "report",
+    )  # fmt: skip
+    assert status != 0
+    assert "belongs to other events" in said
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,27 @@
+"""The stored hadronic scale belongs to the simulation as it is."""
+
+import numpy as np
+import pytest
+
+from partflow.calibrate import showers
+from partflow.core.detector import DETECTORS
+from partflow.core.hadron_scale import load_hadron_scale
+from partflow.simulate.simulation import SimulationConfig
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_scale_was_fitted_with_the_constants_of_today(name: str) -> None:
+    """Fails when a constant changes: run `python -m partflow.calibrate NAME`."""
+    scale = load_hadron_scale(DETECTORS[name])
+    assert scale.simulation == SimulationConfig().fingerprint()
+
+
+@pytest.mark.parametrize(("energy", "resolution"), [(10.0, 0.155), (20.0, 0.113), (50.0, 0.080)])
+def test_neutral_hadrons_are_measured_at_their_energy(energy: float, resolution: float) -> None:
+    """Medians within 6 %, resolutions within 15 % of the published full-simulation fit's scale."""
+    sums, truth = showers(DETECTORS["clic"], (energy, energy), 1000, seed=44)
+    low, median, high = np.percentile(
+        load_hadron_scale(DETECTORS["clic"]).energy(sums) / truth, [25, 50, 75]
+    )
+    assert median == pytest.approx(1.0, abs=0.06)
+    assert (high - low) / 1.349 / median == pytest.approx(resolution, rel=0.15)
