@@ -6,18 +6,29 @@ The only file of this room that imports torch. A `Batch` is what a network sees;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import CLUSTER, TRACK, TrackFeature, feature_matrix
-from partflow.core.records import Array, Collection
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.dataset.augmentation import (
+    draw_symmetry,
+    transform_features,
+    transform_met,
+    transform_targets,
+)
+from partflow.dataset.packed import PackedDataset
 
-AnyBatch = TypeVar("AnyBatch", bound="Batch")
+POOL_BATCHES = 50
+"""Batches drawn together: within so many, events are put with others of their size."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +70,15 @@ class Batch:
         """Whether each element is a cluster."""
         return self.features[:, TrackFeature.TYPE] == CLUSTER
 
-    def to(self: AnyBatch, device: torch.device | str, non_blocking: bool = False) -> AnyBatch:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """The same batch on another device."""
         return self._with_tensors(lambda x: x.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self: AnyBatch) -> AnyBatch:
+    def pin_memory(self) -> Self:
         """The same batch in page-locked memory, from where copies to a GPU run alongside."""
         return self._with_tensors(Tensor.pin_memory)
 
-    def _with_tensors(self: AnyBatch, function: Callable[[Tensor], Tensor]) -> AnyBatch:
+    def _with_tensors(self, function: Callable[[Tensor], Tensor]) -> Self:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         changed: dict[str, Any] = {n: function(v) for n, v in values.items() if torch.is_tensor(v)}
         return replace(self, **changed)
@@ -93,4 +104,160 @@ def batch_of_elements(elements: Collection, event_id: Array) -> Batch:
         features=torch.from_numpy(feature_matrix(elements)),
         event_index=torch.from_numpy(elements.event_index),
         counts=tuple(elements.counts.tolist()),
+    )
+
+
+class Selection(NamedTuple):
+    """The events of one batch, and the epoch it is drawn in."""
+
+    epoch: int
+    events: Array
+    """Numbers of events in the data set, [event]."""
+
+
+class BucketBatchSampler(Sampler[Selection]):
+    """Batches of events of similar size, as many as fit a budget of elements.
+
+    The batches of an epoch follow from `seed` and the epoch alone, whatever came before: a
+    training that was cut short goes on with `resume`. Events without elements are left out:
+    there is nothing to learn from them.
+    """
+
+    def __init__(
+        self,
+        counts: Array,
+        events: Array,
+        max_elements: int,
+        seed: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        """Batches of `events` (numbers of events, sizes `counts` [all events]).
+
+        A batch holds at most `max_elements` elements, or one event that alone has more. Without
+        `shuffle` every epoch is the same, from the smallest event to the largest. Raises
+        ConfigError for a budget below one element.
+        """
+        if max_elements < 1:
+            raise ConfigError(f"max_elements = {max_elements}: a batch needs room for one element")
+        self._events = np.asarray(events, dtype=np.int64)[np.asarray(counts)[events] > 0]
+        self._counts = np.asarray(counts, dtype=np.int64)[self._events]
+        self._max_elements = max_elements
+        self._seed = seed
+        self._shuffle = shuffle
+        self._epoch = 0
+        self._first_batch = 0
+        self._drawn: tuple[int, list[Array]] | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch to draw next; begins with its first batch unless `resume` asked otherwise."""
+        if epoch != self._epoch:
+            self._epoch, self._first_batch = epoch, 0
+
+    def resume(self, epoch: int, first_batch: int) -> None:
+        """Begin `epoch` at batch `first_batch`; the epochs after it are whole again."""
+        self._epoch, self._first_batch = epoch, first_batch
+
+    def __iter__(self) -> Iterator[Selection]:
+        for events in self._batches()[self._first_batch :]:
+            yield Selection(self._epoch, events)
+
+    def __len__(self) -> int:
+        """Batches of the current epoch that are still to come when it begins."""
+        return len(self._batches()) - self._first_batch
+
+    def _batches(self) -> list[Array]:
+        """Numbers of the events of every batch of the current epoch."""
+        if self._drawn is None or self._drawn[0] != self._epoch:
+            self._drawn = self._epoch, self._draw()
+        return self._drawn[1]
+
+    def _draw(self) -> list[Array]:
+        order = np.argsort(self._counts, kind="stable")
+        rng = np.random.default_rng([self._seed, self._epoch])
+        if self._shuffle:
+            drawn = rng.permutation(len(order))
+            pool = np.cumsum(self._counts[drawn]) // (POOL_BATCHES * self._max_elements)
+            order = drawn[np.lexsort((self._counts[drawn], pool))]
+        batches = _cut(order, self._counts[order], self._max_elements)
+        if self._shuffle:
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        by_size = (batch[np.argsort(self._counts[batch], kind="stable")] for batch in batches)
+        return [self._events[batch] for batch in by_size]
+
+
+def _cut(order: Array, counts: Array, budget: int) -> list[Array]:
+    """`order` in parts whose `counts` sum to at most `budget`; a larger event stands alone."""
+    ends = np.cumsum(counts)
+    parts: list[Array] = []
+    start, done = 0, 0
+    while start < len(order):
+        stop = max(int(np.searchsorted(ends, done + budget, side="right")), start + 1)
+        parts.append(order[start:stop])
+        start, done = stop, int(ends[stop - 1])
+    return parts
+
+
+class PackedBatches(Dataset[LabelledBatch]):
+    """The batches of a packed data set, by the events they hold."""
+
+    def __init__(self, dataset: PackedDataset, augmentation_seed: int | None = None) -> None:
+        """With an `augmentation_seed` every event is seen through a symmetry of the detector,
+        drawn anew in every epoch (`dataset.augmentation`).
+        """
+        self._dataset = dataset
+        self._augmentation_seed = augmentation_seed
+
+    def __getitem__(self, selection: Selection) -> LabelledBatch:
+        """The batch of `selection`."""
+        data, events = self._dataset, selection.events
+        rows = data.rows(events)
+        counts = data.counts[events]
+        event_index = np.repeat(np.arange(len(events)), counts)
+        features, targets, gen_met = data.features[rows], data.targets[rows], data.gen_met[events]
+        if self._augmentation_seed is not None:
+            symmetry = draw_symmetry(
+                data.event_id[events], self._augmentation_seed, selection.epoch
+            )
+            features = transform_features(features, symmetry.take(event_index))
+            targets = transform_targets(targets, symmetry.take(event_index))
+            gen_met = transform_met(gen_met, symmetry)
+        return LabelledBatch(
+            event_id=torch.from_numpy(data.event_id[events]),
+            offsets=torch.from_numpy(offsets_from_counts(counts)),
+            features=torch.from_numpy(features),
+            event_index=torch.from_numpy(event_index),
+            counts=tuple(counts.tolist()),
+            targets=torch.from_numpy(targets),
+            gen_met=torch.from_numpy(gen_met),
+            process_index=torch.from_numpy(data.process_index[events]),
+        )
+
+
+def batch_loader(
+    dataset: PackedDataset,
+    events: Array,
+    max_elements: int,
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    augment: bool = False,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[LabelledBatch]:
+    """Loader of the batches of `events`; its `sampler` is the `BucketBatchSampler`.
+
+    Raises DataError if none of the events has an element.
+    """
+    sampler = BucketBatchSampler(dataset.counts, events, max_elements, seed, shuffle)
+    if len(sampler) == 0:
+        raise DataError(
+            f"{dataset.folder}: none of the {len(events)} events chosen has an element; "
+            "label more events"
+        )
+    return DataLoader(
+        PackedBatches(dataset, seed if augment else None),
+        sampler=sampler,
+        batch_size=None,  # an item is a whole batch already
+        num_workers=num_workers,
+        pin_memory=pin_memory,
     )
