@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from partflow.core.features import ELEMENTS
+from partflow.core.particles import CLASSES
+from partflow.core.provenance import Provenance
+from partflow.core.records import GEN_MET, TARGETS, Collection, Events, offsets_from_counts
+from partflow.dataset.packing import pack
+
+RECORD = Provenance("labelled", {"definition": "closed"}, seed=1)
+
+
+def labelled_events(counts, first_id=100, process="ttbar", seed=0):
+    """Labelled events of `counts` elements with values drawn for every column."""
+    rng = np.random.default_rng([seed, first_id])
+    offsets = offsets_from_counts(np.array(counts, dtype=np.int64))
+    number = offsets[-1]
+    elements = {f.name: rng.normal(size=number) for f in ELEMENTS.fields}
+    rank = np.arange(number) - np.repeat(offsets[:-1], counts)
+    elements["type"] = np.where(rank < np.repeat(np.array(counts) // 3, counts), 1, 2)
+    targets = {f.name: rng.normal(size=number) for f in TARGETS.fields}
+    targets["pdg_id"] = rng.choice(CLASSES, number)
+    for name in ("charge", "is_pu", "generator_status", "simulator_status", "jet_index"):
+        targets[name] = rng.integers(-1, 2, number)
+    targets["particle_index"] = np.full(number, -1)
+    met = {f.name: rng.normal(size=len(counts)) for f in GEN_MET.fields}
+    return Events(
+        np.arange(first_id, first_id + len(counts)),
+        np.full(len(counts), process, dtype=object),
+        {
+            "elements": Collection(ELEMENTS, offsets, elements),
+            "targets": Collection(TARGETS, offsets, targets),
+            "gen_met": Collection(GEN_MET, np.arange(len(counts) + 1), met),
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def make_events():
+    return labelled_events
+
+
+@pytest.fixture(scope="session")
+def record():
+    return RECORD
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """400 events of 0 to 40 elements, two processes."""
+    sizes = np.random.default_rng(3).integers(0, 41, 400)
+    runs = [
+        labelled_events(sizes[:250], 1000, "ttbar"),
+        labelled_events(sizes[250:], 5000, "qq"),
+    ]
+    return pack(runs, tmp_path_factory.mktemp("packed") / "packed", RECORD)

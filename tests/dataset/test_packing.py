@@ -1,0 +1,194 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
+from partflow.core.features import NUM_FEATURES, feature_matrix
+from partflow.core.particles import CLASSES
+from partflow.core.provenance import Provenance
+from partflow.core.records import concatenate_events
+from partflow.dataset.columns import NUM_TARGET_COLUMNS, MetColumn, TargetColumn
+from partflow.dataset.packing import PackedDataset, pack
+
+
+def test_what_was_packed_is_what_was_labelled(tmp_path, make_events, record):
+    runs = [make_events([3, 0, 5], 10), make_events([], 50), make_events([7], 90, "qq")]
+    data = pack(iter(runs), tmp_path / "packed", record)
+    events = concatenate_events(runs)
+    assert np.array_equal(data.features, feature_matrix(events.elements))
+    assert data.features.dtype == data.targets.dtype == data.gen_met.dtype == np.float32
+    assert np.array_equal(data.offsets, events.elements.offsets)
+    assert data.event_id.tolist() == [10, 11, 12, 90]
+    assert [data.processes[i] for i in data.process_index] == ["ttbar"] * 3 + ["qq"]
+    classes = np.array(CLASSES)[data.targets[:, TargetColumn.CLASS].astype(int)]
+    assert np.array_equal(classes, events.targets.pdg_id)
+    for column in set(TargetColumn) - {TargetColumn.CLASS}:
+        expected = events.targets.columns[column.name.lower()].astype(np.float32)
+        assert np.array_equal(data.targets[:, column], expected)
+    assert np.array_equal(data.gen_met[:, MetColumn.PX], events.gen_met.px.astype(np.float32))
+    assert np.array_equal(data.gen_met[:, MetColumn.PY], events.gen_met.py.astype(np.float32))
+
+
+def test_the_arrays_do_not_depend_on_the_runs_they_came_in(tmp_path, make_events, record):
+    events = make_events([3, 0, 5, 1, 8], 10)
+    pack([events], tmp_path / "once", record)
+    pack([events[:2], events[2:2], events[2:]], tmp_path / "bit-by-bit", record)
+    for file in (tmp_path / "once").iterdir():
+        assert file.read_bytes() == (tmp_path / "bit-by-bit" / file.name).read_bytes()
+
+
+def test_the_description_says_what_the_columns_are_and_how_much_there_is(dataset):
+    text = json.loads((dataset.folder / "dataset.json").read_text())
+    assert len(text["features"]) == NUM_FEATURES
+    assert text["targets"] == [c.name.lower() for c in TargetColumn]
+    assert text["num_events"] == len(dataset) == 400
+    assert text["num_elements"] == len(dataset.features) == dataset.counts.sum()
+    assert text["num_targets"] == np.count_nonzero(dataset.targets[:, TargetColumn.CLASS])
+    assert text["largest_event"] == dataset.counts.max()
+    assert Provenance.from_json((dataset.folder / "provenance.json").read_text()).seed == 1
+
+
+def test_arrays_are_mapped_and_not_read(dataset):
+    base = dataset.features
+    while base.base is not None and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("collection", "column"), [("elements", "omega_or_num_hits"), ("targets", "eta")]
+)
+def test_a_value_that_is_not_finite_is_named_with_its_event(
+    tmp_path, make_events, record, collection, column, value
+):
+    events = make_events([3, 4], 70)
+    events.collections[collection].columns[column][5] = value
+    with pytest.raises(DataError, match=f"event 71: {collection}.{column} is {value}"):
+        pack([make_events([2], 10), events], tmp_path / "packed", record)
+    assert not (tmp_path / "packed").exists()
+
+
+def test_a_missing_momentum_that_is_not_finite_is_named_with_its_event(
+    tmp_path, make_events, record
+):
+    events = make_events([3, 4], 70)
+    events.gen_met.columns["py"][1] = np.nan
+    with pytest.raises(DataError, match=r"event 71: gen_met\.py is nan"):
+        pack([events], tmp_path / "packed", record)
+
+
+def test_targets_must_be_parallel_to_elements(tmp_path, make_events, record):
+    events = make_events([3, 4], 70)
+    other = make_events([3, 3], 70)
+    with pytest.raises(DataError, match="event 71: 3 targets for elements, not 4"):
+        pack([events.with_collections(targets=other.targets)], tmp_path / "packed", record)
+
+
+def test_an_interrupted_packing_leaves_nothing_and_can_be_run_again(tmp_path, make_events, record):
+    def interrupted():
+        yield make_events([3], 1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(interrupted(), tmp_path / "packed", record)
+    assert not (tmp_path / "packed").exists()
+    assert len(pack([make_events([3], 1)], tmp_path / "packed", record)) == 1
+
+
+def test_another_data_set_is_not_overwritten_unasked(tmp_path, make_events, record):
+    pack([make_events([3], 1)], tmp_path / "packed", record)
+    other = Provenance("labelled", {"definition": "another"})
+    with pytest.raises(OutputError, match="--overwrite"):
+        pack([make_events([3, 4], 1)], tmp_path / "packed", other)
+    assert len(pack([make_events([3, 4], 1)], tmp_path / "packed", other, overwrite=True)) == 2
+
+
+def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path, make_events, record):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="choose another --output"):
+        pack([make_events([3], 1)], tmp_path / "file" / "packed", record)
+
+
+@pytest.mark.parametrize("runs", [[], [[]], [[0, 0]]], ids=["no run", "no event", "no element"])
+def test_nothing_packs_to_nothing(tmp_path, make_events, record, runs):
+    data = pack((make_events(counts, 1) for counts in runs), tmp_path / "packed", record)
+    assert len(data) == sum(map(len, runs))
+    assert data.features.shape == (0, NUM_FEATURES)
+    assert data.targets.shape == (0, NUM_TARGET_COLUMNS)
+    assert len(data.rows(np.arange(len(data)))) == 0
+
+
+def test_a_folder_without_a_data_set_says_how_to_make_one(tmp_path):
+    with pytest.raises(InputError, match="partflow label"):
+        PackedDataset.open(tmp_path)
+
+
+def test_a_truncated_array_is_noticed(tmp_path, make_events, record):
+    data = pack([make_events([3, 4], 1)], tmp_path / "packed", record)
+    path = data.folder / "targets.npy"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"targets\.npy"):
+        PackedDataset.open(data.folder)
+
+
+def test_arrays_of_another_size_than_described_are_noticed(tmp_path, make_events, record):
+    data = pack([make_events([3, 4], 1)], tmp_path / "packed", record)
+    np.save(data.folder / "gen_met.npy", np.zeros((3, 2), np.float32))
+    with pytest.raises(InputError, match=r"gen_met\.npy holds \(3, 2\)"):
+        PackedDataset.open(data.folder)
+
+
+@pytest.mark.parametrize("kind", ["features", "targets"])
+def test_a_data_set_with_other_columns_is_refused(tmp_path, make_events, record, kind):
+    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+    path = data.folder / "dataset.json"
+    description = json.loads(path.read_text())
+    description[kind][2] = "renamed"
+    path.write_text(json.dumps(description))
+    with pytest.raises(SchemaError, match=rf"other {kind} \(.*renamed.* differ\)"):
+        PackedDataset.open(data.folder)
+
+
+def test_a_data_set_with_columns_in_another_order_is_refused(tmp_path, make_events, record):
+    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+    path = data.folder / "dataset.json"
+    description = json.loads(path.read_text())
+    description["features"].reverse()
+    path.write_text(json.dumps(description))
+    with pytest.raises(SchemaError, match="their order differ"):
+        PackedDataset.open(data.folder)
+
+
+def test_a_copy_in_another_process_maps_the_same_files(dataset):
+    sent = pickle.dumps(dataset)
+    assert len(sent) < 1000
+    assert np.array_equal(pickle.loads(sent).features, dataset.features)
+
+
+def test_the_split_is_a_partition_of_about_the_fraction_asked_for(dataset):
+    training, validation = dataset.split(0.25)
+    assert sorted([*training, *validation]) == list(range(len(dataset)))
+    # five standard deviations of a binomial around 100 of 400
+    assert abs(len(validation) - 100) < 5 * np.sqrt(400 * 0.25 * 0.75)
+
+
+def test_an_event_keeps_its_side_when_events_are_added(tmp_path, make_events, record):
+    few = pack([make_events([1] * 50, 200)], tmp_path / "few", record)
+    more = pack([make_events([1] * 70, 500), make_events([1] * 50, 200)], tmp_path / "more", record)
+    sides = [{int(data.event_id[i]) for i in data.split(0.3)[1]} for data in (few, more)]
+    assert sides[0] == {i for i in sides[1] if i < 250}
+    assert 0 < len(sides[0]) < len(sides[1])
+
+
+def test_a_larger_validation_fraction_moves_events_one_way_only(dataset):
+    small, large = (set(dataset.split(f)[1].tolist()) for f in (0.1, 0.2))
+    assert small < large
+    assert dataset.split(0.0)[1].size == dataset.split(1.0)[0].size == 0
+
+
+def test_a_fraction_outside_zero_and_one_is_refused(dataset):
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        dataset.split(1.5)
