@@ -76,6 +76,7 @@ def sampler_of(dataset, **options):
 def test_every_event_with_elements_comes_once_an_epoch(dataset, shuffle):
     seen = np.concatenate([s.events for s in sampler_of(dataset, shuffle=shuffle)])
     assert np.array_equal(np.sort(seen), np.flatnonzero(dataset.counts > 0))
+    assert sampler_of(dataset).num_events == len(seen)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

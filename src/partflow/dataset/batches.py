@@ -163,7 +163,12 @@ class BucketBatchSampler(Sampler[Selection]):
 
     def __len__(self) -> int:
         """Batches of the current epoch that are still to come when it begins."""
-        return len(self._batches()) - self._first_batch
+        return max(len(self._batches()) - self._first_batch, 0)
+
+    @property
+    def num_events(self) -> int:
+        """Events that come in every epoch: those with elements."""
+        return len(self._events)
 
     def _batches(self) -> list[Array]:
         """Numbers of the events of every batch of the current epoch."""
