@@ -8,7 +8,8 @@ from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.features import NUM_FEATURES, feature_matrix
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
-from partflow.core.records import concatenate_events
+from partflow.core.records import JETS, Collection, concatenate_events
+from partflow.core.store import iterate_events, write_events
 from partflow.dataset.columns import NUM_TARGET_COLUMNS, MetColumn, TargetColumn
 from partflow.dataset.packing import PackedDataset, pack
 
@@ -37,6 +38,19 @@ def test_the_arrays_do_not_depend_on_the_runs_they_came_in(tmp_path, make_events
     pack([events[:2], events[2:2], events[2:]], tmp_path / "bit-by-bit", record)
     for file in (tmp_path / "once").iterdir():
         assert file.read_bytes() == (tmp_path / "bit-by-bit" / file.name).read_bytes()
+
+
+def test_events_pack_alike_straight_from_the_labels_and_from_their_file(
+    tmp_path, make_events, record
+):
+    events = make_events([3, 0, 5], 10)
+    jets = Collection.empty(JETS, 3)
+    file = tmp_path / "labelled.parquet"
+    write_events(file, events.with_collections(gen_jets=jets, target_jets=jets), "labelled", record)
+    straight = pack([events], tmp_path / "straight", record)
+    read = pack(iterate_events(file, "labelled"), tmp_path / "read", record)
+    for name in ("features", "targets", "offsets", "event_id", "gen_met"):
+        assert np.array_equal(getattr(straight, name), getattr(read, name))
 
 
 def test_the_description_says_what_the_columns_are_and_how_much_there_is(dataset):
