@@ -1,0 +1,54 @@
+"""How candidates are judged: jets, bins, acceptance, intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from partflow.core.errors import ConfigError
+
+ACCEPTANCE_THETA = 6.4
+"""Polar angle [deg] of the calorimeter's inner edge: atan(260 mm / 2307 mm)."""
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Definitions behind the numbers of an evaluation."""
+
+    jet_radius: float = 0.4
+    """Radius R of the jets; 0.7 (with jet_min_pt 15) is the older definition, never mixed."""
+    jet_min_pt: float = 5.0
+    """Jets below this transverse momentum do not count, generated or reconstructed [GeV]."""
+    max_delta_r: float = 0.1
+    """A generator jet is matched to its nearest reconstructed jet if that is closer than this."""
+    pt_edges: tuple[float, ...] = (5, 10, 20, 40, 60, 80, 100, 200, 400, 800)
+    """Edges of the bins in the generator jet's pt [GeV]."""
+    abs_eta_edges: tuple[float, ...] = (0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+    """Edges of the bins in abs(eta), for jets and for particles."""
+    particle_pt_edges: tuple[float, ...] = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 200)
+    """Edges of the bins in a particle's pt [GeV]."""
+    min_gen_met: float = 5.0
+    """The MET response is taken in events with more generated MET than this [GeV]."""
+    min_theta: float = 0.0
+    """Generator particles nearer to the beam than this polar angle are left out of gen jets and
+    gen MET [deg]. 0 keeps all of them; 6.4 is the detector's edge and removes the jets that
+    photons radiated down the beam pipe make, which nothing can reconstruct."""
+    num_replicas: int = 200
+    """Bootstrap replicas of the sample behind each interval."""
+    confidence: float = 0.68
+    """Probability content of the intervals."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        for name in ("jet_radius", "max_delta_r", "num_replicas"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} = {getattr(self, name)}; it must be positive")
+        for name in ("pt_edges", "abs_eta_edges", "particle_pt_edges"):
+            edges = getattr(self, name)
+            if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
+                raise ConfigError(f"{name} = {edges}; give at least two edges that increase")
+        if not 0 < self.confidence < 1:
+            raise ConfigError(f"confidence = {self.confidence}; give a number between 0 and 1")
+        if not 0 <= self.min_theta < 90:
+            raise ConfigError(f"min_theta = {self.min_theta}; give degrees from 0 up to 90")

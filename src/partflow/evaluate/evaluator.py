@@ -1,0 +1,232 @@
+"""Events go in, chunk after chunk; the figures of all of them come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partflow.core.errors import DataError
+from partflow.core.kinematics import momentum_from_pt_eta_phi
+from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
+from partflow.core.records import Array, Collection
+from partflow.evaluate.bootstrap import Bootstrap
+from partflow.evaluate.config import EvaluationConfig
+from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
+from partflow.evaluate.met import MetSample, met_metrics, missing_pt
+from partflow.evaluate.particles import FoundSample, ParticleSample, judge_particles
+from partflow.evaluate.rates import confusion_counts, particle_metrics
+
+BASELINE, PERFECT, TARGET = "baseline", "perfect", "target"
+REFERENCES = (BASELINE, PERFECT, TARGET)
+"""Candidate sets that others are compared with; they stand behind the user's own."""
+
+METRICS_FORMAT = 1
+"""Version of the layout of `metrics.json`."""
+
+DEFINITIONS = {
+    "gen_jets": "ee_genkt jets (R, power -1, minimum pt: see config) of generator particles of "
+    "status 1 without neutrinos, at any polar angle above config.min_theta",
+    "matching": "nearest reconstructed jet with delta R below config.max_delta_r, for each gen jet",
+    "response": "pt(reco)/pt(gen) of matched jets; iqr = p75 - p25",
+    "matched_fraction": "gen jets with a matched reconstructed jet / gen jets",
+    "met": "length of the sum of transverse momenta; response in events with gen MET above "
+    "config.min_gen_met, difference reco - gen in all events",
+    "efficiency": "targets with a candidate of the same class at their element / targets",
+    "fake_rate": "candidates whose element's target is not of their class / candidates, among "
+    "candidates that stand at an element",
+    "confusion": "elements by class of target (row) and of their most energetic candidate (column)",
+    "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
+    "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
+}
+
+
+class Truth(NamedTuple):
+    """Generator level of some events."""
+
+    jets: Collection
+    met: Array
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one candidate set made of all events."""
+
+    jets: JetSample
+    met: MetSample
+    particles: ParticleSample
+    found: FoundSample
+
+    def of_events(self, keep: Array) -> Judged:
+        """The part in events whose number is true in `keep` [event]."""
+        return Judged(
+            self.jets.select(keep[self.jets.event]),
+            self.met.select(keep[self.met.event]),
+            self.particles.select(keep[self.particles.event]),
+            self.found.select(keep[self.found.event]),
+        )
+
+
+@dataclass
+class Evaluator:
+    """Judges events chunk by chunk and keeps only what the figures need of them."""
+
+    config: EvaluationConfig = field(default_factory=EvaluationConfig)
+    _event_id: list[Array] = field(default_factory=list, repr=False)
+    _process: list[Array] = field(default_factory=list, repr=False)
+    _judged: dict[str, list[Judged]] = field(default_factory=dict, repr=False)
+
+    @property
+    def num_events(self) -> int:
+        """Events added so far."""
+        return sum(len(ids) for ids in self._event_id)
+
+    @property
+    def names(self) -> list[str]:
+        """Candidate sets: the user's own in their order, then the references."""
+        own = [name for name in self._judged if name not in REFERENCES]
+        return own + [name for name in REFERENCES if name in self._judged]
+
+    @property
+    def event_id(self) -> Array:
+        """Id of each event added, [event]."""
+        return np.concatenate([np.empty(0, np.int64), *self._event_id])
+
+    @property
+    def process(self) -> Array:
+        """Process of each event added, [event]."""
+        return np.concatenate([np.empty(0, object), *self._process])
+
+    def judged(self, name: str) -> Judged:
+        """What the candidate set `name` made of all events added."""
+        parts = self._judged[name]
+        return Judged(
+            JetSample.concatenate([p.jets for p in parts]),
+            MetSample.concatenate([p.met for p in parts]),
+            ParticleSample.concatenate([p.particles for p in parts]),
+            FoundSample.concatenate([p.found for p in parts]),
+        )
+
+    def add(
+        self,
+        particles: Collection,
+        targets: Collection,
+        tracks: Collection,
+        clusters: Collection,
+        candidates: Mapping[str, Collection],
+        process: Array,
+        event_id: Array | None = None,
+    ) -> None:
+        """Judge some more events.
+
+        `targets` stand in the order of the elements, tracks before clusters. `process` [event]
+        names where each event comes from; `event_id` [event] makes the intervals independent of
+        the order of events (by default they are numbered as they come). Raises DataError for
+        candidates of other events, for momenta that are not finite, and where the names of the
+        candidate sets differ from those of earlier events.
+        """
+        self._check({"particles": particles, "tracks": tracks, "targets": targets,
+                     "clusters": clusters, **candidates}, len(process))  # fmt: skip
+        self._check_names(candidates)
+        if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
+            raise DataError("targets: not one per track and cluster; label these events again")
+        first = self.num_events
+        truth = self._truth(particles)
+        for name, found in candidates.items():
+            judged = self._judge(name, found, truth, targets, tracks)
+            self._judged.setdefault(name, []).append(judged)
+        if event_id is None:
+            event_id = np.arange(first, first + len(process))
+        self._event_id.append(np.asarray(event_id, dtype=np.int64))
+        self._process.append(np.asarray(process, dtype=object))
+
+    def metrics(self) -> dict[str, Any]:
+        """All figures, as `metrics.json` holds them: numbers or None, never NaN."""
+        bootstrap = Bootstrap.of_events(
+            self.event_id, self.config.num_replicas, self.config.confidence, self.config.seed
+        )
+        judged = {name: self.judged(name) for name in self.names}
+        result: dict[str, Any] = {
+            "format": METRICS_FORMAT,
+            "num_events": self.num_events,
+            **self._figures(judged, bootstrap),
+            "processes": {},
+        }
+        process = self.process
+        for name in dict.fromkeys(process.tolist()):
+            keep = process == name
+            part = {n: j.of_events(keep) for n, j in judged.items()}
+            result["processes"][name] = {
+                "num_events": int(keep.sum()),
+                **self._figures(part, bootstrap),
+            }
+        if len(result["processes"]) == 1:
+            result["processes"][process[0]] = {"num_events": self.num_events}
+        result["config"] = asdict(self.config)
+        result["definitions"] = DEFINITIONS
+        return result
+
+    def _figures(self, judged: Mapping[str, Judged], bootstrap: Bootstrap) -> dict[str, Any]:
+        config = self.config
+        baseline = judged[BASELINE].jets if BASELINE in judged else None
+        jets, met, particles, confusion = {}, {}, {}, {}
+        for name, of in judged.items():
+            other = None if name == BASELINE else baseline
+            jets[name] = jet_metrics(of.jets, other, bootstrap, config)
+            met[name] = met_metrics(of.met, bootstrap, config)
+            particles[name] = particle_metrics(of.particles, of.found, bootstrap, config)
+            confusion[name] = confusion_counts(of.particles)
+        names = ["none", *(CLASS_NAMES[c] for c in CLASSES[1:])]
+        return {
+            "jets": jets,
+            "met": met,
+            "particles": particles,
+            "confusion": {"classes": names, "counts": confusion},
+        }
+
+    def _truth(self, particles: Collection) -> Truth:
+        """Gen jets and gen MET of what a detector could see of the generator particles."""
+        keep = ~is_neutrino(particles.pdg_id)
+        if self.config.min_theta > 0:
+            theta = np.arctan2(np.hypot(particles.px, particles.py), np.abs(particles.pz))
+            keep &= theta > np.radians(self.config.min_theta)
+        seen = particles.select(keep)
+        momentum = (seen.px, seen.py, seen.pz)
+        jets = find_jets("particles", seen.offsets, momentum, seen.energy, self.config)
+        return Truth(jets, missing_pt(seen.event_index, seen.px, seen.py, seen.num_events))
+
+    def _judge(
+        self, name: str, found: Collection, truth: Truth, targets: Collection, tracks: Collection
+    ) -> Judged:
+        """What one candidate set made of some events."""
+        config, first = self.config, self.num_events
+        momentum = momentum_from_pt_eta_phi(found.pt, found.eta, found.phi)
+        jets = find_jets(name, found.offsets, momentum, found.energy, config)
+        met = missing_pt(found.event_index, momentum[0], momentum[1], found.num_events)
+        try:
+            particles = judge_particles(targets, tracks.counts, found, first, config)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
+        numbers = np.arange(first, first + found.num_events)
+        return Judged(
+            judge_jets(truth.jets, jets, first, config.max_delta_r),
+            MetSample(numbers, truth.met, met),
+            *particles,
+        )
+
+    def _check(self, collections: Mapping[str, Collection], num_events: int) -> None:
+        for name, collection in collections.items():
+            if collection.num_events != num_events:
+                raise DataError(
+                    f"{name}: {collection.num_events} events beside {num_events} to judge; "
+                    "give candidates made from these events"
+                )
+
+    def _check_names(self, candidates: Mapping[str, Collection]) -> None:
+        if self._judged and set(self._judged) != set(candidates):
+            raise DataError(
+                f"candidates {', '.join(sorted(candidates))} follow events with "
+                f"{', '.join(sorted(self._judged))}; give every event the same sets"
+            )

@@ -1,0 +1,156 @@
+"""The tables of the page: a number, and below it the distances to the ends of its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from partflow.evaluate.evaluator import TARGET
+from partflow.evaluate.html import Markup, element, join, table
+from partflow.evaluate.style import Look
+from partflow.evaluate.words import NOTHING, decimal, distances
+
+Looks = Mapping[str, Look]
+Figures = Mapping[str, Any]
+
+
+def jet_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
+    """Response of the jets of each candidate set, inclusive."""
+    rows = [
+        [
+            named(name, look),
+            cell(entry, "iqr_over_median", 4),
+            cell(entry, "matched_fraction"),
+            cell(entry, "median"),
+            cell(entry.get("relative_to_baseline", {}), "iqr_over_median", 2),
+        ]
+        for name, entry in figures["jets"].items()
+    ]
+    number = max((entry["num_gen"] for entry in figures["jets"].values()), default=0)
+    headings = ["", "IQR / median", "matched", "median", "/ baseline"]
+    percent = f"{100 * config['confidence']:g} %"
+    return table(headings, rows, f"Response of {number} generator jets; intervals of {percent}")
+
+
+def jet_bins(figures: Figures, look: Looks, key: str, unit: str) -> Markup:
+    """The same in bins, a table for each candidate set."""
+    headings = [unit, "gen jets", "IQR / median", "matched", "median"]
+    tables = []
+    for name, entry in figures["jets"].items():
+        rows = [
+            [
+                f"{b['low']:g} – {b['high']:g}",
+                b["num_gen"],
+                cell(b, "iqr_over_median", 4),
+                cell(b, "matched_fraction"),
+                cell(b, "median"),
+            ]
+            for b in entry[key]
+        ]
+        tables.append(table(headings, rows, named(name, look)))
+    return side_by_side(tables)
+
+
+def met_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
+    """Missing momentum of each candidate set."""
+    rows = [
+        [
+            named(name, look),
+            cell(entry, "iqr_over_median"),
+            cell(entry, "median"),
+            cell(entry, "iqr_of_difference", 2),
+        ]
+        for name, entry in figures["met"].items()
+    ]
+    number = max((entry["num_events"] for entry in figures["met"].values()), default=0)
+    caption = (
+        f"Response in {number} events with generated MET above {config['min_gen_met']:g} GeV; "
+        "difference in all"
+    )
+    return table(["", "IQR / median", "median", "IQR of reco − gen [GeV]"], rows, caption)
+
+
+def particle_comparison(figures: Figures, look: Looks) -> Markup:
+    """Efficiency, fake rate and width of the pt response: classes down, candidate sets across."""
+    shown = {name: entry for name, entry in figures["particles"].items() if name != TARGET}
+    columns: dict[str, Callable[[Figures], Markup]] = {
+        "Efficiency": lambda entry: cell(entry, "efficiency"),
+        "Fake rate": lambda entry: cell(entry, "fake_rate"),
+        "IQR / median of pT(candidate) / pT(target), where found": lambda entry: cell(
+            entry["pt_response"], "iqr_over_median", 4
+        ),
+    }
+    kinds = list(next(iter(shown.values()), {}))
+    return side_by_side(
+        table(
+            ["", *(named(name, look) for name in shown)],
+            [[words(kind), *(show(shown[name][kind]) for name in shown)] for kind in kinds],
+            caption,
+        )
+        for caption, show in columns.items()
+    )
+
+
+def particle_details(figures: Figures, look: Looks) -> Markup:
+    """Numbers and energies of each class, a table for each candidate set."""
+    headings = ["", "targets", "candidates", "targets [GeV/event]", "candidates [GeV/event]",
+                "pT median"]  # fmt: skip
+    return side_by_side(
+        table(
+            headings,
+            [
+                [
+                    words(kind),
+                    entry["num_targets"],
+                    entry["num_candidates"],
+                    decimal(entry["target_energy_per_event"], 1),
+                    decimal(entry["candidate_energy_per_event"], 1),
+                    cell(entry["pt_response"], "median"),
+                ]
+                for kind, entry in classes.items()
+            ],
+            named(name, look),
+        )
+        for name, classes in figures["particles"].items()
+    )
+
+
+def process_figures(metrics: Figures, look: Looks) -> Markup:
+    """The jets of each process; empty where there is only one."""
+    parts = {name: p for name, p in metrics["processes"].items() if "jets" in p}
+    return side_by_side(
+        join(
+            [
+                element("h3", f"{name}: {figures['num_events']} events"),
+                jet_figures(figures, metrics["config"], look),
+            ]
+        )
+        for name, figures in parts.items()
+    )
+
+
+def side_by_side(tables: Any) -> Markup:
+    """Tables beside one another where the page is wide enough."""
+    parts = [element("div", part) for part in tables]
+    return element("div", *parts, class_="tables") if parts else Markup()
+
+
+def named(name: str, look: Looks) -> Markup:
+    """The name of a candidate set with its line as in the figures."""
+    dashes = {"--": " dashed", ":": " dotted"}.get(look[name].line, "")
+    style = f"border-top-color: {look[name].colour}"
+    return join([element("span", class_=f"swatch{dashes}", style=style), name])
+
+
+def words(name: str) -> str:
+    """A name from `metrics.json` as a reader sees it."""
+    return name.replace("_", " ")
+
+
+def cell(entry: Figures, name: str, digits: int = 3) -> Markup:
+    """A number and, below it, the distances to the ends of its interval."""
+    value = entry.get(name)
+    if value is None:
+        return Markup(NOTHING)
+    interval = element("span", distances(value, entry[f"{name}_ci"], digits), class_="interval")
+    return join([element("span", decimal(value, digits), class_="number"), interval])

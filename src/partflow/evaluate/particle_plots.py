@@ -1,0 +1,231 @@
+"""Figures of particles: how many, how much energy, found and faked, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from partflow.core.records import Array
+from partflow.evaluate.evaluator import TARGET, Judged
+from partflow.evaluate.jet_plots import draw_bins, draw_steps, highest
+from partflow.evaluate.style import Look, Plot, new_figure, stamp
+
+RATE_WORDS = {"efficiency": "Efficiency", "fake_rate": "Fake rate"}
+SHORT_NAMES = {
+    "none": "none",
+    "charged_hadron": "ch. hadron",
+    "neutral_hadron": "n. hadron",
+    "photon": "photon",
+    "electron": "electron",
+    "muon": "muon",
+}
+
+
+def particle_plots(
+    metrics: Mapping[str, Any], judged: Mapping[str, Judged], look: Mapping[str, Look], sample: str
+) -> Iterator[Plot]:
+    """All figures of particles."""
+    yield rates_by_class(metrics["particles"], look, sample)
+    yield multiplicity(judged, look, sample)
+    for rate in RATE_WORDS:
+        yield rate_against_pt(metrics["particles"], look, sample, rate)
+    yield energy_sum(judged, look, sample)
+    classes = metrics["confusion"]["classes"]
+    for place, (name, counts) in enumerate(metrics["confusion"]["counts"].items(), start=1):
+        if name != TARGET:
+            yield confusion(name, np.asarray(counts), classes, sample, place)
+
+
+def rates_by_class(particles: Mapping[str, Any], look: Mapping[str, Look], sample: str) -> Plot:
+    """Efficiency above, fake rate below; the classes side by side."""
+    figure = new_figure(height=1.2)
+    panels = figure.subplots(2, 1, sharex=True)
+    shown = {name: entry for name, entry in particles.items() if name != TARGET}
+    classes = [c for c in SHORT_NAMES if c != "none"]
+    for axes, (rate, words) in zip(panels, RATE_WORDS.items(), strict=True):
+        for place, (name, entry) in enumerate(shown.items()):
+            shift = (place - (len(shown) - 1) / 2) * 0.6 / max(len(shown), 1)
+            _draw_classes(axes, [entry[c] for c in classes], rate, shift, look[name], name)
+        axes.set_ylabel(words)
+        axes.set_ylim(-0.04, 1.04)
+        for border in np.arange(len(classes) - 1) + 0.5:
+            axes.axvline(border, color="0.85", linewidth=1, zorder=0)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(axis="x", top=False, bottom=False)
+    panels[-1].set_xticks(range(len(classes)), [SHORT_NAMES[c] for c in classes])
+    panels[-1].set_xlim(-0.5, len(classes) - 0.5)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    stamp(panels[0], sample)
+    return Plot(
+        "particle_rates",
+        "Efficiency and fake rate",
+        "Element by element: targets found with the right class, and candidates whose element "
+        "should have become something else. Bars: bootstrap intervals.",
+        figure,
+        _rate_columns(particles, None),
+    )
+
+
+def rate_against_pt(
+    particles: Mapping[str, Any], look: Mapping[str, Look], sample: str, rate: str
+) -> Plot:
+    """Efficiency or fake rate against pt, a panel per class."""
+    figure = new_figure(width=1.15, height=1.6)
+    panels = figure.subplots(3, 2, sharex=True, sharey=True)
+    classes = [c for c in SHORT_NAMES if c != "none"]
+    shown = {name: entry for name, entry in particles.items() if name != TARGET}
+    heading_at = 0.06 if rate == "efficiency" else 0.86  # where few points are
+    for axes, kind in zip(panels.flat, classes, strict=False):
+        for name, entry in shown.items():
+            draw_bins(axes, entry[kind]["bins"], rate, look[name], name)
+        place = {"transform": axes.transAxes, "ha": "center", "fontsize": 16}
+        axes.text(0.5, heading_at, SHORT_NAMES[kind], **place)
+    last, corner = panels[2, 0], panels[2, 1]
+    for axes in (panels[1, 1], last):
+        axes.set_xlabel(r"$p_\mathrm{T}$ [GeV]")
+        axes.tick_params(labelbottom=True)
+    last.set_xscale("log")
+    last.xaxis.set_major_locator(FixedLocator([0.2, 1, 5, 20, 100]))
+    last.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    last.xaxis.set_minor_locator(NullLocator())
+    last.set_ylim(-0.04, 1.08)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(RATE_WORDS[rate])
+    corner.axis("off")
+    corner.legend(*panels[0, 0].get_legend_handles_labels(), loc="center", fontsize=16)
+    stamp(panels[0, 0], "")
+    panels[0, 1].set_title(sample, loc="right", fontsize=13)
+    whose = "target's" if rate == "efficiency" else "candidate's"
+    return Plot(
+        f"particle_{rate}_pt",
+        f"{RATE_WORDS[rate]} against transverse momentum",
+        f"{RATE_WORDS[rate]} of each class against the {whose} transverse momentum.",
+        figure,
+        _rate_columns(particles, "bins"),
+    )
+
+
+def multiplicity(judged: Mapping[str, Judged], look: Mapping[str, Look], sample: str) -> Plot:
+    """Number of candidates per event."""
+    numbers = {
+        name: one.particles.num_candidates.sum(axis=1, dtype=np.int64)
+        for name, one in judged.items()
+    }
+    largest = max((int(n.max(initial=0)) for n in numbers.values()), default=0)
+    step = max(1, -(-largest // 40))
+    edges = np.arange(0, max(largest, 1) + 2 * step, step) - 0.5
+    return _histogram(
+        numbers, edges, look, sample, x_label="Particles per event",
+        name="particle_multiplicity", title="Particles per event",
+        caption="Number of candidates per event; target: the number there should be.",
+    )  # fmt: skip
+
+
+def energy_sum(judged: Mapping[str, Judged], look: Mapping[str, Look], sample: str) -> Plot:
+    """Energy of all candidates over that of all targets, event by event."""
+    ratios = {}
+    for name, one in judged.items():
+        wanted = one.particles.target_energy.sum(axis=1)
+        given = one.particles.candidate_energy.sum(axis=1)
+        ratios[name] = given[wanted > 0] / wanted[wanted > 0]
+    return _histogram(
+        ratios, np.linspace(0.7, 1.3, 61), look, sample,
+        x_label=r"$\sum E$ candidates / $\sum E$ targets",
+        name="particle_energy_sum", title="Energy sum",
+        caption="Sum of all candidates' energies over that of all targets', event by event.",
+    )  # fmt: skip
+
+
+def confusion(name: str, counts: Array, classes: Sequence[str], sample: str, place: int) -> Plot:
+    """Which class each element became, in percent of those that should have one class."""
+    figure = new_figure(height=1.1)
+    axes = figure.subplots()
+    _draw_confusion(axes, counts.astype(float), [SHORT_NAMES[c] for c in classes])
+    stamp(axes, f"{name} · {sample}")
+    cells = [(int(n), classes[row], classes[column]) for (row, column), n in np.ndenumerate(counts)]
+    return Plot(
+        f"particle_confusion_{place}",
+        f"Confusion of classes: {name}",
+        f"Class of the most energetic candidate of {name} at each element, in percent of the "
+        "elements with that target.",
+        figure,
+        {
+            "candidates": [name] * len(cells),
+            "target": [target for _, target, _ in cells],
+            "became": [became for _, _, became in cells],
+            "elements": [number for number, _, _ in cells],
+        },
+    )
+
+
+def _draw_classes(
+    axes: Axes, entries: Sequence[Mapping[str, Any]], rate: str, shift: float, look: Look, name: str
+) -> None:
+    values = np.array([np.nan if e[rate] is None else e[rate] for e in entries])
+    bounds = np.array([e[f"{rate}_ci"] for e in entries], dtype=float)
+    errors = np.clip([values - bounds[:, 0], bounds[:, 1] - values], 0, None)
+    axes.errorbar(
+        np.arange(len(entries)) + shift, values, yerr=np.nan_to_num(errors), fmt=look.marker,
+        color=look.colour, markersize=9, elinewidth=2, capsize=0, label=name,
+    )  # fmt: skip
+
+
+def _draw_confusion(axes: Axes, table: Array, labels: Sequence[str]) -> None:
+    total = table.sum(axis=1, keepdims=True)
+    share = np.divide(table, total, out=np.full(table.shape, np.nan), where=total > 0)
+    axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    for (row, column), value in np.ndenumerate(share):
+        if np.isfinite(value):
+            text = "" if value == 0 else "<0.1" if value < 0.001 else f"{100 * value:.1f}"
+            colour = "white" if value > 0.5 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=15)
+    axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("became")
+    axes.set_ylabel("target")
+    axes.minorticks_off()
+    axes.tick_params(length=0)
+
+
+def _histogram(
+    values: Mapping[str, Array], edges: Array, look: Mapping[str, Look], sample: str, *,
+    x_label: str, name: str, title: str, caption: str,
+) -> Plot:  # fmt: skip
+    figure = new_figure()
+    axes = figure.subplots()
+    columns: dict[str, Any] = {"low": edges[:-1], "high": edges[1:]}
+    for candidates, numbers in values.items():
+        columns[candidates] = np.histogram(numbers, edges)[0] / max(len(numbers), 1)
+        draw_steps(axes, columns[candidates], edges, look[candidates], candidates)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(0, highest(columns, values))
+    axes.set_xlabel(x_label)
+    axes.set_ylabel("Fraction of events / bin")
+    axes.legend(loc="upper right", borderaxespad=1.2)
+    stamp(axes, sample)
+    return Plot(name, title, caption, figure, columns)
+
+
+def _rate_columns(particles: Mapping[str, Any], bins: str | None) -> dict[str, list[Any]]:
+    rows = [
+        (name, kind, part)
+        for name, entry in particles.items()
+        for kind, of_class in entry.items()
+        for part in ([of_class] if bins is None else of_class[bins])
+    ]
+    keys = ["low", "high"] if bins else []
+    keys += ["num_targets", "num_candidates"]
+    columns = {
+        "candidates": [name for name, _, _ in rows],
+        "class": [kind for _, kind, _ in rows],
+        **{key: [part[key] for _, _, part in rows] for key in keys},
+    }
+    for rate in RATE_WORDS:
+        columns[rate] = [part[rate] for _, _, part in rows]
+        columns[f"{rate}_low"] = [part[f"{rate}_ci"][0] for _, _, part in rows]
+        columns[f"{rate}_high"] = [part[f"{rate}_ci"][1] for _, _, part in rows]
+    return columns

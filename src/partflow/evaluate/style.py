@@ -1,0 +1,116 @@
+"""How figures look: one colour per candidate set, the field's style, three files per figure."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import mplhep
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET
+
+# The palette of Okabe and Ito (2008), which the colour-blind can tell apart.
+BLUE, VERMILION, PURPLE, SKY = "#0072b2", "#d55e00", "#cc79a7", "#56b4e9"
+ORANGE, GREEN, GREY = "#e69f00", "#009e73", "#4d4d4d"
+OWN_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
+
+OVERRIDES = {
+    "figure.figsize": (7.2, 5.6),
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "savefig.transparent": False,
+    "savefig.bbox": None,
+    "font.size": 15,
+    "axes.labelsize": 16,
+    "axes.linewidth": 1.2,
+    "xtick.labelsize": 14,
+    "ytick.labelsize": 14,
+    "legend.fontsize": 13,
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "svg.hashsalt": "partflow",  # the same figure gives the same bytes
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one candidate set is drawn, in every figure."""
+
+    colour: str
+    line: str
+    marker: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure, what it says, and the numbers in it."""
+
+    name: str
+    """Name of its files."""
+    title: str
+    caption: str
+    figure: Figure
+    columns: Mapping[str, Sequence[Any]]
+    """The numbers drawn, column by column, of equal length."""
+
+
+def looks(names: Sequence[str]) -> dict[str, Look]:
+    """How each of the candidate sets `names` is drawn; the references always look the same."""
+    references = {
+        BASELINE: Look(GREY, "-", "s"),
+        PERFECT: Look(ORANGE, "--", "^"),
+        TARGET: Look(GREEN, ":", "v"),
+    }
+    own = [name for name in names if name not in references]
+    markers = "oDPX"
+    chosen = {
+        name: Look(OWN_COLOURS[i % len(OWN_COLOURS)], "-", markers[i % len(markers)])
+        for i, name in enumerate(own)
+    }
+    return {name: references.get(name) or chosen[name] for name in names}
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """The style, while figures are made and saved."""
+    with mpl.rc_context():
+        mplhep.style.use([mplhep.style.CMS, OVERRIDES])
+        yield
+
+
+def new_figure(height: float = 1.0, width: float = 1.0) -> Figure:
+    """An empty figure; `height` and `width` in units of the usual ones."""
+    usual_width, usual_height = mpl.rcParams["figure.figsize"]
+    return Figure(figsize=(usual_width * width, usual_height * height), layout="constrained")
+
+
+def stamp(axes: Axes, sample: str) -> None:
+    """Who made the figure, of what sample, above the axes."""
+    axes.set_title(r"$\bf{partflow}$ $\it{Simulation}$", loc="left", fontsize=15)
+    axes.set_title(sample, loc="right", fontsize=13)
+
+
+def save(plot: Plot, folder: Path) -> str:
+    """Write the figure as PNG and PDF, and its numbers as CSV; returns it as SVG."""
+    plot.figure.draw_without_rendering()
+    plot.figure.set_layout_engine("none")  # laid out once, not for each of three files
+    for suffix in ("png", "pdf"):
+        metadata = {"CreationDate": None} if suffix == "pdf" else {}
+        plot.figure.savefig(folder / f"{plot.name}.{suffix}", metadata=metadata)
+    with (folder / f"{plot.name}.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(plot.columns)
+        writer.writerows(zip(*plot.columns.values(), strict=True))
+    drawn = io.StringIO()
+    plot.figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return drawn.getvalue()

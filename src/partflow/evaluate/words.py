@@ -1,0 +1,41 @@
+"""Figures as words, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+"""Stands where there is no figure."""
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """The number with `digits` decimals, or a dash where there is none.
+
+    >>> decimal(0.12345), decimal(None)
+    ('0.123', '–')
+    """
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def distances(value: float | None, interval: list[float | None], digits: int = 3) -> str:
+    """Distances from the value up and down to the ends of its interval; empty without one.
+
+    >>> distances(0.05, [0.048, 0.053])
+    '+0.003 −0.002'
+    """
+    low, high = interval
+    if value is None or low is None or high is None:
+        return ""
+    return f"+{max(high - value, 0.0):.{digits}f} −{max(value - low, 0.0):.{digits}f}"
+
+
+def sample_label(metrics: Mapping[str, Any]) -> str:
+    """Processes and number of events.
+
+    >>> sample_label({"num_events": 3, "processes": {"ww": {}, "zh": {}}})
+    'ww, zh: 3 events'
+    """
+    processes = ", ".join(metrics["processes"])
+    events = f"{metrics['num_events']} events"
+    return f"{processes}: {events}" if processes else events
