@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
@@ -240,7 +240,32 @@ CLIC = Detector(
 )
 """CLICdet (CLIC_o3_v14), simplified."""
 
-DETECTORS = {CLIC.name: CLIC}
+CLD = Detector(
+    name="cld",
+    magnetic_field=2.0,
+    ecal=replace(CLIC.ecal, inner_radius=2150.0, endcap_z=2307.0, endcap_outer_radius=2455.0),
+    hcal=replace(
+        CLIC.hcal,
+        inner_radius=2400.0,
+        depth=1166.0,
+        endcap_z=2539.0,
+        endcap_outer_radius=3566.0,
+        num_groups=11,
+        interaction_length=1166.0 / 5.5,
+    ),
+    endcap_inner_radius=340.0,
+    hcal_inner_radius_cut=340.0,
+    ring_z=2353.5,
+    tracker=replace(
+        CLIC.tracker,
+        layer_radii=(13.0, 35.0, 57.0, 127.0, 400.0, 670.0, 1000.0, 1568.0, 2136.0),
+    ),
+)
+"""CLD (CLD_o2), simplified: the calorimeters of CLIC with fewer HCAL layers, further out, in half
+the field (arXiv:1911.12230; vertex radii of k4geo CLD_o2). The tracking
+resolution is CLIC's, for want of a published fit."""
+
+DETECTORS = {d.name: d for d in (CLIC, CLD)}
 
 
 def detector(name: str) -> Detector:

@@ -32,12 +32,14 @@ def cluster_jets(
     pz: Array,
     energy: Array,
     definition: JetDefinition | None = None,
+    by_pt: bool = True,
 ) -> tuple[Collection, Array]:
     """Jets of each event by decreasing pt, and the jet of each input.
 
     `offsets` [event + 1] delimit the events of the flat inputs [object] (GeV). Returns the
     jets and, [object], the index of an object's jet within its event, -1 where the object's
-    jet is below `min_pt`. Raises DataError where an input is not finite.
+    jet is below `min_pt`. With `by_pt` false the jets keep the order in which fastjet gives them,
+    by which the published data sets number theirs. Raises DataError where an input is not finite.
     """
     definition = definition or JetDefinition()
     momenta = {"px": px, "py": py, "pz": pz, "E": energy}
@@ -61,7 +63,7 @@ def cluster_jets(
         ak.to_numpy(ak.flatten(found[k])).astype(np.float64) for k in ("px", "py", "pz", "E")
     )
     pt = np.hypot(jet_px, jet_py)
-    order = np.lexsort((-pt, event))
+    order = np.lexsort((-pt, event)) if by_pt else np.arange(len(pt))
     jet_offsets = offsets_from_counts(jet_counts)
     rank_in_event = np.empty(len(order), dtype=np.int64)
     rank_in_event[order] = np.arange(len(order)) - jet_offsets[:-1][event]

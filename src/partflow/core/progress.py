@@ -1,4 +1,4 @@
-"""One progress bar for every verb: what, how far, events per second, how long still."""
+"""One progress bar for every verb: what, how far, how many per second, how long still."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ console = Console(stderr=True, highlight=False)
 
 
 class RateColumn(ProgressColumn):
-    """Events per second."""
+    """Events (or other units of work) per second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
         """The rate so far; empty before the first step."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} events/s" if speed else "", style="cyan")
+        if not speed:
+            return Text("")
+        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} {self._unit}/s", style="cyan")
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of `total` events; call the yielded function with the number of events done."""
+def progress(description: str, total: int, unit: str = "events") -> Iterator[Callable[[int], None]]:
+    """A bar of `total` units; call the yielded function with the number of units done."""
     with Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=32),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        RateColumn(),
+        RateColumn(unit),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
         speed_estimate_period=600,

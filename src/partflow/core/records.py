@@ -206,6 +206,54 @@ TARGETS = Schema(
 The first 13 columns are the published ones, in their order."""
 
 
+PARTICLE_SOURCES = Schema(
+    "particle_sources",
+    (
+        Field("mc_index", "i4", "", "place in the full list of the file's Monte Carlo particles"),
+        Field("simulator_status", "i4", "", "simulator status bits of the file"),
+    ),
+)
+"""Truth of a full simulation, parallel to `particles`: which Monte Carlo particle each one is."""
+
+PARTICLE_DAUGHTERS = Schema(
+    "particle_daughters",
+    (
+        Field("particle_index", "i4", "", "generator particle"),
+        Field("mc_index", "i4", "", "Monte Carlo particle that the file lists as its daughter"),
+    ),
+)
+"""Truth of a full simulation: immediate daughters of stable particles, as often as listed."""
+
+CONTRIBUTION_SOURCES = Schema(
+    "contribution_sources",
+    (Field("mc_index", "i4", "", "Monte Carlo particle that the file links to the hit"),),
+)
+"""Truth of a full simulation, parallel to `contributions`."""
+
+TRACK_LINKS = Schema(
+    "track_links",
+    (
+        Field("track_index", "i4", "", "track"),
+        Field("mc_index", "i4", "", "Monte Carlo particle"),
+        Field("weight", "f4", "", "part of the track's hits that the particle made"),
+    ),
+)
+"""Truth of a full simulation: tracks and particles, as often as the file links them."""
+
+UNREFITTED_STATES = Schema(
+    "unrefitted_states",
+    (
+        Field("phi", "f8", "rad", "azimuth of the momentum at the perigee"),
+        Field("tan_lambda", "f8", "", "pz/pt"),
+        Field("d0", "f8", "mm", "signed transverse distance of the perigee (LCIO sign)"),
+        Field("z0", "f8", "mm", "z of the perigee"),
+        Field("omega", "f8", "1/mm", "signed curvature (LCIO sign)"),
+        Field("time", "f8", "ns", "time"),
+    ),
+)
+"""Parallel to `tracks`: the fit before the last one, which the published data sets show."""
+
+
 @dataclass(frozen=True)
 class Collection:
     """Objects of one kind for many events: flat columns and offsets.

@@ -24,15 +24,20 @@ from partflow.core.provenance import Provenance
 from partflow.core.records import (
     CANDIDATES,
     CLUSTERS,
+    CONTRIBUTION_SOURCES,
     CONTRIBUTIONS,
     GEN_MET,
     HIT_CLUSTERS,
     HITS,
     JETS,
+    PARTICLE_DAUGHTERS,
+    PARTICLE_SOURCES,
     PARTICLES,
     TARGETS,
+    TRACK_LINKS,
     TRACK_PARTICLES,
     TRACKS,
+    UNREFITTED_STATES,
     Collection,
     Events,
     Schema,
@@ -63,6 +68,18 @@ STAGES: Mapping[str, Mapping[str, Schema]] = {
     "candidates": {"candidates": CANDIDATES},
 }
 """Collections of each stage."""
+EXTRAS: Mapping[str, Mapping[str, Schema]] = {
+    "events": {
+        "particle_sources": PARTICLE_SOURCES,
+        "particle_daughters": PARTICLE_DAUGHTERS,
+        "contribution_sources": CONTRIBUTION_SOURCES,
+        "track_links": TRACK_LINKS,
+        "unrefitted_states": UNREFITTED_STATES,
+    },
+    "labelled": {"baseline_targets": TARGETS},
+}
+"""Collections that a file of a stage may hold beside those of STAGES: the truth of a full
+simulation as its file tells it, and what the baseline makes of each element."""
 MADE_BY = {
     "generated": "partflow generate",
     "events": "partflow simulate",
@@ -71,10 +88,19 @@ MADE_BY = {
 }
 
 
-def arrow_schema(stage: str, provenance: Provenance | None = None) -> pa.Schema:
-    """Arrow schema of a stage, with units, stage and provenance as metadata."""
+def schema_of(stage: str, name: str) -> Schema:
+    """Schema of a collection of a stage, whether every file holds it or not."""
+    schemas = STAGES[stage]
+    return schemas[name] if name in schemas else EXTRAS[stage][name]
+
+
+def arrow_schema(
+    stage: str, provenance: Provenance | None = None, extras: Sequence[str] = ()
+) -> pa.Schema:
+    """Arrow schema of a stage and `extras`, with units, stage and provenance as metadata."""
     fields = [pa.field("event_id", pa.int64(), False), pa.field("process", pa.string(), False)]
-    for name, schema in STAGES[stage].items():
+    for name in [*STAGES[stage], *extras]:
+        schema = schema_of(stage, name)
         members = [
             pa.field(
                 f.name,
@@ -96,9 +122,15 @@ class EventWriter:
     the block ends without an error.
     """
 
-    def __init__(self, path: Path, stage: str, provenance: Provenance | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stage: str,
+        provenance: Provenance | None = None,
+        extras: Sequence[str] = (),
+    ) -> None:
         self.path, self.stage = Path(path), stage
-        self._schema = arrow_schema(stage, provenance)
+        self._schema = arrow_schema(stage, provenance, extras)
         self._temporary = self.path.with_name(f".{self.path.name}.partial")
         self._writer: pq.ParquetWriter | None = None
         self.num_events = 0
@@ -117,7 +149,7 @@ class EventWriter:
         if self._writer is None:
             raise DataError(f"{self.path}: write inside the `with` block")
         try:
-            self._writer.write_table(_to_arrow(events, self.stage, self._schema))
+            self._writer.write_table(_to_arrow(events, self._schema))
         except OSError as error:
             raise output_error(self.path, error) from error
         self.num_events += len(events)
@@ -143,8 +175,9 @@ class EventWriter:
 def write_events(
     path: Path, events: Events, stage: str, provenance: Provenance | None = None
 ) -> None:
-    """Write one file of a stage, whole or not at all."""
-    with EventWriter(path, stage, provenance) as writer:
+    """Write one file of a stage, with the extras that `events` hold, whole or not at all."""
+    extras = [name for name in EXTRAS.get(stage, {}) if name in events.collections]
+    with EventWriter(path, stage, provenance, extras) as writer:
         writer.write(events)
 
 
@@ -174,7 +207,7 @@ def num_events(path: Path, stage: str) -> int:
 
 
 def read_events(path: Path, stage: str, collections: Sequence[str] | None = None) -> Events:
-    """All events of a file or folder, with all or only some of the stage's collections."""
+    """All events of a file or folder, with all collections it holds, or only some."""
     return concatenate_events(list(iterate_events(path, stage, collections)))
 
 
@@ -195,14 +228,18 @@ def num_groups(file: Path) -> int:
 def read_group(
     file: Path, group: int, stage: str, collections: Sequence[str] | None = None
 ) -> Events:
-    """The events of one row group of one file.
+    """The events of one row group of one file, with `collections`, or all that it holds.
 
     Raises InputError where the file is damaged, SchemaError where a collection is missing.
     """
-    names = list(STAGES[stage]) if collections is None else list(collections)
-    columns = ["event_id", "process", *names]
     try:
         with pq.ParquetFile(file) as parquet:
+            if collections is None:
+                held = parquet.schema_arrow.names
+                names = [*STAGES[stage], *(n for n in EXTRAS.get(stage, {}) if n in held)]
+            else:
+                names = list(collections)
+            columns = ["event_id", "process", *names]
             missing = set(columns) - set(parquet.schema_arrow.names)
             if missing:
                 raise SchemaError(f"{file}: no column {', '.join(sorted(missing))}; make it again")
@@ -270,12 +307,12 @@ def _header(file: Path) -> dict[str, object]:
     return header
 
 
-def _to_arrow(events: Events, stage: str, schema: pa.Schema) -> pa.Table:
+def _to_arrow(events: Events, schema: pa.Schema) -> pa.Table:
     arrays: list[pa.Array] = [
         pa.array(events.event_id, pa.int64()),
         pa.array(list(events.process), pa.string()),
     ]
-    for name in STAGES[stage]:
+    for name in schema.names[len(arrays) :]:
         collection = events.collections[name]
         members = schema.field(name).type.value_type
         struct = pa.StructArray.from_arrays(
@@ -292,7 +329,7 @@ def _from_arrow(table: pa.Table, stage: str, names: Sequence[str], file: Path) -
     table = table.combine_chunks()
     collections = {}
     for name in names:
-        collections[name] = _collection(table[name], STAGES[stage][name], f"{file}: {name}")
+        collections[name] = _collection(table[name], schema_of(stage, name), f"{file}: {name}")
     return Events(
         table["event_id"].to_numpy(),
         np.array(table["process"].to_pylist(), dtype=object),
