@@ -1,0 +1,1 @@
+"""The network: elements of packed events in, what each should become out."""

@@ -1,0 +1,86 @@
+"""Self-attention over packed events: no padded row, nothing across an event's border.
+
+Every event is one small matrix product on its own rows. For the sizes of e+e- events (50 to
+250 elements) on a CPU this beats padding to rectangles and
+`scaled_dot_product_attention`; `python -m benchmarks.attention` prints by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from partflow.model.layout import EventRows
+
+SHORTEST_SCALE, LONGEST_SCALE = 20.0, 1000.0
+"""Length scales of the most local and the least local head that feels distance [mm]."""
+LOCAL_FRACTION = 0.6
+"""Fraction of the heads that feel distance; the others see the whole event alike."""
+MAX_PENALTY = 10.0
+"""Largest reduction of an attention logit by distance: far is rare, not impossible."""
+
+
+def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
+    """Inverse length scale of each head [1/mm]; 0 for a head that does not feel distance.
+
+    The scales grow geometrically, as the slopes of ALiBi do (arXiv:2108.12409).
+    """
+    num_local = max(1, round(LOCAL_FRACTION * num_heads))
+    local = torch.logspace(math.log10(SHORTEST_SCALE), math.log10(LONGEST_SCALE), num_local)
+    return torch.cat([1.0 / local, torch.zeros(num_heads - num_local)])
+
+
+def distance_bias(
+    distance: Float[Tensor, "element element"], inverse_scales: Float[Tensor, " head"]
+) -> Float[Tensor, "head element element"]:
+    """-min(distance / scale, MAX_PENALTY) for every head: one event's term in the logits."""
+    return (distance * -inverse_scales[:, None, None]).clamp_(min=-MAX_PENALTY)
+
+
+def packed_attention(
+    query_key_value: Float[Tensor, "element three head width"],
+    events: Sequence[EventRows],
+    biases: Sequence[Float[Tensor, "head _ _"]] | None,
+) -> Float[Tensor, "element dim"]:
+    """softmax(q k^T / sqrt(width) + bias) v of every event on its own rows.
+
+    `events` cover all rows in order; `biases`, if any, are parallel to them.
+    """
+    num_elements, _, num_heads, width = query_key_value.shape
+    scale = width**-0.5
+    sizes = [event.end - event.begin for event in events]
+    # split, not slices: its gradient is one concatenation, theirs a zero-filled copy each.
+    parts = (part.split(sizes, 1) for part in query_key_value.permute(1, 2, 0, 3))
+    outputs = [query_key_value.new_empty(num_heads, 0, width)]
+    for i, (query, key, value) in enumerate(zip(*parts, strict=True)):
+        if biases is None:
+            logits = torch.bmm(query, key.transpose(1, 2)) * scale
+        else:
+            logits = torch.baddbmm(biases[i], query, key.transpose(1, 2), alpha=scale)
+        outputs.append(torch.bmm(torch.softmax(logits, -1), value))
+    return torch.cat(outputs, 1).transpose(0, 1).reshape(num_elements, num_heads * width)
+
+
+class PackedSelfAttention(nn.Module):
+    """Multi-head self-attention inside each event of a packed batch."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.head_shape = num_heads, dim // num_heads
+        self.query_key_value = nn.Linear(dim, 3 * dim)
+        self.output = nn.Linear(dim, dim)
+
+    def forward(
+        self,
+        x: Float[Tensor, "element dim"],
+        events: Sequence[EventRows],
+        biases: Sequence[Tensor] | None,
+    ) -> Float[Tensor, "element dim"]:
+        """Attended values; `events` and `biases` as in `packed_attention`."""
+        projected = self.query_key_value(x).view(len(x), 3, *self.head_shape)
+        attended: Tensor = self.output(packed_attention(projected, events, biases))
+        return attended

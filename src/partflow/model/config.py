@@ -1,0 +1,95 @@
+"""What a network is made of, and the three sizes it comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from partflow.core.detector import CLIC
+from partflow.core.errors import ConfigError
+from partflow.core.features import ELEMENTS
+
+
+@dataclass(frozen=True)
+class ReadoutConfig:
+    """How outputs of the network become candidates."""
+
+    kind: Literal["threshold", "expectation"] = "expectation"
+    """threshold: a list of particles, each with its full momentum. expectation: a cluster's
+    momentum is multiplied by the probability that it is a particle, which makes sums (jets,
+    missing momentum) right on average and the list longer."""
+    threshold: float = 0.5
+    """Probability from which on an element becomes a particle."""
+    min_probability: float = 0.03
+    """Probability below which even `expectation` leaves a cluster out."""
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "min_probability"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"readout.{name} = {value}; a probability lies between 0 and 1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A network; stored beside its weights."""
+
+    dim: int = 128
+    """Width of an element's representation."""
+    num_layers: int = 4
+    """Transformer layers."""
+    num_heads: int = 4
+    """Attention heads of a layer; few wide ones are faster than many narrow ones."""
+    mlp_ratio: float = 2.0
+    """Hidden width of a layer's feed-forward part, in units of `dim`."""
+    dropout: float = 0.0
+    """Dropout probability after attention and feed-forward parts while training."""
+    distance_bias: bool = True
+    """Lower the attention between elements that are far apart at the calorimeter."""
+    face_radius: float = CLIC.ecal.inner_radius
+    """Radius of the calorimeter's inner face [mm], from which depths are counted."""
+    face_half_length: float = CLIC.ecal.endcap_z
+    """abs(z) of the calorimeter endcap's inner face [mm]."""
+    features: tuple[str, ...] = ELEMENTS.names
+    """Element columns that the network is handed, in order."""
+    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    """How candidates are read out, unless told otherwise."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
+        if self.dim % self.num_heads:
+            raise ConfigError(
+                f"model.dim = {self.dim} is no multiple of model.num_heads = {self.num_heads}"
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"model.dropout = {self.dropout}; it lies in [0, 1)")
+
+
+def tiny() -> ModelConfig:
+    """About 0.1 million parameters: for tests and demonstrations."""
+    return ModelConfig(dim=64, num_layers=2, num_heads=2)
+
+
+def small() -> ModelConfig:
+    """About 0.7 million parameters: trains in minutes on two cores."""
+    return ModelConfig()
+
+
+def base() -> ModelConfig:
+    """About 4 million parameters."""
+    return ModelConfig(dim=256, num_layers=6, num_heads=8)
+
+
+PRESETS = {"tiny": tiny, "small": small, "base": base}
+
+
+def preset(name: str) -> ModelConfig:
+    """The preset of that name.
+
+    Raises ConfigError for a name that is not in PRESETS.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]()

@@ -1,0 +1,49 @@
+"""Elements to vectors: standardised inputs, one encoder for each element type."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+MAX_STANDARDISED = 8.0
+"""Standardised inputs are cut off here: an outlier should not outweigh everything else."""
+
+
+class Standardisation(nn.Module):
+    """(x - mean) / deviation, fitted on training data and kept with the weights.
+
+    An input that never varied (a column that is not simulated) comes out 0 wherever it has its
+    usual value.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, num_inputs: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(num_inputs))
+        self.register_buffer("deviation", torch.ones(num_inputs))
+
+    def fit(self, inputs: Float[Tensor, "row input"]) -> None:
+        """Take mean and standard deviation of `inputs`; nothing changes without rows."""
+        if not len(inputs):
+            return
+        double = inputs.double()
+        mean, deviation = double.mean(0), double.std(0, correction=0)
+        # Rounding leaves a constant column a deviation of this order instead of 0.
+        constant = deviation <= 1e-5 * (1.0 + mean.abs())
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(constant, 1.0, deviation))
+
+    def forward(self, inputs: Float[Tensor, "row input"]) -> Float[Tensor, "row input"]:
+        """Standardised inputs, within +-MAX_STANDARDISED."""
+        standardised = (inputs - self.mean) / self.deviation
+        return standardised.clamp(-MAX_STANDARDISED, MAX_STANDARDISED)
+
+
+class Encoder(nn.Sequential):
+    """Standardised inputs of one element type to vectors: two layers."""
+
+    def __init__(self, num_inputs: int, dim: int) -> None:
+        super().__init__(nn.Linear(num_inputs, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))

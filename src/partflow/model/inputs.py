@@ -1,0 +1,112 @@
+"""What the encoders are handed of each element: its columns, transformed.
+
+Energies and lengths become logarithms, signed quantities sign * log(1 + abs(x) / scale),
+positions a direction and a depth. Nothing here is fitted; `embedding` standardises.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partflow.core.features import ClusterFeature, ExtraFeature, TrackFeature
+from partflow.model.config import ModelConfig
+
+MIN_ENERGY = 1e-3  # GeV; below every threshold of the detector, so it only guards the logarithm
+MIN_LENGTH = 1e-3  # mm
+IMPACT_SCALE = 0.01  # mm, resolution of the impact parameters
+CURVATURE_SCALE = 1e-4  # 1/mm, a track of about 12 GeV in 4 T
+DEPTH_SCALE = 30.0  # mm, about three radiation lengths of the ECAL
+WIDTH_SCALE = 10.0  # mm, a cell of the ECAL
+
+Columns = dict[str, Tensor]
+
+
+def track_inputs(
+    features: Float[Tensor, "track feature"], config: ModelConfig
+) -> Float[Tensor, "track input"]:
+    """Inputs of each track from its own columns."""
+    f, extra = TrackFeature, ExtraFeature
+    impact, z0 = features[:, f.D0], features[:, f.Z0]
+    columns = {
+        "log_pt": _log_energy(features[:, f.PT]),
+        "log_p": _log_energy(features[:, f.P]),
+        "eta": features[:, f.ETA],
+        "sin_phi": features[:, f.SIN_PHI],
+        "cos_phi": features[:, f.COS_PHI],
+        "d0": _signed_log(impact, IMPACT_SCALE),
+        "z0": _signed_log(z0, IMPACT_SCALE),
+        "distance_to_origin": torch.log1p(torch.hypot(impact, z0) / IMPACT_SCALE),
+        "omega": _signed_log(features[:, f.OMEGA], CURVATURE_SCALE),
+        "log_radius": torch.log(features[:, f.RADIUS_OF_INNERMOST_HIT].clamp(min=1.0)),
+        "chi2": torch.log1p(features[:, f.CHI2].clamp(min=0.0)),
+        "ndf": features[:, f.NDF],
+        "dedx": _signed_log(features[:, f.DEDX], 1e-6),
+        "time": features[:, f.TIME],
+        "num_yoke_hits": features[:, extra.NUM_YOKE_HITS],
+    }
+    columns |= _position_inputs(features, config)
+    direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
+    columns |= {f"direction_{axis}": direction[:, i] for i, axis in enumerate("xyz")}
+    return torch.stack(list(columns.values()), 1)
+
+
+def cluster_inputs(
+    features: Float[Tensor, "cluster feature"], config: ModelConfig
+) -> Float[Tensor, "cluster input"]:
+    """Inputs of each cluster from its own columns."""
+    f, extra = ClusterFeature, ExtraFeature
+    energy = features[:, f.ENERGY].clamp(min=MIN_ENERGY)
+    hadronic = features[:, extra.ENERGY_HADRONIC].clamp(min=MIN_ENERGY)
+    columns = {
+        "log_et": _log_energy(features[:, f.ET]),
+        "log_energy": torch.log(energy),
+        "log_hadronic": torch.log(hadronic),
+        "compensation": torch.log(hadronic / energy),
+        "eta": features[:, f.ETA],
+        "sin_phi": features[:, f.SIN_PHI],
+        "cos_phi": features[:, f.COS_PHI],
+        "ecal_fraction": features[:, f.ENERGY_ECAL] / energy,
+        "other_fraction": features[:, f.ENERGY_OTHER] / energy,
+        "log_ecal": torch.log1p(features[:, f.ENERGY_ECAL].clamp(min=0.0)),
+        "log_hcal": torch.log1p(features[:, f.ENERGY_HCAL].clamp(min=0.0)),
+        "log_num_hits": torch.log1p(features[:, f.NUM_HITS].clamp(min=0.0)),
+        "width": torch.log1p(
+            torch.hypot(features[:, f.SIGMA_X], features[:, f.SIGMA_Y]) / WIDTH_SCALE
+        ),
+        "length": torch.log1p(features[:, f.SIGMA_Z].clamp(min=0.0) / WIDTH_SCALE),
+        "energy_per_hit": torch.log(energy / features[:, f.NUM_HITS].clamp(min=1.0)),
+    }
+    columns |= _position_inputs(features, config)
+    return torch.stack(list(columns.values()), 1)
+
+
+def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
+    """Direction, depth and place of the calorimeter position (a track's entry, a centroid)."""
+    extra = ExtraFeature
+    position = features[:, extra.FACE_X : extra.FACE_Z + 1]
+    z = position[:, 2]
+    radius = torch.hypot(position[:, 0], position[:, 1])
+    unit = position / torch.linalg.vector_norm(position, dim=1, keepdim=True).clamp(min=MIN_LENGTH)
+    barrel_depth = radius - config.face_radius
+    endcap_depth = z.abs() - config.face_half_length
+    depth = torch.maximum(barrel_depth, endcap_depth)
+    return {
+        "unit_x": unit[:, 0],
+        "unit_y": unit[:, 1],
+        "unit_z": unit[:, 2],
+        "radius": radius / config.face_radius,
+        "z": z / config.face_half_length,
+        "depth": depth / (10 * DEPTH_SCALE),
+        "log_depth": torch.log1p(depth.clamp(min=0.0) / DEPTH_SCALE),
+        "is_endcap": (endcap_depth > barrel_depth).to(z.dtype),
+    }
+
+
+def _log_energy(energy: Tensor) -> Tensor:
+    return torch.log(energy.clamp(min=MIN_ENERGY))
+
+
+def _signed_log(value: Tensor, scale: float) -> Tensor:
+    return torch.sign(value) * torch.log1p(value.abs() / scale)

@@ -1,0 +1,75 @@
+"""Where the rows of a packed batch lie: events one after the other, tracks before clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from partflow.core.errors import DataError
+from partflow.core.features import CLUSTER, TRACK, TrackFeature
+
+
+class EventRows(NamedTuple):
+    """Rows of one event: tracks `begin:middle`, clusters `middle:end`."""
+
+    begin: int
+    middle: int
+    end: int
+
+    @property
+    def num_tracks(self) -> int:
+        """Tracks of the event."""
+        return self.middle - self.begin
+
+    @property
+    def num_clusters(self) -> int:
+        """Clusters of the event."""
+        return self.end - self.middle
+
+
+class Layout(NamedTuple):
+    """Rows of every event that is not empty, and those of every track and cluster."""
+
+    events: tuple[EventRows, ...]
+    track_rows: Int[Tensor, " track"]
+    cluster_rows: Int[Tensor, " cluster"]
+
+
+def layout(features: Float[Tensor, "element feature"], counts: Sequence[int]) -> Layout:
+    """Layout of events with `counts` elements each, tracks first in each.
+
+    Raises DataError for an element that is neither a track nor a cluster.
+    """
+    element_type = features[:, TrackFeature.TYPE]
+    is_track = element_type == TRACK
+    track_rows = torch.nonzero(is_track).flatten()
+    cluster_rows = torch.nonzero(element_type == CLUSTER).flatten()
+    if len(track_rows) + len(cluster_rows) != len(features):
+        other = element_type[~is_track & (element_type != CLUSTER)][0].item()
+        raise DataError(
+            f"elements.type = {other:g}: this network knows tracks ({TRACK}) and clusters "
+            f"({CLUSTER}) only; leave such elements out or use a model made for them"
+        )
+    tracks_before = [0, *torch.cumsum(is_track, 0).tolist()]
+    events, begin = [], 0
+    for count in counts:
+        end = begin + count
+        if count:
+            num_tracks = tracks_before[end] - tracks_before[begin]
+            events.append(EventRows(begin, begin + num_tracks, end))
+        begin = end
+    return Layout(tuple(events), track_rows, cluster_rows)
+
+
+def tracks_first(
+    features: Float[Tensor, "element feature"], event_index: Int[Tensor, " element"]
+) -> Int[Tensor, " element"] | None:
+    """The order that puts the tracks of each event first; None where they are first already."""
+    key = 2 * event_index + (features[:, TrackFeature.TYPE] != TRACK)
+    if bool((key[1:] >= key[:-1]).all()):
+        return None
+    return torch.argsort(key, stable=True)

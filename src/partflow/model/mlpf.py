@@ -1,0 +1,109 @@
+"""The network: encoders for each element type, one trunk, heads for each element type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from partflow.core.features import NUM_FEATURES
+from partflow.dataset.batches import Batch
+from partflow.model import neighbourhood as near
+from partflow.model.config import ModelConfig
+from partflow.model.embedding import Encoder, Standardisation
+from partflow.model.heads import CLUSTER_CLASSES, TRACK_CLASSES, Output, TypeHeads, decode
+from partflow.model.inputs import cluster_inputs, track_inputs
+from partflow.model.layout import Layout, layout, tracks_first
+from partflow.model.transformer import Transformer
+
+
+class TypeInputs(NamedTuple):
+    """Inputs of one batch: those of its tracks, those of its clusters, and distances."""
+
+    tracks: Float[Tensor, "track input"]
+    clusters: Float[Tensor, "cluster input"]
+    distances: Sequence[Float[Tensor, "_ _"]]
+
+
+class MLPF(nn.Module):
+    """Machine-learned particle flow over packed events.
+
+    Each element type has its own encoder and heads and passes only through those; the trunk
+    between them is shared.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        none = torch.zeros(0, NUM_FEATURES)
+        num_track = track_inputs(none, config).shape[1] + near.NUM_TRACK_INPUTS
+        num_cluster = cluster_inputs(none, config).shape[1] + near.NUM_CLUSTER_INPUTS
+        self.track_standardisation = Standardisation(num_track)
+        self.cluster_standardisation = Standardisation(num_cluster)
+        self.track_encoder = Encoder(num_track, config.dim)
+        self.cluster_encoder = Encoder(num_cluster, config.dim)
+        self.trunk = Transformer(config)
+        self.track_heads = TypeHeads(config.dim + num_track, config.dim, TRACK_CLASSES)
+        self.cluster_heads = TypeHeads(config.dim + num_cluster, config.dim, CLUSTER_CLASSES)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predictions for every element of `batch`, in its order.
+
+        An event's answer depends on its own elements only, not on their order.
+
+        Raises DataError for an element that is neither a track nor a cluster.
+        """
+        order = tracks_first(batch.features, batch.event_index)
+        if order is None:
+            return self._forward(batch.features, batch.counts)
+        output = self._forward(batch.features[order], batch.counts)
+        back = torch.argsort(order)
+        return Output(**{f.name: getattr(output, f.name)[back] for f in fields(Output)})
+
+    def _forward(self, features: Tensor, counts: Sequence[int]) -> Output:
+        rows = layout(features, counts)
+        inputs = self.inputs(features, rows)
+        tracks = self.track_standardisation(inputs.tracks)
+        clusters = self.cluster_standardisation(inputs.clusters)
+        x = _interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
+        x = self.trunk(x, rows.events, inputs.distances)
+        # The heads see the inputs once more: a momentum is mostly a function of them.
+        track_predictions = self.track_heads(torch.cat([x[rows.track_rows], tracks], 1))
+        cluster_predictions = self.cluster_heads(torch.cat([x[rows.cluster_rows], clusters], 1))
+        return decode(_interleave(rows, track_predictions, cluster_predictions), features)
+
+    @torch.no_grad()
+    def inputs(self, features: Float[Tensor, "element feature"], rows: Layout) -> TypeInputs:
+        """Inputs of the encoders before standardisation; a function of the features alone."""
+        surroundings = near.neighbourhood(features, rows)
+        tracks = track_inputs(features[rows.track_rows], self.config)
+        clusters = cluster_inputs(features[rows.cluster_rows], self.config)
+        return TypeInputs(
+            torch.cat([tracks, surroundings.tracks], 1),
+            torch.cat([clusters, surroundings.clusters], 1),
+            surroundings.distances,
+        )
+
+    @torch.no_grad()
+    def fit_standardisation(self, batches: Iterable[Batch]) -> None:
+        """Fit means and deviations of all inputs on `batches` of training data."""
+        every = [self.inputs(b.features, layout(b.features, b.counts)) for b in batches]
+        if every:
+            self.track_standardisation.fit(torch.cat([x.tracks for x in every]))
+            self.cluster_standardisation.fit(torch.cat([x.clusters for x in every]))
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def _interleave(rows: Layout, of_tracks: Tensor, of_clusters: Tensor) -> Tensor:
+    """Rows of tracks and of clusters, each back in its place among the elements."""
+    values = torch.cat([of_tracks, of_clusters])
+    place = torch.cat([rows.track_rows, rows.cluster_rows])
+    return torch.empty_like(values).index_copy(0, place, values)

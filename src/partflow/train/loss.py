@@ -1,0 +1,163 @@
+"""What the network is punished for, term by term.
+
+The terms are those of MLPF v2.2.0 (arXiv:2503.00131), with N elements and n elements that have
+a target in the batch:
+
+    is_particle  10/N  sum over elements of CE(is there a particle)
+    class         1/N  sum over targets of (1 - p)^2 (-log p), p = probability of the true class
+    log_pt        1/n  sum over targets of sqrt(target pt) (log pt - target's)^2
+    log_energy    1/n  the same for the energy
+    eta, sin_phi, cos_phi
+               0.01/n  sum over targets of the squared difference
+
+and one of ours, the local energy sum: the training teaches each element its own particle, but
+a jet is a sum, and what one cluster gains its neighbour may lose. So the expected transverse
+momentum p * pt around every element, smoothed by a Gaussian in delta_r, is compared with the
+true one; see `EnergySumLoss`.
+
+A track already knows its momentum to some permille, and the readout keeps it: the momentum
+terms of tracks teach next to nothing and are kept for comparability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from partflow.core.features import TrackFeature
+from partflow.dataset.batches import LabelledBatch
+from partflow.dataset.columns import TargetColumn
+from partflow.model.heads import Output, reference_energy, reference_pt
+
+MIN_TARGET = 1e-6  # GeV; only guards the logarithm of a target along the beam
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of the loss."""
+
+    is_particle: float = 10.0
+    """Weight of the cross-entropy of `is there a particle`."""
+    particle_class: float = 1.0
+    """Weight of the focal loss of the class."""
+    focal_gamma: float = 2.0
+    """Exponent of the focal loss; 0 is the plain cross-entropy."""
+    log_pt: float = 1.0
+    """Weight of the squared error of log pt."""
+    log_energy: float = 1.0
+    """Weight of the squared error of log E."""
+    angle: float = 1e-2
+    """Weight of the squared errors of eta, sin phi and cos phi."""
+    energy_sum: float = 1.0
+    """Weight of the local energy sum; 0 leaves it out."""
+    energy_sum_radius: float = 0.2
+    """Width of its Gaussian in delta_r."""
+
+
+Terms = dict[str, Tensor]
+"""Weighted terms of the loss by name; their sum is what the optimiser sees."""
+
+
+def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Terms:
+    """The weighted terms of the loss of one batch; all 0 where it has no element."""
+    num_elements = max(len(batch), 1)
+    has_target = batch.targets[:, TargetColumn.CLASS] > 0
+    rows = torch.nonzero(has_target).flatten()
+    terms = {
+        "is_particle": config.is_particle
+        * F.binary_cross_entropy_with_logits(
+            output.is_particle_logit, has_target.to(output.is_particle_logit), reduction="sum"
+        )
+        / num_elements,
+        "class": config.particle_class
+        * focal_loss(
+            output.class_logits[rows],
+            batch.targets[rows, TargetColumn.CLASS].long() - 1,
+            config.focal_gamma,
+        )
+        / num_elements,
+        **_momentum_terms(output, batch, rows, config),
+    }
+    if config.energy_sum > 0:
+        terms["energy_sum"] = config.energy_sum * energy_sum_loss(
+            output, batch, config.energy_sum_radius
+        )
+    return terms
+
+
+def focal_loss(
+    logits: Float[Tensor, "target kind"], class_index: Int[Tensor, " target"], gamma: float
+) -> Float[Tensor, ""]:
+    """Sum over targets of (1 - p)^gamma (-log p) (arXiv:1708.02002)."""
+    log_probability = F.log_softmax(logits, 1).gather(1, class_index[:, None])[:, 0]
+    return -((1.0 - log_probability.exp()) ** gamma * log_probability).sum()
+
+
+def _momentum_terms(
+    output: Output, batch: LabelledBatch, rows: Int[Tensor, " target"], config: LossConfig
+) -> Terms:
+    """Squared errors of the momentum on the elements `rows`, which have a target."""
+    features, targets = batch.features[rows], batch.targets[rows]
+    column = TargetColumn
+    target_pt = targets[:, column.PT].clamp(min=MIN_TARGET)
+    target_energy = targets[:, column.ENERGY].clamp(min=MIN_TARGET)
+    weight = target_pt.sqrt()
+    log_pt_error = output.log_pt_ratio[rows] - (target_pt / reference_pt(features)).log()
+    log_energy_error = (
+        output.log_energy_ratio[rows] - (target_energy / reference_energy(features)).log()
+    )
+    per_target = 1.0 / max(len(rows), 1)
+    terms = {
+        "log_pt": config.log_pt * (weight * log_pt_error.square()).sum() * per_target,
+        "log_energy": config.log_energy * (weight * log_energy_error.square()).sum() * per_target,
+    }
+    for name, index in (
+        ("eta", column.ETA),
+        ("sin_phi", column.SIN_PHI),
+        ("cos_phi", column.COS_PHI),
+    ):
+        error = getattr(output, name)[rows] - targets[:, index]
+        terms[name] = config.angle * error.square().sum() * per_target
+    return terms
+
+
+def energy_sum_loss(output: Output, batch: LabelledBatch, radius: float) -> Float[Tensor, ""]:
+    """How far sums of transverse momentum around every element are from the truth.
+
+    S_i = sum_j exp(-delta_r_ij^2 / (2 radius^2)) (p_j pt_j - target pt_j) / sqrt(1 + T_i), with
+    T_i the same sum of the target pt alone [GeV], so that S is about a resolution away from 0;
+    the smooth-L1 distance of S from 0, averaged with the element's pt as weight. Tracks enter
+    with the momentum that the readout keeps.
+    """
+    weight = reference_pt(batch.features)
+    scale = torch.where(batch.is_track, 0.0, output.log_pt_ratio).exp()
+    target_pt = batch.targets[:, TargetColumn.PT]
+    excess = output.probability * weight * scale - target_pt
+    smoothed, expected = [excess.new_zeros(0)], [excess.new_zeros(0)]
+    kernels = _neighbour_weights(batch.features, batch.counts, radius)
+    per_event = zip(kernels, excess.split(batch.counts), target_pt.split(batch.counts), strict=True)
+    for kernel, excess_of_event, target_of_event in per_event:
+        smoothed.append(kernel @ excess_of_event)
+        expected.append(kernel @ target_of_event)
+    pull = torch.cat(smoothed) / (1.0 + torch.cat(expected)).sqrt()
+    distance = F.smooth_l1_loss(pull, torch.zeros_like(pull), beta=0.3, reduction="none")
+    return (weight * distance).sum() / weight.sum().clamp(min=MIN_TARGET)
+
+
+def _neighbour_weights(
+    features: Float[Tensor, "element feature"], counts: Sequence[int], radius: float
+) -> Iterator[Float[Tensor, "_ _"]]:
+    """exp(-delta_r^2 / (2 radius^2)) between all elements of each event."""
+    f = TrackFeature
+    eta = features[:, f.ETA]
+    phi = torch.atan2(features[:, f.SIN_PHI], features[:, f.COS_PHI])
+    for eta_of_event, phi_of_event in zip(eta.split(counts), phi.split(counts), strict=True):
+        delta_eta = eta_of_event[:, None] - eta_of_event
+        delta_phi = phi_of_event[:, None] - phi_of_event
+        delta_phi = torch.remainder(delta_phi + torch.pi, 2 * torch.pi) - torch.pi
+        yield torch.exp((delta_eta.square() + delta_phi.square()) / (-2 * radius**2))
