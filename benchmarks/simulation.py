@@ -22,7 +22,8 @@ import numpy as np
 from partflow.core.detector import CLIC
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.reconstruction import reconstruct
-from partflow.simulate.simulation import SimulationConfig, simulate
+from partflow.simulate.config import SimulationConfig
+from partflow.simulate.simulation import simulate
 
 BATCH = 50
 STAGES = ("generate", "simulate", "reconstruct")
@@ -83,9 +84,8 @@ def warm_up(run: Callable[[], object]) -> None:
     """Compile, outside the clock, and say how long it took."""
     start = time.perf_counter()
     run()
-    print(
-        f"first batch, with compilation where no cache is found: {time.perf_counter() - start:.1f} s"
-    )
+    seconds = time.perf_counter() - start
+    print(f"first batch, with compilation where no cache is found: {seconds:.1f} s")
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from partflow.core.particles import NEUTRAL_HADRON
 from partflow.core.progress import progress
 from partflow.core.records import Array
 from partflow.generate import GenerationConfig, Gun, generate
-from partflow.simulate.simulation import SimulationConfig, simulate
+from partflow.simulate.config import SimulationConfig
+from partflow.simulate.simulation import simulate
 
 NUM_SHOWERS = 12000
 FIT_SEED, TEST_SEED = 5, 6

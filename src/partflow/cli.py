@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.extras import SubcommandApp
@@ -80,7 +80,7 @@ def simulate(
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
-    from partflow.simulate.simulation import SimulationConfig
+    from partflow.simulate.config import SimulationConfig
 
     if workers < 1:
         raise ConfigError(f"--workers {workers}: give at least 1")
@@ -136,7 +136,11 @@ def train(
     """
     from partflow import pipeline
 
-    pipeline.train(labelled, output, preset, max_minutes, epochs, seed, threads, resume)
+    result = pipeline.train(labelled, output, preset, max_minutes, epochs, seed, threads, resume)
+    print(
+        f"{result.folder}: {result.events_seen:,} events in {result.minutes:.1f} min "
+        f"({result.events_per_second:.0f} events/s), validation loss {result.validation_loss:.4f}"
+    )
 
 
 @app.command
@@ -180,7 +184,7 @@ def evaluate(
     """
     from partflow import pipeline
 
-    pipeline.evaluate(events, _named_files(candidates), output, overwrite)
+    _show_verdict(pipeline.evaluate(events, _named_files(candidates), output, overwrite), output)
 
 
 @app.command
@@ -196,7 +200,7 @@ def demo(output: Output = Path("demo"), workers: int = 2, seed: int = 1) -> None
     """
     from partflow import pipeline
 
-    pipeline.demo(output, workers, seed)
+    _show_verdict(pipeline.demo(output, workers, seed), output / "report")
 
 
 def main() -> None:
@@ -226,6 +230,16 @@ def _run(command: Callable[[], object]) -> int:
         print("partflow: interrupted; the same command goes on or starts again", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _show_verdict(metrics: dict[str, Any], report: Path) -> None:
+    from rich.console import Console
+
+    from partflow.evaluate.table import jet_table
+
+    console = Console()
+    console.print(jet_table(metrics))
+    console.print(f"The report: {report / 'index.html'}", soft_wrap=True)
 
 
 def _named_files(pairs: tuple[str, ...]) -> dict[str, Path]:

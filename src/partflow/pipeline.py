@@ -15,7 +15,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -44,12 +44,16 @@ from partflow.core.store import (
 from partflow.core.stream import CandidateStream
 from partflow.generate.config import GenerationConfig
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
-from partflow.simulate.simulation import SimulationConfig
+from partflow.simulate.config import SimulationConfig
 from partflow.simulate.simulation import simulate as fast_simulation
 
 SHARD_EVENTS = 100
 """Events per shard: the unit of memory, of work, and of what a restart can keep."""
 BASELINE = "baseline"
+PACKED = "packed"
+"""Folder of the flat arrays beside the labelled shards."""
+NO_LIMIT = 1_000_000
+"""More epochs than any run sees."""
 
 
 # --- generate -----------------------------------------------------------------------------
@@ -138,7 +142,7 @@ def _simulate_shard(
 
 def _compile_kernels(config: SimulationConfig) -> None:
     """Compile once before the workers start, so that each finds the kernels in the cache."""
-    nothing = Events(np.zeros(1), ["none"], {"particles": Collection.empty(PARTICLES, 1)})
+    nothing = Events(np.zeros(1), np.array(["none"]), {"particles": Collection.empty(PARTICLES, 1)})
     simulate_events(nothing, detector("clic"), config)
 
 
@@ -187,7 +191,7 @@ def label(events: Path, output: Path, overwrite: bool = False) -> None:
                 report = report + of_run
                 advance(len(run))
         write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
-        pack(iterate_events(folder, "labelled"), folder / "packed", record)
+        pack(iterate_events(folder, "labelled"), folder / PACKED, record)
 
 
 def label_events(events: Events) -> tuple[Events, Any]:
@@ -202,6 +206,7 @@ def label_events(events: Events) -> tuple[Events, Any]:
         events.hit_clusters,
         events.contributions,
         events.track_particles,
+        events.event_id,
     )
     collections = {
         "elements": build_elements(events.tracks, events.clusters),
@@ -223,17 +228,24 @@ def train(
     max_minutes: float | None = None,
     epochs: int | None = None,
     seed: int = 1,
+    threads: int | None = None,
     resume: bool = False,
-) -> None:
-    """Labelled events -> a trained model in `output`."""
-    from partflow.dataset.packing import PackedDataset
-    from partflow.presets import model_config, train_config
+) -> Any:
+    """Labelled events -> a trained model in `output`; returns `train.trainer.TrainResult`."""
+    from partflow.dataset.packed import PackedDataset
+    from partflow.presets import preset as named
     from partflow.train.trainer import train as train_model
 
-    config = train_config(preset, max_minutes=max_minutes, epochs=epochs, seed=seed)
-    dataset = PackedDataset.open(labelled / "packed")
-    record = provenance("model", {"preset": preset, **asdict(config)}, seed, [labelled])
-    train_model(dataset, model_config(preset), config, output, resume=resume, record=record)
+    chosen = named(preset)
+    if epochs is None:  # with a time limit alone, the clock ends the run
+        epochs = chosen.train.epochs if max_minutes is None else NO_LIMIT
+    config = replace(
+        chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
+    )
+    dataset = PackedDataset.open(labelled / PACKED)
+    settings = {"preset": preset, "model": asdict(chosen.model), "train": asdict(config)}
+    record = provenance("model", settings, seed, [labelled])
+    return train_model(dataset, chosen.model, config, output, resume=resume, record=record)
 
 
 # --- reconstruct --------------------------------------------------------------------------
@@ -304,7 +316,7 @@ def evaluate(
                 targets, columns = reference_candidates(run, setup)
                 evaluator.add(
                     run.particles, targets, run.tracks, run.clusters,
-                    {**sets, BASELINE: run.baseline, **columns}, run.process,
+                    {**sets, BASELINE: run.baseline, **columns}, run.process, run.event_id,
                 )  # fmt: skip
                 advance(len(run))
         for stream in streams.values():

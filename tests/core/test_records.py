@@ -45,11 +45,11 @@ def test_a_collection_refuses_columns_that_do_not_fit() -> None:
 
 def test_collections_of_another_number_of_events_do_not_join_events() -> None:
     with pytest.raises(DataError, match="2 events beside 1 ids"):
-        Events(np.array([5]), ["qq"], {"jets": jets([1], [2])})
+        Events(np.array([5]), np.array(["qq"]), {"jets": jets([1], [2])})
 
 
 def test_events_joined_again_are_the_events_that_were_cut() -> None:
-    events = Events(np.arange(3), ["qq", "ww", "zh"], {"jets": jets([1, 2], [], [3])})
+    events = Events(np.arange(3), np.array(["qq", "ww", "zh"]), {"jets": jets([1, 2], [], [3])})
     again = concatenate_events([events[:1], events[1:1], events[1:]])
     assert again.event_id.tolist() == [0, 1, 2]
     assert again.process.tolist() == ["qq", "ww", "zh"]

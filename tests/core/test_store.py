@@ -27,7 +27,7 @@ def random_events(stage: str, counts: list[int], seed: int = 0) -> Events:
     for name, schema in STAGES[stage].items():
         columns = {f.name: rng.integers(0, 9, sum(counts)).astype(f.dtype) for f in schema.fields}
         collections[name] = Collection(schema, offsets_from_counts(np.array(counts)), columns)
-    return Events(rng.integers(0, 1 << 62, len(counts)), ["ttbar"] * len(counts), collections)
+    return Events(rng.integers(0, 1 << 62, len(counts)), np.full(len(counts), "ttbar"), collections)
 
 
 def assert_same(left: Events, right: Events) -> None:

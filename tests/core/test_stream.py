@@ -18,7 +18,9 @@ def candidates(tmp_path: Path) -> Path:
             counts = np.arange(first, last)
             columns = {f.name: np.zeros(counts.sum()) for f in CANDIDATES.fields}
             collection = Collection(CANDIDATES, offsets_from_counts(counts), columns)
-            writer.write(Events(counts + 100, ["qq"] * len(counts), {"candidates": collection}))
+            writer.write(
+                Events(counts + 100, np.full(len(counts), "qq"), {"candidates": collection})
+            )
     return path
 
 

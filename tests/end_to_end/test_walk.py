@@ -14,7 +14,7 @@ from partflow.core.features import build_elements
 from partflow.core.records import PARTICLES, Collection, Events
 from partflow.core.store import read_events, write_events
 from partflow.generate import GenerationConfig, generate
-from partflow.simulate.simulation import SimulationConfig
+from partflow.simulate.config import SimulationConfig
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -105,7 +105,7 @@ def test_an_event_does_not_depend_on_its_neighbours() -> None:
 def test_empty_events_go_through_every_room(walk: Path, tmp_path: Path) -> None:
     (full,) = generate(GenerationConfig("uds", 1, seed=2, energy=91.2))
     nothing = Events(
-        np.array([7, 9]), ["uds", "uds"], {"particles": Collection.empty(PARTICLES, 2)}
+        np.array([7, 9]), np.array(["uds", "uds"]), {"particles": Collection.empty(PARTICLES, 2)}
     )
     neutral = full.particles.select(full.particles.charge == 0)
     charged_only = full.particles.select(np.abs(full.particles.pdg_id) == 13)

@@ -6,7 +6,7 @@ import pytest
 from partflow.calibrate import showers
 from partflow.core.detector import DETECTORS
 from partflow.core.hadron_scale import load_hadron_scale
-from partflow.simulate.simulation import SimulationConfig
+from partflow.simulate.config import SimulationConfig
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -399,7 +399,7 @@ class Events:
     """
 
     event_id: Array
-    process: Array | Sequence[str]
+    process: Array
     collections: Mapping[str, Collection] = field(repr=False)
 
     def __post_init__(self) -> None:

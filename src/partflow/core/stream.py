@@ -19,7 +19,7 @@ class CandidateStream:
     def __init__(self, name: str, path: Path) -> None:
         self._where = f"candidates {name} ({path})"
         self._runs = iterate_events(path, "candidates")
-        self._held = Events(np.empty(0), [], {"candidates": Collection.empty(CANDIDATES)})
+        self._held = Events(np.empty(0), np.empty(0), {"candidates": Collection.empty(CANDIDATES)})
 
     def take(self, event_id: Array) -> Collection:
         """Candidates of exactly the next events, whose ids are `event_id` [event].
