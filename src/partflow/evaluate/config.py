@@ -21,11 +21,11 @@ class EvaluationConfig:
     """Jets below this transverse momentum do not count, generated or reconstructed [GeV]."""
     max_delta_r: float = 0.1
     """A generator jet is matched to its nearest reconstructed jet if that is closer than this."""
-    pt_edges: tuple[float, ...] = (5, 10, 20, 40, 60, 80, 100, 200, 400, 800)
+    pt_edges: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 200.0, 400.0, 800.0)
     """Edges of the bins in the generator jet's pt [GeV]."""
-    abs_eta_edges: tuple[float, ...] = (0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+    abs_eta_edges: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
     """Edges of the bins in abs(eta), for jets and for particles."""
-    particle_pt_edges: tuple[float, ...] = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 200)
+    particle_pt_edges: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0)
     """Edges of the bins in a particle's pt [GeV]."""
     min_gen_met: float = 5.0
     """The MET response is taken in events with more generated MET than this [GeV]."""

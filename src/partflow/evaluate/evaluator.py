@@ -18,6 +18,7 @@ from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
 from partflow.evaluate.particles import FoundSample, ParticleSample, judge_particles
 from partflow.evaluate.rates import confusion_counts, particle_metrics
+from partflow.evaluate.sample import join, select
 
 BASELINE, PERFECT, TARGET = "baseline", "perfect", "target"
 REFERENCES = (BASELINE, PERFECT, TARGET)
@@ -62,10 +63,10 @@ class Judged:
     def of_events(self, keep: Array) -> Judged:
         """The part in events whose number is true in `keep` [event]."""
         return Judged(
-            self.jets.select(keep[self.jets.event]),
-            self.met.select(keep[self.met.event]),
-            self.particles.select(keep[self.particles.event]),
-            self.found.select(keep[self.found.event]),
+            select(self.jets, keep[self.jets.event]),
+            select(self.met, keep[self.met.event]),
+            select(self.particles, keep[self.particles.event]),
+            select(self.found, keep[self.found.event]),
         )
 
 
@@ -103,10 +104,10 @@ class Evaluator:
         """What the candidate set `name` made of all events added."""
         parts = self._judged[name]
         return Judged(
-            JetSample.concatenate([p.jets for p in parts]),
-            MetSample.concatenate([p.met for p in parts]),
-            ParticleSample.concatenate([p.particles for p in parts]),
-            FoundSample.concatenate([p.found for p in parts]),
+            join([p.jets for p in parts]),
+            join([p.met for p in parts]),
+            join([p.particles for p in parts]),
+            join([p.found for p in parts]),
         )
 
     def add(

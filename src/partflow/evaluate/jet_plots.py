@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMetho
 
 from partflow.core.records import Array
 from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET, Judged
-from partflow.evaluate.style import Look, Plot, new_figure, stamp
+from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
 
 RESPONSE_EDGES = np.linspace(0.7, 1.3, 61)
 PT_TICKS = (5, 10, 20, 40, 60, 100, 200, 400, 800)
@@ -200,7 +200,7 @@ def draw_steps(axes: Axes, heights: Array, edges: Array, look: Look, label: str)
     """A histogram as a line of steps."""
     mplhep.histplot(
         heights, edges, ax=axes, color=look.colour, linestyle=look.line, linewidth=1.8,
-        label=label, flow=None,
+        label=plain(label), flow=None,
     )  # fmt: skip
 
 
@@ -215,8 +215,9 @@ def draw_bins(
     values = np.array([b[quantity] for b in known], dtype=float)
     bounds = np.array([b[f"{quantity}_ci"] for b in known], dtype=float).reshape(-1, 2)
     axes.plot(
-        centre, values, look.line, marker=look.marker, color=look.colour, label=label, markersize=6
-    )
+        centre, values, look.line, marker=look.marker, color=look.colour, markersize=6,
+        label=plain(label),
+    )  # fmt: skip
     axes.fill_between(centre, *bounds.T, color=look.colour, alpha=0.22, linewidth=0)
 
 

@@ -14,7 +14,7 @@ from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.matching import match_nearest
 from partflow.evaluate.response import MIN_EVENTS, Width, figure, width, width_figures
-from partflow.evaluate.sample import Sample
+from partflow.evaluate.sample import Sample, select
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def jet_metrics(
         result[key] = []
         for low, high in pairwise(edges):
             inside = (getattr(sample, column) >= low) & (getattr(sample, column) < high)
-            other = None if baseline is None else baseline.select(inside)
-            entry = _entry(sample.select(inside), other, bootstrap)
+            other = None if baseline is None else select(baseline, inside)
+            entry = _entry(select(sample, inside), other, bootstrap)
             result[key].append({"low": float(low), "high": float(high), **entry})
     return result
 

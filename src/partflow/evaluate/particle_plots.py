@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from partflow.core.records import Array
 from partflow.evaluate.evaluator import TARGET, Judged
 from partflow.evaluate.jet_plots import draw_bins, draw_steps, highest
-from partflow.evaluate.style import Look, Plot, new_figure, stamp
+from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
 
 RATE_WORDS = {"efficiency": "Efficiency", "fake_rate": "Fake rate"}
 SHORT_NAMES = {
@@ -98,7 +98,7 @@ def rate_against_pt(
     corner.axis("off")
     corner.legend(*panels[0, 0].get_legend_handles_labels(), loc="center", fontsize=16)
     stamp(panels[0, 0], "")
-    panels[0, 1].set_title(sample, loc="right", fontsize=13)
+    panels[0, 1].set_title(plain(sample), loc="right", fontsize=13)
     whose = "target's" if rate == "efficiency" else "candidate's"
     return Plot(
         f"particle_{rate}_pt",
@@ -170,7 +170,7 @@ def _draw_classes(
     errors = np.clip([values - bounds[:, 0], bounds[:, 1] - values], 0, None)
     axes.errorbar(
         np.arange(len(entries)) + shift, values, yerr=np.nan_to_num(errors), fmt=look.marker,
-        color=look.colour, markersize=9, elinewidth=2, capsize=0, label=name,
+        color=look.colour, markersize=9, elinewidth=2, capsize=0, label=plain(name),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.particles import NUM_CLASSES, Count, FoundSample, ParticleSample
 from partflow.evaluate.response import MIN_EVENTS, figure, number, width, width_figures
+from partflow.evaluate.sample import select
 
 RATES = {
     "efficiency": (Count.FOUND, Count.TARGETS),
@@ -32,7 +33,7 @@ def particle_metrics(
     num_events = len(sample.event)
     result = {}
     for index in range(1, NUM_CLASSES):
-        chosen = found.select(found.kind == index)
+        chosen = select(found, found.kind == index)
         response = width(chosen.pt_response, chosen.event, bootstrap)
         result[CLASS_NAMES[CLASSES[index]]] = {
             **overall[index][0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,16 +18,16 @@ class Sample:
     event: Array
     """Number of the event in the evaluation, [row]."""
 
-    def select(self, keep: Array) -> Self:
-        """The rows for which `keep` [row] is true."""
-        return type(self)(*(getattr(self, column.name)[keep] for column in fields(self)))
 
-    @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """The rows of several samples, one after the other."""
-        return cls(*(np.concatenate([getattr(p, c.name) for p in parts]) for c in fields(cls)))
+AnySample = TypeVar("AnySample", bound=Sample)
 
-    @property
-    def num_events(self) -> int:
-        """Number of events that have a row."""
-        return len(np.unique(self.event))
+
+def select(sample: AnySample, keep: Array) -> AnySample:
+    """The rows for which `keep` [row] is true."""
+    return type(sample)(*(getattr(sample, column.name)[keep] for column in fields(sample)))
+
+
+def join(parts: Sequence[AnySample]) -> AnySample:
+    """The rows of one or more samples of a kind, one after the other."""
+    columns = [column.name for column in fields(parts[0])]
+    return type(parts[0])(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))

@@ -15,6 +15,7 @@ import mplhep
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from partflow.core.records import Array
 from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET
 
 # The palette of Okabe and Ito (2008), which the colour-blind can tell apart.
@@ -60,7 +61,7 @@ class Plot:
     title: str
     caption: str
     figure: Figure
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Array | Sequence[Any]]
     """The numbers drawn, column by column, of equal length."""
 
 
@@ -94,10 +95,20 @@ def new_figure(height: float = 1.0, width: float = 1.0) -> Figure:
     return Figure(figsize=(usual_width * width, usual_height * height), layout="constrained")
 
 
+def plain(name: str) -> str:
+    r"""A user's name as a figure may show it: no formula, and not hidden from the legend.
+
+    >>> print(plain("$a_b$"), plain("_mine"))
+    \$a_b\$  _mine
+    """
+    shown = name.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def stamp(axes: Axes, sample: str) -> None:
     """Who made the figure, of what sample, above the axes."""
     axes.set_title(r"$\bf{partflow}$ $\it{Simulation}$", loc="left", fontsize=15)
-    axes.set_title(sample, loc="right", fontsize=13)
+    axes.set_title(plain(sample), loc="right", fontsize=13)
 
 
 def save(plot: Plot, folder: Path) -> str:

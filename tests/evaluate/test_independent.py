@@ -1,0 +1,192 @@
+"""The figures are those of a plain, slow calculation: loops, fastjet, explicit formulas."""
+
+import math
+
+import fastjet
+import numpy as np
+import pytest
+
+from partflow.evaluate import EvaluationConfig, Evaluator
+
+NUM_EVENTS = 50
+
+
+def slow_jets(particles):
+    """(pt, eta, phi) of the jets above 5 GeV of (px, py, pz, energy) particles."""
+    definition = fastjet.JetDefinition(fastjet.ee_genkt_algorithm, 0.4, -1.0)
+    inputs = [fastjet.PseudoJet(*(float(v) for v in p)) for p in particles]
+    if not inputs:
+        return []
+    sequence = fastjet._swig.ClusterSequence(inputs, definition)
+    found = []
+    for jet in sequence.inclusive_jets(5.0):
+        pt = math.hypot(jet.px(), jet.py())
+        found.append((pt, math.asinh(jet.pz() / pt), math.atan2(jet.py(), jet.px())))
+    return found
+
+
+def events_of(toy, name):
+    """Visible generator particles and candidates of each event, as lists of four-vectors."""
+    for i in range(toy.particles.num_events):
+        gen = toy.particles[i : i + 1]
+        visible = [
+            (gen.px[k], gen.py[k], gen.pz[k], gen.energy[k])
+            for k in range(len(gen))
+            if abs(gen.pdg_id[k]) not in (12, 14, 16)
+        ]
+        reco = toy.candidates[name][i : i + 1]
+        found = [
+            (
+                reco.pt[k] * math.cos(reco.phi[k]),
+                reco.pt[k] * math.sin(reco.phi[k]),
+                reco.pt[k] * math.sinh(reco.eta[k]),
+                reco.energy[k],
+            )
+            for k in range(len(reco))
+        ]
+        yield visible, found
+
+
+def slow_responses(toy, name):
+    """(gen pt, gen eta, response or None) of every gen jet."""
+    rows = []
+    for visible, found in events_of(toy, name):
+        reco_jets = slow_jets(found)
+        for pt, eta, phi in slow_jets(visible):
+            best, response = 0.1, None
+            for reco_pt, reco_eta, reco_phi in reco_jets:
+                turn = abs(phi - reco_phi)
+                distance = math.sqrt((eta - reco_eta) ** 2 + min(turn, 2 * math.pi - turn) ** 2)
+                if distance < best:
+                    best, response = distance, reco_pt / pt
+            rows.append((pt, eta, response))
+    return rows
+
+
+def check_jets(entry, rows):
+    assert entry["num_gen"] == len(rows)
+    matched = sorted(response for _, _, response in rows if response is not None)
+    if not rows:
+        assert entry["matched_fraction"] is None
+    else:
+        assert entry["matched_fraction"] == pytest.approx(len(matched) / len(rows), abs=1e-6)
+    if not matched:
+        assert entry["median"] is None
+        assert entry["iqr_over_median"] is None
+        return
+    quarter, median, three_quarters = np.percentile(matched, [25, 50, 75])
+    assert entry["median"] == pytest.approx(median, abs=1e-6)
+    assert entry["iqr"] == pytest.approx(three_quarters - quarter, abs=1e-6)
+    assert entry["iqr_over_median"] == pytest.approx((three_quarters - quarter) / median, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def toy(toy_events):
+    return toy_events(NUM_EVENTS, 11)
+
+
+@pytest.fixture(scope="module")
+def metrics(toy):
+    evaluator = Evaluator(EvaluationConfig(num_replicas=20))
+    toy.add_to(evaluator)
+    return evaluator.metrics()
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+def test_jets(toy, metrics, name):
+    rows = slow_responses(toy, name)
+    assert len(rows) > 50
+    entry = metrics["jets"][name]
+    check_jets(entry, rows)
+    for bins, quantity in (("bins", 0), ("eta_bins", 1)):
+        for b in entry[bins]:
+            check_jets(b, [r for r in rows if b["low"] <= abs(r[quantity]) < b["high"]])
+
+
+@pytest.mark.parametrize("process", ["ttbar", "ww"])
+def test_jets_of_one_process(toy, metrics, process, toy_events):
+    rows = []
+    for i in np.flatnonzero(toy.process == process):
+        part = toy_events(0, 0)
+        part.particles, part.candidates = (
+            toy.particles[i : i + 1],
+            {"mlpf": toy.candidates["mlpf"][i : i + 1]},
+        )
+        rows += slow_responses(part, "mlpf")
+    figures = metrics["processes"][process]
+    assert figures["num_events"] == np.sum(toy.process == process)
+    check_jets(figures["jets"]["mlpf"], rows)
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+def test_missing_momentum(toy, metrics, name):
+    responses, differences = [], []
+    for visible, found in events_of(toy, name):
+        gen = math.hypot(sum(p[0] for p in visible), sum(p[1] for p in visible))
+        reco = math.hypot(sum(p[0] for p in found), sum(p[1] for p in found))
+        differences.append(reco - gen)
+        if gen > 5:
+            responses.append(reco / gen)
+    entry = metrics["met"][name]
+    assert entry["num_events"] == len(responses)
+    low, median, high = np.percentile(responses, [25, 50, 75])
+    assert entry["median"] == pytest.approx(median, abs=1e-6)
+    assert entry["iqr_over_median"] == pytest.approx((high - low) / median, abs=1e-6)
+    low, high = np.percentile(differences, [25, 75])
+    assert entry["iqr_of_difference"] == pytest.approx(high - low, abs=1e-6)
+
+
+def elements(toy, name):
+    """(target class, target pt, [candidates at it]) of every element."""
+    for i in range(toy.targets.num_events):
+        targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
+        for k in range(len(targets)):
+            there = [
+                (reco.pdg_id[j], reco.pt[j])
+                for j in range(len(reco))
+                if (reco.track_index[j] if reco.track_index[j] >= 0
+                    else toy.tracks.counts[i] + reco.cluster_index[j]) == k
+            ]  # fmt: skip
+            yield targets.pdg_id[k], targets.pt[k], there
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [("charged_hadron", 211), ("neutral_hadron", 130), ("photon", 22), ("electron", 11),
+     ("muon", 13)],
+)  # fmt: skip
+def test_particles(toy, metrics, name, label, kind):
+    targets = found = candidates = fakes = 0
+    in_bin = [0, 0]
+    responses = []
+    for wanted, target_pt, there in elements(toy, name):
+        right = [pt for given, pt in there if given == kind]
+        if wanted == kind:
+            targets += 1
+            found += bool(right)
+            in_bin[0] += 1 <= target_pt < 2
+            in_bin[1] += bool(right) and 1 <= target_pt < 2
+            responses += [right[0] / target_pt] if right else []
+        candidates += len(right)
+        fakes += len(right) if wanted != kind else 0
+    entry = metrics["particles"][name][label]
+    assert (entry["num_targets"], entry["num_candidates"]) == (targets, candidates)
+    assert entry["efficiency"] == pytest.approx(found / targets, abs=1e-6)
+    assert entry["fake_rate"] == pytest.approx(fakes / candidates, abs=1e-6)
+    bin_entry = next(b for b in entry["bins"] if b["low"] == 1)
+    assert bin_entry["num_targets"] == in_bin[0]
+    assert bin_entry["efficiency"] == pytest.approx(in_bin[1] / in_bin[0], abs=1e-6)
+    low, median, high = np.percentile(responses, [25, 50, 75])
+    assert entry["pt_response"]["median"] == pytest.approx(median, abs=1e-6)
+    assert entry["pt_response"]["iqr"] == pytest.approx(high - low, abs=1e-6)
+
+
+def test_confusion(toy, metrics):
+    classes = [0, 211, 130, 22, 11, 13]
+    expected = np.zeros((6, 6), dtype=int)
+    for wanted, _, there in elements(toy, "mlpf"):
+        given = there[0][0] if there else 0
+        expected[classes.index(wanted), classes.index(given)] += 1
+    assert metrics["confusion"]["counts"]["mlpf"] == expected.tolist()
+    assert metrics["confusion"]["classes"][1] == "charged_hadron"
