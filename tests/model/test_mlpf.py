@@ -126,7 +126,7 @@ def test_no_event_and_events_without_elements_come_out_empty(model):
 
 def test_an_element_of_another_kind_is_refused(model, events):
     hits = changed(events.elements, type=np.full(len(events.elements), 3.0))
-    with pytest.raises(DataError, match="elements.type = 3"):
+    with pytest.raises(DataError, match=r"elements\.type = 3"):
         predicted(model, hits)
 
 

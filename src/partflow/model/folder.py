@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from partflow import __version__
@@ -47,7 +47,7 @@ def save_model(model: MLPF, folder: Path, provenance: Provenance | None = None) 
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with replacing(folder / WEIGHTS_FILE) as temporary:
-        save_file(weights, temporary, metadata={"format": FORMAT})
+        temporary.write_bytes(save(weights, metadata={"format": FORMAT}))
     write_text(folder / CONFIG_FILE, json.dumps(record, indent=1))
 
 
