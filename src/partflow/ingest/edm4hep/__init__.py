@@ -1,0 +1,1 @@
+"""EDM4hep ROOT files: the two podio layouts under one set of names, to records and back."""
