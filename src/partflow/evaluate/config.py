@@ -7,9 +7,6 @@ from itertools import pairwise
 
 from partflow.core.errors import ConfigError
 
-ACCEPTANCE_THETA = 6.4
-"""Polar angle [deg] of the calorimeter's inner edge: atan(260 mm / 2307 mm)."""
-
 
 @dataclass(frozen=True)
 class EvaluationConfig:
@@ -31,8 +28,8 @@ class EvaluationConfig:
     """The MET response is taken in events with more generated MET than this [GeV]."""
     min_theta: float = 0.0
     """Generator particles nearer to the beam than this polar angle are left out of gen jets and
-    gen MET [deg]. 0 keeps all of them; 6.4 is the detector's edge and removes the jets that
-    photons radiated down the beam pipe make, which nothing can reconstruct."""
+    gen MET [deg]. 0 keeps all of them; 6.4 is CLIC's edge, atan(260 mm / 2307 mm), and removes the
+    jets that photons radiated down the beam pipe make, which nothing can reconstruct."""
     num_replicas: int = 200
     """Bootstrap replicas of the sample behind each interval."""
     confidence: float = 0.68

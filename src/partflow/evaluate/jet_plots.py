@@ -123,11 +123,12 @@ def binned(
         axes.axhline(line_at, color="0.8", linewidth=1, zorder=0)
     for candidates, entry in jets.items():
         draw_bins(axes, entry[bins], quantity, look[candidates], candidates, bins == "bins")
-    place: Literal["upper right", "lower left"] = "upper right"
+    place: Literal["upper right", "lower left", "lower right"] = "upper right"
     if quantity == "iqr_over_median":
         axes.set_ylim(0, _headroom(jets, bins, quantity))
     elif quantity == "matched_fraction":
-        place = "lower left"
+        # Where the fraction is high: at high pt, and in the barrel.
+        place = "lower right" if bins == "bins" else "lower left"
         axes.set_ylim(min(axes.get_ylim()[0], 0.6), 1.04)
     else:
         low, high = axes.get_ylim()

@@ -29,7 +29,7 @@ def jet_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
     number = max((entry["num_gen"] for entry in figures["jets"].values()), default=0)
     headings = ["", "IQR / median", "matched", "median", "/ baseline"]
     percent = f"{100 * config['confidence']:g} %"
-    return table(headings, rows, f"Response of {number} generator jets; intervals of {percent}")
+    return table(headings, rows, f"{number} generator jets, {percent} intervals")
 
 
 def jet_bins(figures: Figures, look: Looks, key: str, unit: str) -> Markup:

@@ -78,7 +78,7 @@ def rate_against_pt(
     panels = figure.subplots(3, 2, sharex=True, sharey=True)
     classes = [c for c in SHORT_NAMES if c != "none"]
     shown = {name: entry for name, entry in particles.items() if name != TARGET}
-    heading_at = 0.06 if rate == "efficiency" else 0.86  # where few points are
+    heading_at = 0.12 if rate == "efficiency" else 0.86  # where few points are
     for axes, kind in zip(panels.flat, classes, strict=False):
         for name, entry in shown.items():
             draw_bins(axes, entry[kind]["bins"], rate, look[name], name)
@@ -185,7 +185,7 @@ def _draw_confusion(axes: Axes, table: Array, labels: Sequence[str]) -> None:
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=15)
     axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_xlabel("became")
+    axes.set_xlabel("became [%]")
     axes.set_ylabel("target")
     axes.minorticks_off()
     axes.tick_params(length=0)

@@ -30,7 +30,8 @@ def verdict(metrics: Mapping[str, Any]) -> Verdict:
     if entry["iqr_over_median"] is None:
         return Verdict(f"No generator jet is matched by a jet of {name}: there is no response.")
     compared = None if name == BASELINE else _comparison(name, jets)
-    remarks = [_matching(name, jets), _ceiling(name, jets), _intervals(metrics)]
+    others = [_comparison(other, jets) or "" for other in own[1:]]
+    remarks = [_matching(name, jets), *others, _ceiling(name, jets), _intervals(metrics)]
     if not own:
         remarks.append("No candidates were given beside the references.")
     return Verdict(compared or _width(name, entry), tuple(r for r in remarks if r))
