@@ -321,7 +321,10 @@ def evaluate(
                 advance(len(run))
         for stream in streams.values():
             stream.expect_end()
-        return write_evaluation(evaluator, folder, record)
+        with console.status("figures and page") as status:
+            return write_evaluation(
+                evaluator, folder, record, lambda part: status.update(f"written: {part}")
+            )
 
 
 # --- demo ---------------------------------------------------------------------------------

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import fastjet
 import numpy as np
 import pytest
@@ -50,3 +53,12 @@ def test_no_event_gives_no_jet_and_nan_is_refused() -> None:
     assert jets.num_events == 0
     with pytest.raises(DataError, match="1 values of px not finite"):
         cluster_jets(np.array([0, 1]), np.array([np.nan]), *np.ones((3, 1)))
+
+
+def test_nothing_is_printed_among_our_results() -> None:
+    program = (
+        "import numpy as np; from partflow.core.jets import cluster_jets; "
+        "cluster_jets(np.array([0, 1]), *np.array([[9.0], [0], [0], [9.0]])); print('done')"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert printed.stdout.split() == [b"done"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from dataclasses import dataclass
+from functools import cache
 
 import awkward as ak
 import fastjet
@@ -46,6 +49,7 @@ def cluster_jets(
     for name, values in momenta.items():
         if not np.all(np.isfinite(values)):
             raise DataError(f"jets: {np.sum(~np.isfinite(values))} values of {name} not finite")
+    _print_banner_to_nowhere()
     counts = np.diff(offsets)
     inputs = ak.zip(
         {k: ak.unflatten(np.asarray(v, np.float64), counts) for k, v in momenta.items()},
@@ -81,3 +85,24 @@ def cluster_jets(
         "energy": jet_energy[order],
     }
     return Collection(JETS, jet_offsets, columns), jet_of_object
+
+
+@cache
+def _print_banner_to_nowhere() -> None:
+    """Let fastjet print its banner once, where it does not stand among our results.
+
+    It is printed by the first clustering, from C++ and past `sys.stdout`, and this package has
+    no call to turn it off; README names fastjet and its paper instead.
+    """
+    c_library = ctypes.CDLL(None)
+    c_library.fflush(None)
+    stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        definition = fastjet.JetDefinition(fastjet.ee_genkt_algorithm, 1.0, -1.0)
+        fastjet.ClusterSequence([fastjet.PseudoJet(1.0, 0.0, 0.0, 1.0)], definition)
+        c_library.fflush(None)
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        os.close(nowhere)
