@@ -25,9 +25,12 @@ def delta_r(eta_a: Array, phi_a: Array, eta_b: Array, phi_b: Array) -> Array:
 
 
 def eta_from_theta(theta: Array | float) -> Array:
-    """Pseudorapidity -ln tan(theta/2) for the polar angle `theta` [rad]."""
+    """Pseudorapidity -ln tan(theta/2) for the polar angle `theta` [rad].
+
+    A single-precision pi is a little beyond pi, where the tangent changes sign: hence the abs.
+    """
     with np.errstate(divide="ignore"):
-        eta = -np.log(np.tan(np.asarray(theta) / 2))
+        eta = -np.log(np.abs(np.tan(np.asarray(theta) / 2)))
     return np.asarray(np.clip(eta, -MAX_ABS_ETA, MAX_ABS_ETA))
 
 

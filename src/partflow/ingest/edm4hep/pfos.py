@@ -90,12 +90,15 @@ def _columns(raw: Columns, pdg: str, seats: dict[str, Array]) -> dict[str, Array
         return np.nan_to_num(raw[name].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
     px, py, pz = (number(name) for name in MOMENTUM)
+    pt = np.hypot(px, py)
+    # Without the bound on eta: a tiny pt and the eta that belongs to it still give pz back.
+    eta = np.arcsinh(np.divide(pz, pt, out=np.zeros_like(pt), where=pt > 0))
     charge = np.rint(np.clip(number("charge"), -MAX_CHARGE, MAX_CHARGE))
     return {
         "pdg_id": classes(raw[pdg], charge),
         "charge": charge,
-        "pt": np.hypot(px, py),
-        "eta": eta_from_momentum(px, py, pz),
+        "pt": pt,
+        "eta": np.where(pt > 0, eta, eta_from_momentum(px, py, pz)),
         "phi": np.arctan2(py, px),
         "energy": np.sqrt(px**2 + py**2 + pz**2 + number("mass") ** 2),
         "probability": np.ones(raw.num_rows),
