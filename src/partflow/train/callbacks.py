@@ -27,9 +27,9 @@ HISTORY_FILE = "training.csv"
 
 
 class Stop(lightning.Callback):
-    """Ends the run when its time has come, or at the first Ctrl-C after the batch at hand.
+    """Ends the run at Ctrl-C, after the batch at hand; a second Ctrl-C ends it at once.
 
-    A second Ctrl-C ends it at once. A context: Ctrl-C is taken over inside the block only.
+    A context: Ctrl-C is taken over inside the block only.
     """
 
     def __init__(self) -> None:
@@ -46,9 +46,8 @@ class Stop(lightning.Callback):
             signal.signal(signal.SIGINT, self._previous)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
-        """Stop if the run is complete or was interrupted."""
-        assert isinstance(pl_module, MLPFTraining)
-        if self.interrupted or pl_module.progress >= 1.0:
+        """Stop if the run was interrupted."""
+        if self.interrupted:
             trainer.should_stop = True
 
     def _on_interrupt(self, signal_number: int, frame: FrameType | None) -> None:
@@ -147,7 +146,7 @@ def history_row(module: MLPFTraining) -> dict[str, float]:
     state = asdict(module.state)
     kept = ("steps", "epoch", "events_seen", "minutes")
     return {
-        **{name: state[name] for name in kept},
+        **{name: float(state[name]) for name in kept},
         "events_per_second": module.state.events_per_second,
         "learning_rate": learning_rate(module.progress, module.config),
         "training_loss": sum(module.recent_losses.values()),

@@ -111,7 +111,7 @@ class MLPFTraining(lightning.LightningModule):
         return torch.stack(list(terms.values())).sum()
 
     def on_train_batch_end(self, outputs: Any, batch: LabelledBatch, batch_idx: int) -> None:
-        """Note what was done."""
+        """Note what was done; the run is over when its epochs or minutes are."""
         state, now = self.state, time.perf_counter()
         state.steps += 1
         state.events_seen += batch.num_events
@@ -122,6 +122,8 @@ class MLPFTraining(lightning.LightningModule):
             state.batches_of_epoch = state.events_of_epoch = 0
         state.training_seconds += now - self._batch_started
         state.minutes = self._minutes_before + (now - self._started) / 60.0
+        if self.progress >= 1.0:
+            self.trainer.should_stop = True
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

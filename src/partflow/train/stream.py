@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch.utils.data import DataLoader
 
 from partflow.dataset.batches import BucketBatchSampler, LabelledBatch
@@ -27,7 +28,9 @@ class TrainingStream:
         epoch, first_batch = self._epoch, self._first_batch
         while True:
             sampler.resume(epoch, first_batch)
-            yield from self._loader
+            with torch.random.fork_rng(devices=[]):  # an iterator draws a seed for its workers
+                batches = iter(self._loader)
+            yield from batches
             epoch, first_batch = epoch + 1, 0
 
 

@@ -86,7 +86,7 @@ def train(
     resume, ConfigError where that one has other settings, DataError where no event can be
     learned from. Ctrl-C saves and raises KeyboardInterrupt.
     """
-    with _threads(config.threads), _quiet_lightning():
+    with _threads(config.threads), _quiet_lightning(), _generator(config.seed):
         checkpoint = _checkpoint(output, model_config, config, resume)
         state = RunState() if checkpoint is None else checkpoint.state
         training, validation = _events(dataset, config)
@@ -120,16 +120,16 @@ def _fit(
     checkpoint: Checkpoint | None,
 ) -> None:
     config, state = module.config, module.state
-    held_out = batch_loader(dataset, validation, config.batch_elements, shuffle=False)
+    held_out = HeldBatches(batch_loader(dataset, validation, config.batch_elements, shuffle=False))
     batches_per_epoch = len(loader)
     resolved = _resolved(module.model.config, config)
-    if checkpoint is not None:
+    if checkpoint is not None:  # last, since making a loader draws a number
         torch.set_rng_state(checkpoint.random_state)
     with Stop() as stop, Show() as show:
         trainer = lightning.Trainer(
             accelerator=config.accelerator,
             devices=1,
-            max_epochs=-1,  # `Stop` knows when to end
+            max_epochs=-1,  # the module knows when to end
             val_check_interval=min(config.validation_interval, batches_per_epoch),
             check_val_every_n_epoch=None,  # the interval counts batches across epochs
             num_sanity_val_steps=0,
@@ -141,7 +141,7 @@ def _fit(
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, TrainingStream(loader, state), HeldBatches(held_out))
+        trainer.fit(module, TrainingStream(loader, state), held_out)
     if stop.interrupted:
         console.print(
             f"Stopped after {state.events_seen:,} events; `partflow train` with the same "
@@ -206,9 +206,7 @@ def _model(
     training: Array,
 ) -> MLPF:
     """The network of the checkpoint, or a new one that knows how the inputs vary."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = MLPF(model_config)
+    model = MLPF(model_config)
     if checkpoint is not None:
         model.load_state_dict(checkpoint.model)
         return model
@@ -245,6 +243,14 @@ def _threads(wanted: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _generator(seed: int) -> Iterator[None]:
+    """The generator of torch, which draws first weights and dropout, seeded during the block."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextlib.contextmanager

@@ -1,0 +1,144 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from partflow.core.errors import DataError
+from partflow.core.features import ELEMENTS
+from partflow.core.records import CANDIDATES, Collection
+from partflow.infer.reconstruction import reconstruct
+from partflow.model.config import ModelConfig, ReadoutConfig
+from partflow.model.mlpf import MLPF
+
+EVERYTHING = ReadoutConfig("threshold", threshold=0.0)
+
+
+@pytest.fixture(scope="module")
+def elements(toy_events):
+    """Events with and without tracks and clusters, and one without either."""
+    return toy_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Random weights: what is promised must hold for any network."""
+    network = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+        # The classes of a cluster about as probable as each other, so that both occur.
+        network.cluster_heads.identity[-1].weight[1:].mul_(10.0)
+        network.cluster_heads.identity[-1].bias[1:] = 0.0
+    return network
+
+
+def changed(elements, **columns):
+    return Collection(ELEMENTS, elements.offsets, {**elements.columns, **columns})
+
+
+def momentum(candidates):
+    return candidates.pt * np.cosh(candidates.eta)
+
+
+def test_every_element_is_a_candidate_at_threshold_0(model, elements):
+    candidates = reconstruct(model, elements, EVERYTHING)
+    assert candidates.counts.tolist() == elements.counts.tolist()
+    is_track = candidates.track_index >= 0
+    assert np.array_equal(is_track, elements.type == 1)
+    assert np.array_equal(candidates.cluster_index >= 0, ~is_track)
+    first = slice(0, 15)
+    assert candidates.track_index[first].tolist() == [*range(6), *[-1] * 9]
+    assert candidates.cluster_index[first].tolist() == [*[-1] * 6, *range(9)]
+
+
+def test_a_track_keeps_its_momentum_and_has_the_energy_of_its_class(model, elements):
+    candidates = reconstruct(model, elements, EVERYTHING)
+    is_track = elements.type == 1
+    phi = np.arctan2(elements.sin_phi, elements.cos_phi)
+    for found, own in (("pt", elements.pt), ("eta", elements.eta), ("phi", phi)):
+        np.testing.assert_allclose(candidates.columns[found][is_track], own[is_track], rtol=1e-6)
+    mass = {211: 0.13957039, 11: 0.51099895e-3, 13: 0.1056583755}
+    of_class = np.array([mass[k] for k in candidates.pdg_id[is_track]])
+    p = momentum(candidates)[is_track]
+    np.testing.assert_allclose(candidates.energy[is_track], np.hypot(p, of_class), rtol=1e-6)
+    omega = elements.omega_or_num_hits[is_track]
+    assert np.array_equal(candidates.charge[is_track], np.sign(omega))
+
+
+def test_a_cluster_becomes_a_neutral_particle_that_is_not_faster_than_light(model, elements):
+    candidates = reconstruct(model, elements, EVERYTHING)
+    is_neutral = elements.type == 2
+    assert set(candidates.pdg_id[is_neutral]) <= {22, 130}
+    assert set(candidates.pdg_id[~is_neutral]) <= {211, 11, 13}
+    assert np.all(candidates.charge[is_neutral] == 0)
+    assert np.all(candidates.energy >= momentum(candidates) * (1 - 1e-12))
+    is_photon = candidates.pdg_id == 22
+    assert np.any(is_photon) and np.any(candidates.pdg_id == 130)
+    np.testing.assert_allclose(candidates.energy[is_photon], momentum(candidates)[is_photon])
+
+
+def test_the_threshold_keeps_what_is_probable_enough(model, elements):
+    everything = reconstruct(model, elements, EVERYTHING)
+    threshold = float(np.median(everything.probability))
+    kept = reconstruct(model, elements, ReadoutConfig("threshold", threshold))
+    expected = everything.select(everything.probability >= threshold)
+    assert 0 < len(kept) < len(everything)
+    for name in CANDIDATES.names:
+        np.testing.assert_array_equal(kept.columns[name], expected.columns[name])
+
+
+def test_the_expectation_scales_clusters_by_their_probability_and_leaves_tracks(model, elements):
+    whole = reconstruct(model, elements, EVERYTHING)
+    scaled = reconstruct(model, elements, ReadoutConfig("expectation", 0.0, 0.0))
+    factor = np.where(whole.cluster_index >= 0, whole.probability, 1.0)
+    np.testing.assert_allclose(scaled.pt, whole.pt * factor)
+    np.testing.assert_allclose(scaled.energy, whole.energy * factor)
+    np.testing.assert_array_equal(scaled.eta, whole.eta)
+
+
+def test_the_expectation_keeps_improbable_clusters_but_no_improbable_tracks(model, elements):
+    whole = reconstruct(model, elements, EVERYTHING)
+    scaled = reconstruct(model, elements, ReadoutConfig("expectation", 0.99, 1e-3))
+    is_kept = np.where(whole.cluster_index >= 0, True, whole.probability >= 0.99)
+    assert len(scaled) == int(is_kept.sum()) < len(whole)
+
+
+def test_the_model_says_how_it_is_read_out(model, elements):
+    chosen = MLPF(replace(model.config, readout=EVERYTHING))
+    chosen.load_state_dict(model.state_dict())
+    assert len(reconstruct(chosen, elements)) == len(elements)
+
+
+@pytest.mark.parametrize("batch_elements", [1, 16, 30, 10_000])
+def test_candidates_do_not_depend_on_the_batches(model, elements, batch_elements):
+    together = reconstruct(model, elements, EVERYTHING)
+    in_batches = reconstruct(model, elements, EVERYTHING, batch_elements)
+    assert np.array_equal(in_batches.offsets, together.offsets)
+    for name in CANDIDATES.names:
+        np.testing.assert_allclose(
+            in_batches.columns[name], together.columns[name], rtol=1e-5, atol=1e-5
+        )
+
+
+def test_an_empty_event_comes_out_empty_and_so_does_no_event(model, elements):
+    assert reconstruct(model, elements).counts[3] == 0
+    for number in (0, 2):
+        candidates = reconstruct(model, Collection.empty(ELEMENTS, number))
+        assert candidates.num_events == number and len(candidates) == 0
+
+
+def test_a_value_that_is_no_number_names_its_column_and_event(model, elements):
+    eta = elements.eta.copy()
+    eta[elements.offsets[4]] = np.nan
+    with pytest.raises(DataError, match=r"event 4 .*elements\.eta is nan"):
+        reconstruct(model, changed(elements, eta=eta))
+
+
+def test_a_network_in_training_reads_out_without_dropout_and_goes_on_training(elements):
+    torch.manual_seed(0)
+    network = MLPF(ModelConfig(dim=16, num_layers=2, num_heads=2, dropout=0.5)).train()
+    first, second = (reconstruct(network, elements, EVERYTHING) for _ in range(2))
+    assert np.array_equal(first.probability, second.probability)
+    assert network.training

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from partflow.core.provenance import Provenance
+from partflow.dataset.batches import batch_loader
+from partflow.dataset.columns import TargetColumn
+from partflow.dataset.packing import pack
+from partflow.model.config import ModelConfig
+from partflow.model.heads import Output
+
+
+@pytest.fixture(scope="session")
+def dataset(toy_events, tmp_path_factory):
+    """120 toy events, among them one without elements, one without tracks or clusters each."""
+    num_tracks = [0, 0, 5] + [3 + i % 5 for i in range(117)]
+    num_clusters = [0, 6, 0] + [6 + i % 7 for i in range(117)]
+    events = toy_events(num_tracks, num_clusters, seed=9)
+    return pack([events], tmp_path_factory.mktemp("toy") / "packed", Provenance("labelled"))
+
+
+@pytest.fixture(scope="session")
+def labelled_batch(dataset):
+    """The smallest 300 elements in one batch."""
+    training, _ = dataset.split(0.0)
+    return next(iter(batch_loader(dataset, training, 300, shuffle=False)))
+
+
+@pytest.fixture(scope="session")
+def model_config():
+    return ModelConfig(dim=16, num_layers=1, num_heads=2, dropout=0.1)
+
+
+@pytest.fixture(scope="session")
+def perfect_output():
+    return _perfect_output
+
+
+def _perfect_output(batch):
+    """What an all-knowing network would answer, sure of everything."""
+    column, targets, features = TargetColumn, batch.targets, batch.features
+    has_target = targets[:, column.CLASS] > 0
+    kind = targets[:, column.CLASS].long().clamp(min=1) - 1
+
+    def ratio(value, reference):
+        return torch.where(has_target, (value / reference).log(), 0.0)
+
+    return Output(
+        is_particle_logit=torch.where(has_target, 60.0, -60.0),
+        class_logits=60.0 * torch.nn.functional.one_hot(kind, 5).float(),
+        log_pt_ratio=ratio(targets[:, column.PT], features[:, 1]),
+        eta=targets[:, column.ETA],
+        sin_phi=targets[:, column.SIN_PHI],
+        cos_phi=targets[:, column.COS_PHI],
+        log_energy_ratio=ratio(targets[:, column.ENERGY], features[:, 5]),
+    )

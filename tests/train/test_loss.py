@@ -1,0 +1,152 @@
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from partflow.dataset.columns import TargetColumn
+from partflow.model.heads import IMPOSSIBLE, Output
+from partflow.train.loss import LossConfig, energy_sum_loss, loss_terms
+
+
+def random_output(batch, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    number = len(batch)
+    logits = torch.randn(number, 5, generator=generator)
+    is_track = batch.is_track
+    logits[is_track][:, [1, 2]] = IMPOSSIBLE
+    drawn = {f.name: 0.3 * torch.randn(number, generator=generator) for f in fields(Output)}
+    return Output(**{**drawn, "class_logits": logits})
+
+
+def slow_terms(output, batch):
+    """Section by section, element by element, in plain Python."""
+    sums = dict.fromkeys(
+        ("is_particle", "class", "log_pt", "log_energy", "eta", "sin_phi", "cos_phi"), 0.0
+    )
+    column = TargetColumn
+    num_targets = 0
+    for i in range(len(batch)):
+        target = [float(v) for v in batch.targets[i]]
+        element_pt, element_energy = float(batch.features[i, 1]), float(batch.features[i, 5])
+        kind = int(target[column.CLASS])
+        probability = 1 / (1 + math.exp(-float(output.is_particle_logit[i])))
+        sums["is_particle"] -= math.log(probability if kind else 1 - probability)
+        if not kind:
+            continue
+        num_targets += 1
+        weights = [math.exp(float(v)) for v in output.class_logits[i]]
+        p = weights[kind - 1] / sum(weights)
+        sums["class"] -= (1 - p) ** 2 * math.log(p)
+        weight = math.sqrt(target[column.PT])
+        log_pt = math.log(target[column.PT] / element_pt)
+        log_energy = math.log(target[column.ENERGY] / element_energy)
+        sums["log_pt"] += weight * (float(output.log_pt_ratio[i]) - log_pt) ** 2
+        sums["log_energy"] += weight * (float(output.log_energy_ratio[i]) - log_energy) ** 2
+        for name in ("eta", "sin_phi", "cos_phi"):
+            sums[name] += (float(getattr(output, name)[i]) - target[column[name.upper()]]) ** 2
+    n, m = len(batch), num_targets
+    scale = {"is_particle": 10 / n, "class": 1 / n, "log_pt": 1 / m, "log_energy": 1 / m,
+             "eta": 0.01 / m, "sin_phi": 0.01 / m, "cos_phi": 0.01 / m}  # fmt: skip
+    return {name: value * scale[name] for name, value in sums.items()}
+
+
+def slow_energy_sum(output, batch, radius):
+    """Double loop over the elements of each event."""
+    features, targets = batch.features.double().numpy(), batch.targets.double().numpy()
+    phi = np.arctan2(features[:, 3], features[:, 4])
+    total = weights = 0.0
+    for i in range(len(batch)):
+        excess = expected = 0.0
+        for j in np.flatnonzero(batch.event_index.numpy() == int(batch.event_index[i])):
+            delta_phi = abs(phi[i] - phi[j])
+            delta_phi = min(delta_phi, 2 * math.pi - delta_phi)
+            delta_eta = features[i, 2] - features[j, 2]
+            kernel = math.exp(-(delta_eta**2 + delta_phi**2) / (2 * radius**2))
+            probability = 1 / (1 + math.exp(-float(output.is_particle_logit[j])))
+            ratio = 0.0 if features[j, 0] == 1 else float(output.log_pt_ratio[j])
+            target_pt = targets[j, TargetColumn.PT]
+            excess += kernel * (probability * features[j, 1] * math.exp(ratio) - target_pt)
+            expected += kernel * target_pt
+        pull = abs(excess / math.sqrt(1 + expected))
+        distance = 0.5 * pull**2 / 0.3 if pull < 0.3 else pull - 0.15
+        total += features[i, 1] * distance
+        weights += features[i, 1]
+    return total / weights
+
+
+def test_terms_are_those_of_the_definition(labelled_batch):
+    output = random_output(labelled_batch)
+    terms = loss_terms(output, labelled_batch, LossConfig(energy_sum=0.0))
+    expected = slow_terms(output, labelled_batch)
+    assert {n: float(v) for n, v in terms.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_local_energy_sum_is_that_of_the_definition(labelled_batch):
+    output = random_output(labelled_batch)
+    for radius in (0.2, 1.0):
+        got = float(energy_sum_loss(output, labelled_batch, radius))
+        assert got == pytest.approx(slow_energy_sum(output, labelled_batch, radius), rel=1e-4)
+
+
+def test_weights_scale_their_terms_and_nothing_else(labelled_batch):
+    output = random_output(labelled_batch)
+    plain = loss_terms(output, labelled_batch, LossConfig())
+    weighted = loss_terms(output, labelled_batch, LossConfig(log_pt=3.0, energy_sum=2.0))
+    factors = {name: float(weighted[name] / plain[name]) for name in plain}
+    expected = {**dict.fromkeys(plain, 1.0), "log_pt": 3.0, "energy_sum": 2.0}
+    assert factors == pytest.approx(expected)
+
+
+def test_an_all_knowing_network_has_no_loss(labelled_batch, perfect_output):
+    terms = loss_terms(perfect_output(labelled_batch), labelled_batch, LossConfig())
+    assert all(0 <= float(value) < 1e-5 for value in terms.values())
+
+
+def test_what_a_cluster_gains_its_neighbour_may_lose(labelled_batch, perfect_output):
+    """Momentum moved between clusters close by costs the energy sum much less than lost."""
+    batch = labelled_batch
+    output = perfect_output(batch)
+    phi = torch.atan2(batch.features[:, 3], batch.features[:, 4])
+    is_neutral = batch.is_cluster & (batch.targets[:, TargetColumn.CLASS] > 0)
+    giver = int(torch.nonzero(is_neutral).flatten()[0])
+    taker = next(
+        int(i) for i in torch.nonzero(is_neutral).flatten()
+        if batch.event_index[i] == batch.event_index[giver] and int(i) != giver
+    )  # fmt: skip
+    features = batch.features.clone()
+    features[taker, 2] = features[giver, 2] + 0.01
+    features[taker, 3], features[taker, 4] = torch.sin(phi[giver]), torch.cos(phi[giver])
+    batch = replace(batch, features=features)
+
+    def loss(moved, lost):
+        ratio = output.log_pt_ratio.clone()
+        pt = batch.targets[:, TargetColumn.PT]
+        ratio[giver] += torch.log1p(-(moved + lost) / pt[giver])
+        ratio[taker] += torch.log1p(moved / pt[taker])
+        return float(energy_sum_loss(replace(output, log_pt_ratio=ratio), batch, 0.2))
+
+    amount = 0.5 * float(batch.targets[giver, TargetColumn.PT])
+    assert loss(amount, 0.0) < 0.1 * loss(0.0, amount)
+
+
+def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
+    nothing = replace(labelled_batch, targets=torch.zeros_like(labelled_batch.targets))
+    terms = loss_terms(random_output(nothing), nothing, LossConfig())
+    assert all(math.isfinite(float(v)) for v in terms.values())
+    assert float(terms["log_pt"]) == 0
+    rows = torch.zeros(0, dtype=torch.long)
+    empty = replace(
+        labelled_batch,
+        features=labelled_batch.features[rows],
+        targets=labelled_batch.targets[rows],
+        event_index=rows,
+        counts=(0,),
+        event_id=rows.new_zeros(1),
+        offsets=rows.new_zeros(2),
+        gen_met=torch.zeros(1, 2),
+        process_index=rows.new_zeros(1),
+    )
+    terms = loss_terms(random_output(empty), empty, LossConfig())
+    assert all(float(v) == 0 for v in terms.values())

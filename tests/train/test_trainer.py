@@ -1,0 +1,169 @@
+import csv
+import io
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
+from partflow.core.provenance import Provenance
+from partflow.dataset.packing import pack
+from partflow.model.folder import load_model, load_provenance
+from partflow.train.config import TrainConfig
+from partflow.train.module import MLPFTraining
+from partflow.train.state import CHECKPOINT_FILE, load_checkpoint
+from partflow.train.trainer import train
+
+CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu", learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def run(dataset, model_config, tmp_path_factory):
+    """A finished run of three epochs."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    record = Provenance("model", {"preset": "toy"}, seed=1)
+    return train(dataset, model_config, CONFIG, folder, record=record)
+
+
+def interrupt_after(steps, monkeypatch):
+    """Ctrl-C while batch `steps` + 1 is at work."""
+    original = MLPFTraining.training_step
+
+    def training_step(module, batch, batch_idx):
+        if module.state.steps == steps:
+            signal.raise_signal(signal.SIGINT)
+        return original(module, batch, batch_idx)
+
+    monkeypatch.setattr(MLPFTraining, "training_step", training_step)
+
+
+def history(folder):
+    return list(csv.DictReader(io.StringIO((folder / "training.csv").read_text())))
+
+
+def test_training_lowers_the_loss_on_events_it_has_not_seen(run):
+    losses = [float(row["validation_loss"]) for row in history(run.folder)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert run.validation_loss == min(losses)
+
+
+def test_a_run_sees_every_training_event_in_every_epoch(run, dataset):
+    training, _ = dataset.split(CONFIG.validation_fraction)
+    assert run.events_seen == 3 * np.count_nonzero(dataset.counts[training])
+    assert run.events_per_second > 0
+
+
+def test_a_run_leaves_a_model_its_provenance_and_nothing_else(run):
+    assert sorted(p.name for p in run.folder.iterdir()) == [
+        "checkpoint.pt", "config.json", "loss.png", "model.safetensors", "training.csv",
+    ]  # fmt: skip
+    assert load_model(run.folder).num_parameters > 1000
+    assert load_provenance(run.folder) == Provenance("model", {"preset": "toy"}, seed=1)
+    assert sorted(p.name for p in run.folder.parent.iterdir()) == ["run"]
+
+
+def test_the_inputs_are_standardised_with_the_training_events(run):
+    weights = load_file(run.folder / "model.safetensors")
+    assert bool((weights["track_standardisation.deviation"] != 1).any())
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    run, dataset, model_config, tmp_path, monkeypatch
+):
+    folder = tmp_path / "interrupted"
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, model_config, CONFIG, folder)
+    assert load_checkpoint(folder / CHECKPOINT_FILE).state.steps == 6
+    load_model(folder)  # usable already
+
+    resumed = train(dataset, model_config, CONFIG, folder, resume=True)
+    assert (resumed.steps, resumed.events_seen) == (run.steps, run.events_seen)
+    ours, theirs = (load_checkpoint(r.folder / CHECKPOINT_FILE) for r in (resumed, run))
+    for name, weight in theirs.model.items():
+        assert torch.equal(ours.model[name], weight), name
+    assert history(folder)[-1]["learning_rate"] == history(run.folder)[-1]["learning_rate"]
+
+
+def test_ctrl_c_belongs_to_the_caller_again_afterwards(run):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_finished_run_is_made_longer_by_more_epochs(run, dataset, model_config, tmp_path):
+    import shutil
+
+    folder = tmp_path / "longer"
+    shutil.copytree(run.folder, folder)
+    same = train(dataset, model_config, CONFIG, folder, resume=True)
+    assert same.steps == run.steps
+    longer = train(dataset, model_config, replace(CONFIG, epochs=4), folder, resume=True)
+    assert longer.events_seen == run.events_seen * 4 // 3
+
+
+def test_the_clock_ends_a_run_with_a_low_learning_rate(dataset, model_config, tmp_path):
+    config = replace(CONFIG, epochs=10_000, max_minutes=0.03)
+    result = train(dataset, model_config, config, tmp_path / "short")
+    assert 0.03 <= result.minutes < 0.3
+    assert result.losses["learning_rate"] == pytest.approx(0.01 * config.learning_rate)
+
+
+def test_another_run_in_the_same_folder_is_refused(run, dataset, model_config):
+    with pytest.raises(OutputError, match="holds a training run; --resume continues it"):
+        train(dataset, model_config, CONFIG, run.folder)
+
+
+def test_resuming_needs_a_run(dataset, model_config, tmp_path):
+    with pytest.raises(InputError, match="no checkpoint to resume from; start without --resume"):
+        train(dataset, model_config, CONFIG, tmp_path, resume=True)
+
+
+def test_resuming_with_other_settings_names_the_setting(run, dataset, model_config):
+    with pytest.raises(ConfigError, match=r"train\.learning_rate = 0\.003, not 0\.01"):
+        train(dataset, model_config, replace(CONFIG, learning_rate=0.01), run.folder, resume=True)
+    with pytest.raises(ConfigError, match=r"model\.dim = 16, not 32"):
+        train(dataset, replace(model_config, dim=32), CONFIG, run.folder, resume=True)
+
+
+def test_events_without_elements_cannot_be_learned_from(toy_events, model_config, tmp_path):
+    empty = pack([toy_events([0, 0], [0, 0])], tmp_path / "packed", Provenance("labelled"))
+    with pytest.raises(DataError, match="no event with elements to train on among 2"):
+        train(empty, model_config, CONFIG, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_single_event_is_enough(toy_events, model_config, tmp_path):
+    one = pack([toy_events([3], [4])], tmp_path / "packed", Provenance("labelled"))
+    result = train(one, model_config, replace(CONFIG, epochs=2), tmp_path / "run")
+    assert result.steps == 2
+
+
+def test_a_cut_off_checkpoint_is_refused(run, tmp_path):
+    cut = tmp_path / CHECKPOINT_FILE
+    cut.write_bytes((run.folder / CHECKPOINT_FILE).read_bytes()[:5000])
+    with pytest.raises(InputError, match="damaged checkpoint"):
+        load_checkpoint(cut)
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+def test_nothing_in_a_foreign_checkpoint_is_executed(tmp_path):
+    torch.save({"format": Malicious(tmp_path / "executed")}, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(InputError, match="damaged checkpoint"):
+        load_checkpoint(tmp_path / CHECKPOINT_FILE)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(SchemaError, match="not a checkpoint of this version"):
+        load_checkpoint(tmp_path / CHECKPOINT_FILE)
