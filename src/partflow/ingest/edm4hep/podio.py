@@ -42,6 +42,8 @@ class PodioFile:
     """An open EDM4hep file: its event tree, branches by name, and collections by id."""
 
     path: Path
+    name: str
+    """By which its events are known: the file's name, with folders where that is not enough."""
     branches: Mapping[str, Any] = field(repr=False)
     """Every branch of the event tree by its own name, e.g. `MCParticles.PDG`."""
     collection_names: Mapping[int, str] = field(repr=False)
@@ -97,8 +99,8 @@ class PodioFile:
 
 
 @contextlib.contextmanager
-def open_podio(path: Path) -> Iterator[PodioFile]:
-    """Open an EDM4hep file.
+def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
+    """Open an EDM4hep file; its events are known by `name`, or by the file's own.
 
     Raises InputError where it is no ROOT file, is damaged or has no event tree.
     """
@@ -113,16 +115,18 @@ def open_podio(path: Path) -> Iterator[PodioFile]:
             f"{path}: not a ROOT file that can be opened ({brief(error)}); is it complete?"
         ) from error
     with root:
-        yield _podio_file(path, root)
+        yield _podio_file(path, name or path.name, root)
 
 
 def brief(error: BaseException) -> str:
     """The first line of an error, at most 120 characters, with its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
+    return (
+        f"{type(error).__name__}: {lines[0][:120].rstrip(',:')}" if lines else type(error).__name__
+    )
 
 
-def _podio_file(path: Path, root: Any) -> PodioFile:
+def _podio_file(path: Path, name: str, root: Any) -> PodioFile:
     try:
         keys = set(root.keys(recursive=False, cycle=False))
         if EVENT_TREE not in keys:
@@ -147,7 +151,7 @@ def _podio_file(path: Path, root: Any) -> PodioFile:
             "is this EDM4hep?"
         )
     collections = frozenset(name.partition(".")[0] for name in branches)
-    return PodioFile(path, branches, names, is_old, collections, num_events, made_by)
+    return PodioFile(path, name, branches, names, is_old, collections, num_events, made_by)
 
 
 def _collection_names(root: Any, keys: set[str]) -> dict[int, str]:

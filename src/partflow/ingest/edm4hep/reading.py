@@ -203,7 +203,7 @@ def _identity(
         if np.all((run_number >= 0) & (run_number < len(names))):
             own = np.array(names, dtype=object)[run_number.astype(np.int64)]
             return event_number.astype(np.int64), own
-    digest = hashlib.blake2b(file.path.name.encode(), digest_size=4).digest()
+    digest = hashlib.blake2b(file.name.encode(), digest_size=4).digest()
     file_hash = int.from_bytes(digest, "big") >> 1  # 31 bits: ids stay positive
     event_id = (file_hash << ENTRY_BITS) + np.arange(entries.start, entries.stop)
     name = process or process_of(file.path.name)
