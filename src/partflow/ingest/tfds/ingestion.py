@@ -1,0 +1,87 @@
+"""Published data sets -> folders of stage `labelled`, one for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from partflow.core.errors import OutputError, PartflowError
+from partflow.core.outputs import growing_folder, write_text
+from partflow.core.progress import console, progress
+from partflow.core.provenance import Provenance, fingerprint, provenance
+from partflow.core.store import EXTRAS, EventWriter
+from partflow.core.workers import in_processes
+from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, LeftOut
+from partflow.ingest.tfds.folders import SplitFile, find_split_files
+from partflow.ingest.tfds.reading import read_split_file
+
+
+def ingest_tfds(
+    inputs: Sequence[Path], output: Path, workers: int = 1, overwrite: bool = False
+) -> dict[str, Path]:
+    """Read data sets; returns the folder of each split below `output`, each of stage `labelled`.
+
+    `inputs` are data sets, configurations or versions of them. A record that is no event is left
+    out, and a file that cannot be read costs only itself; both are named in the report of the
+    split. Raises InputError after the rest is written where files could not be read.
+    """
+    files = [file for folder in inputs for file in find_split_files(folder)]
+    folders: dict[str, Path] = {}
+    reports: list[IngestReport] = []
+    for split in dict.fromkeys(file.split for file in files):
+        folders[split] = output / split
+        of_split = [file for file in files if file.split == split]
+        reports.append(_ingest_split(split, of_split, folders[split], workers, overwrite))
+    joined = IngestReport(tuple(file for report in reports for file in report.files))
+    joined.raise_if_failed(str(output))
+    return folders
+
+
+def _ingest_split(
+    split: str, files: Sequence[SplitFile], output: Path, workers: int, overwrite: bool
+) -> IngestReport:
+    record = replace(
+        provenance("labelled", {"definition": "as published", "split": split}),
+        inputs={file.name: fingerprint(file.path) for file in files},
+    )
+    with growing_folder(output, record, overwrite) as folder:
+        if folder is None:
+            console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
+            return IngestReport.from_json((output / REPORT_FILE).read_text(encoding="utf-8"))
+        work = partial(_ingest_file, folder=folder, record=record)
+        reports: dict[int, FileReport] = {}
+        with progress(f"ingest {split}", len(files), "files") as advance:
+            for number, file_report in in_processes(work, list(enumerate(files)), workers):
+                reports[number] = file_report
+                advance(1)
+        report = IngestReport(tuple(reports[number] for number in sorted(reports)))
+        if len(report.failed) == len(files):
+            report.raise_if_failed(str(output))
+        write_text(folder / REPORT_FILE, report.to_json())
+    for line in report.lines():
+        console.print(f"{split}: {line}", markup=False)
+    return report
+
+
+def _ingest_file(
+    number: int, file: SplitFile, folder: Path, record: Provenance
+) -> tuple[int, FileReport]:
+    shard = folder / f"labelled-{number:05d}.parquet"
+    left_out: list[LeftOut] = []
+    try:
+        with EventWriter(shard, "labelled", record, list(EXTRAS["labelled"])) as writer:
+            for chunk in read_split_file(file):
+                writer.write(chunk.events)
+                left_out += [LeftOut(place, None, reason) for place, reason in chunk.bad_records]
+    except OutputError:
+        raise  # a full disk is no fault of the file
+    except PartflowError as error:
+        return number, FileReport(file.name, error=str(error))
+    num_events = writer.num_events + len(left_out)
+    if num_events and not writer.num_events:
+        shard.unlink()
+        reason = f"{file.path}: none of its {num_events} records is an event"
+        return number, FileReport(file.name, num_events, error=reason)
+    return number, FileReport(file.name, num_events, writer.num_events, tuple(left_out))
