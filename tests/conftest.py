@@ -44,12 +44,16 @@ for _name in ("jit", "njit", "vectorize", "guvectorize"):
     setattr(numba, _name, _compile_the_plain_function(getattr(numba, _name)))
 
 
+# An int may stand where a float is asked for, as for mypy.
+_checked = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
+
+
 def check_annotations(function):
     """beartype, for which `Self` is anything: it is shown a method without the class around it."""
     if inspect.isfunction(function):
         hints = inspect.get_annotations(function)
         function.__annotations__ = {n: Any if hint is Self else hint for n, hint in hints.items()}
-    return beartype.beartype(function)
+    return _checked(function)
 
 
 # From here on every function and dataclass of partflow checks its annotations when called.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -91,20 +91,19 @@ def simulate(
     Shard boundaries and random numbers depend on the input alone, so the output is the same
     with any number of workers.
     """
-    config = config or SimulationConfig()
-    record = provenance(
-        "events", {"detector": detector_name, "simulation": asdict(config)}, inputs=inputs
-    )
+    config, setup = config or SimulationConfig(), detector(detector_name)
+    files = [file for path in inputs for file in shards(path, "generated")]
+    settings = {"detector": detector_name, "simulation": asdict(config)}
+    record = provenance("events", settings, inputs=inputs)
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return _say_done(output)
-        files = [file for path in inputs for file in shards(path, "generated")]
         groups = [(file, group) for file in files for group in range(num_groups(file))]
         tasks = [
             (file, group, folder / f"events-{number:05d}.parquet")
             for number, (file, group) in enumerate(groups)
         ]
-        work = partial(_simulate_shard, setup=detector(detector_name), config=config, record=record)
+        work = partial(_simulate_shard, setup=setup, config=config, record=record)
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
             for done in _in_processes(work, tasks, workers, partial(_compile_kernels, config)):
@@ -178,12 +177,13 @@ def label(events: Path, output: Path, overwrite: bool = False) -> None:
     from partflow.dataset.packing import pack
     from partflow.label.report import LabelReport
 
+    num = num_events(events, "events")
     record = provenance("labelled", {"definition": "closed"}, inputs=[events])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return _say_done(output)
         report = LabelReport()
-        with progress("label", num_events(events, "events")) as advance:
+        with progress("label", num) as advance:
             for number, run in enumerate(iterate_events(events, "events")):
                 labelled, of_run = label_events(run)
                 shard = folder / f"labelled-{number:05d}.parquet"
@@ -253,21 +253,20 @@ def train(
 
 def reconstruct(events: Path, model: str, output: Path, overwrite: bool = False) -> None:
     """Events -> candidates of a trained model, or of the rule-based baseline."""
-    inputs = [events] if model == BASELINE else [events, Path(model)]
-    if model != BASELINE and not Path(model).is_dir():
-        raise InputError(
-            f"{model}: no such model folder; give the output of `partflow train`, or 'baseline'"
-        )
+    num = num_events(events, "events")
+    find: Callable[[Events], Collection]
+    if model == BASELINE:
+        find, needed, inputs = _baseline_candidates, [BASELINE], [events]
+    else:
+        find, needed, inputs = _network(Path(model)), ["tracks", "clusters"], [events, Path(model)]
     record = provenance("candidates", {"model": Path(model).name}, inputs=inputs)
     if holds(output, record, overwrite):
         return _say_done(output)
-    find = _baseline_candidates if model == BASELINE else _network_candidates(Path(model))
-    collections = [BASELINE] if model == BASELINE else ["tracks", "clusters"]
     with (
         EventWriter(output, "candidates", record) as writer,
-        progress("reconstruct", num_events(events, "events")) as advance,
+        progress("reconstruct", num) as advance,
     ):
-        for run in iterate_events(events, "events", collections):
+        for run in iterate_events(events, "events", needed):
             writer.write(Events(run.event_id, run.process, {"candidates": find(run)}))
             advance(len(run))
 
@@ -276,11 +275,15 @@ def _baseline_candidates(events: Events) -> Collection:
     return events.baseline
 
 
-def _network_candidates(folder: Path) -> Any:
+def _network(folder: Path) -> Callable[[Events], Collection]:
     from partflow.core.features import build_elements
     from partflow.infer.reconstruction import reconstruct as infer
     from partflow.model.folder import load_model
 
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such model folder; give the output of `partflow train`, or 'baseline'"
+        )
     model = load_model(folder)
     return lambda events: infer(model, build_elements(events.tracks, events.clusters))
 
@@ -300,6 +303,9 @@ def evaluate(
     taken = {BASELINE, "perfect", "target"} & set(candidates)
     if taken:
         raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
+    num = num_events(events, "events")
+    for path in candidates.values():
+        shards(path, "candidates")
     record = provenance(
         "report", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
     )
@@ -310,7 +316,7 @@ def evaluate(
         setup = _detector_of(events)
         streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
         evaluator = Evaluator()
-        with progress("evaluate", num_events(events, "events")) as advance:
+        with progress("evaluate", num) as advance:
             for run in iterate_events(events, "events"):
                 sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
                 targets, columns = reference_candidates(run, setup)

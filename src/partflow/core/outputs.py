@@ -84,6 +84,9 @@ def growing_folder(
         os.replace(partial, path)
     except OSError as error:
         raise output_error(path, error) from error
+    finally:
+        if partial.is_dir() and [entry.name for entry in partial.iterdir()] == [PROVENANCE_FILE]:
+            shutil.rmtree(partial)  # nothing was done that could be taken up
 
 
 def finished(path: Path, provenance: Provenance) -> bool:
