@@ -237,7 +237,8 @@ def _show_verdict(metrics: dict[str, Any], report: Path) -> None:
 
     from partflow.evaluate.table import jet_table
 
-    console = Console()
+    # Into a file or a pipe the table is written whole, however narrow the terminal was.
+    console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(jet_table(metrics))
     console.print(f"The report: {report / 'index.html'}", soft_wrap=True)
 
