@@ -22,8 +22,8 @@ class SplitFile(NamedTuple):
     dataset: str
     config: str
     split: str
-    num_records: int | None
-    """Records that the data set's description promises, where it does."""
+    num_records: int
+    """Records that the data set's description promises: a file that lost its end holds none."""
 
     @property
     def name(self) -> str:

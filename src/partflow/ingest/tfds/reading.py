@@ -36,7 +36,7 @@ def read_split_file(file: SplitFile) -> Iterator[LabelledChunk]:
     """
     reader = open_array_record(file)
     total = int(reader.num_records())
-    if file.num_records is not None and total != file.num_records:
+    if total != file.num_records:
         raise InputError(
             f"{file.path}: {total} records, but its description promises {file.num_records}; "
             "is the file complete?"

@@ -78,7 +78,8 @@ def export_tfds(
     """Write labelled events as the data set `name` below the folder `output`.
 
     Train and test are cut by file: the folders `train` and `test` of `labelled`, or the last
-    tenth of its shards as test. The files of both are dealt to up to NUM_CONFIGS configurations. None where it is done already.
+    tenth of its shards as test. The files of both are dealt to up to NUM_CONFIGS configurations.
+    Returns None where the same work is finished already.
     Raises ConfigError where there are too few shards, SchemaError where the events lack something.
     """
     files = {split: files for split, files in _split_files(labelled).items() if files}
