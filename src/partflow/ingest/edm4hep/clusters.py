@@ -56,6 +56,9 @@ def read_clusters(
         "phi": raw[azimuth],
         "energy_hadronic": raw["energy"],
     }
+    if file.made_by_partflow:
+        branch = f"_{CLUSTER_COLLECTION}_shapeParameters"
+        columns["energy_hadronic"] = read_jagged(file, branch, entries)[1]
     if found is None:
         shape = _pandora_energies(file, entries, raw, faults)
         hit_clusters = Collection.empty(HIT_CLUSTERS, entries.num_events)

@@ -53,7 +53,11 @@ def read_candidates(
         seats[kind] = _seat(file, name, entries, raw, kind, is_counted, targets, faults)
     has_nothing = is_counted & (seats["tracks"] < 0) & (seats["clusters"] < 0)
     faults.add(raw.event_index, has_nothing, f"{name}: one with neither track nor cluster")
-    candidates = Collection(CANDIDATES, raw.offsets, _columns(raw, pdg, seats))
+    columns = _columns(raw, pdg, seats)
+    if file.made_by_partflow:
+        own = read_members(file, name, ["goodnessOfPID"], entries)
+        columns["probability"] = own["goodnessOfPID"]
+    candidates = Collection(CANDIDATES, raw.offsets, columns)
     return candidates.select(is_counted)
 
 

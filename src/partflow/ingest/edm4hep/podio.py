@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from partflow.core.errors import InputError, SchemaError
 from partflow.core.records import Array
 
 EVENT_TREE = "events"
+MADE_BY = "partflow"
+"""Name of the object in which our own writer says what it wrote."""
 POSITIONS = {
     "parents": 0,
     "daughters": 1,
@@ -134,9 +137,9 @@ def _podio_file(path: Path, name: str, root: Any) -> PodioFile:
             raise InputError(f"{path}: no tree '{EVENT_TREE}', only {found}; is this EDM4hep?")
         tree = root[EVENT_TREE]
         branches = {b.name: b for b in tree.itervalues(recursive=True)}
-        is_old = "podio_metadata" not in keys
-        names = _collection_names(root, keys)
-        made_by = str(root["partflow"]) if "partflow" in keys else ""
+        made_by = str(root[MADE_BY]) if MADE_BY in keys else ""
+        is_old = not made_by and "podio_metadata" not in keys
+        names = _own_names(made_by) if made_by else _collection_names(root, keys)
         num_events = int(tree.num_entries)
     except InputError:
         raise
@@ -169,6 +172,12 @@ def _collection_names(root: Any, keys: set[str]) -> dict[int, str]:
     if f"{EVENT_TREE}___idTable" in found:
         return _id_table(found[f"{EVENT_TREE}___idTable"])
     return {}
+
+
+def _own_names(made_by: str) -> dict[int, str]:
+    """Names by id in a file of ours: uproot cannot write podio's table of them."""
+    ids = json.loads(made_by)["collections"]
+    return {int(number): str(name) for name, number in ids.items()}
 
 
 def _id_table(branch: Any) -> dict[int, str]:

@@ -15,7 +15,7 @@ from partflow.core.detector import (
 )
 from partflow.core.errors import SchemaError
 from partflow.core.records import TRACKS, UNREFITTED_STATES, Array, Collection
-from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_members
+from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_jagged, read_members
 from partflow.ingest.edm4hep.faults import Faults
 from partflow.ingest.edm4hep.podio import PodioFile
 from partflow.ingest.edm4hep.relations import follow
@@ -26,7 +26,7 @@ LOST_IN_NEW_LAYOUT = ("dEdx", "dEdxError", "radiusOfInnermostHit")
 PERIGEE = {"phi": "phi", "tan_lambda": "tanLambda", "d0": "D0", "z0": "Z0", "omega": "omega"}
 """Our names of a state's parameters, and EDM4hep's."""
 REFERENCE = ("referencePoint.x", "referencePoint.y", "referencePoint.z")
-AT_FIRST_HIT, AT_CALORIMETER = 2, 4
+AT_OTHER, AT_FIRST_HIT, AT_CALORIMETER = 0, 2, 4
 """`edm4hep::TrackState::location`. The state at the origin is the first in a track's list."""
 
 
@@ -68,11 +68,19 @@ def read_tracks(
         "dedx_error": raw["dEdxError"],
         "radius_of_innermost_hit": radius,
         **_face(states, listed.owner, listed.entry, raw.num_rows, detector),
-        "num_yoke_hits": np.zeros(raw.num_rows),
-        "is_prong": np.zeros(raw.num_rows),
+        **_own_columns(file, entries, raw),
     }
     tracks = Collection(TRACKS, raw.offsets, _finite(columns))
     return FileTracks(tracks, _unrefitted(file, entries, raw, tracks))
+
+
+def _own_columns(file: PodioFile, entries: EntryRange, raw: Columns) -> dict[str, Array]:
+    """What EDM4hep has no member for; in the files of others it is not known."""
+    if not file.made_by_partflow:
+        return {name: np.zeros(raw.num_rows) for name in ("num_yoke_hits", "is_prong")}
+    numbers = read_jagged(file, f"_{TRACK_COLLECTION}_subdetectorHitNumbers", entries)[1]
+    is_prong = read_members(file, TRACK_COLLECTION, ["type"], entries)["type"]
+    return {"num_yoke_hits": numbers, "is_prong": is_prong}
 
 
 def _read_states(file: PodioFile, collection: str, entries: EntryRange) -> Columns:
@@ -130,9 +138,12 @@ def _state_at(location: int, states: Columns, owner: Array, entry: Array, num: i
 def _face(
     states: Columns, owner: Array, entry: Array, num: int, detector: Detector
 ) -> dict[str, Array]:
-    """Where and in which direction each track meets the calorimeter."""
-    row = _state_at(AT_CALORIMETER, states, owner, entry, num)
-    has_face = row >= 0
+    """Where and in which direction each track meets the calorimeter; for one that does not, its
+    state elsewhere, if there is one.
+    """
+    at_face = _state_at(AT_CALORIMETER, states, owner, entry, num)
+    has_face = at_face >= 0
+    row = np.where(has_face, at_face, _state_at(AT_OTHER, states, owner, entry, num))
     x, y, z = (_taken(states, name, row) for name in REFERENCE)
     phi, tan_lambda = _taken(states, "phi", row), _taken(states, "tanLambda", row)
     cos_lambda = 1 / np.sqrt(1 + tan_lambda**2)
@@ -144,7 +155,7 @@ def _face(
     for name, values in zip(("x", "y", "z"), (x, y, z), strict=True):
         columns[f"face_{name}"] = values
     for name, values in zip(("dx", "dy", "dz"), direction, strict=True):
-        columns[f"face_{name}"] = np.where(has_face, values, 0.0)
+        columns[f"face_{name}"] = np.where(row >= 0, values, 0.0)
     return columns
 
 
