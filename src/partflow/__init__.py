@@ -4,6 +4,9 @@ An event walks through rooms, one after the other: `generate`, `simulate`, `reco
 `dataset`, `train`, `infer`, `evaluate`. Importing `partflow` itself opens none of them.
 """
 
+from partflow._kernels import bind_kernel_cache
 from partflow._version import __version__
 
 __all__ = ["__version__"]
+
+bind_kernel_cache()
