@@ -1,5 +1,8 @@
 import csv
+import errno
 import io
+import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -94,8 +97,6 @@ def test_ctrl_c_belongs_to_the_caller_again_afterwards(run):
 
 
 def test_a_finished_run_is_made_longer_by_more_epochs(run, dataset, model_config, tmp_path):
-    import shutil
-
     folder = tmp_path / "longer"
     shutil.copytree(run.folder, folder)
     same = train(dataset, model_config, CONFIG, folder, resume=True)
@@ -167,3 +168,19 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / CHECKPOINT_FILE)
     with pytest.raises(SchemaError, match="not a checkpoint of this version"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
+    run, dataset, model_config, tmp_path, monkeypatch
+):
+    folder = tmp_path / "full"
+    shutil.copytree(run.folder, folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+
+    def full_disk(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(OutputError, match="the disk is full"):
+        train(dataset, model_config, replace(CONFIG, epochs=5), folder, resume=True)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before

@@ -24,6 +24,8 @@ from partflow.train.schedule import learning_rate
 from partflow.train.state import CHECKPOINT_FILE, Checkpoint, save_checkpoint
 
 HISTORY_FILE = "training.csv"
+WIDE = 130
+"""Columns of a terminal from which on the bar has room for single terms of the loss."""
 
 
 class Stop(lightning.Callback):
@@ -89,11 +91,12 @@ class Show(lightning.Callback):
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=32),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
             TaskProgressColumn(),
             TextColumn("[cyan]{task.fields[rate]:,.0f} events/s"),
-            TextColumn("epoch {task.fields[epoch]:.1f}  loss {task.fields[losses]}"),
+            TextColumn("epoch {task.fields[epoch]:.1f}"),
+            TextColumn("loss {task.fields[losses]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
             refresh_per_second=2,
@@ -113,26 +116,26 @@ class Show(lightning.Callback):
         """Move the bar."""
         assert isinstance(pl_module, MLPFTraining)
         state, recent = pl_module.state, pl_module.recent_losses
-        losses = "  ".join(
-            f"{name} {recent[name]:.3f}" for name in ("is_particle", "log_pt", "energy_sum")
-            if name in recent
-        )  # fmt: skip
+        losses = f"{sum(recent.values()):.3f}"
+        if console.width >= WIDE:
+            shown = (n for n in ("is_particle", "log_pt", "energy_sum") if n in recent)
+            losses += " = " + " + ".join(f"{name} {recent[name]:.3f}" for name in shown) + " + ..."
         self._bar.update(
             self._task,
             completed=pl_module.progress,
             rate=state.events_per_second,
             epoch=state.epoch + state.events_of_epoch / pl_module.num_events,
-            losses=f"{sum(recent.values()):.3f}  [dim]{losses}",
+            losses=losses,
         )
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """A line with what the validation found."""
         assert isinstance(pl_module, MLPFTraining)
         state = pl_module.state
+        training_loss = sum(pl_module.recent_losses.values())
         console.print(
-            f"  {state.minutes:5.1f} min  epoch {state.epoch:3d}  {state.events_seen:9,d} events  "
-            f"training loss {sum(pl_module.recent_losses.values()):.4f}  "
-            f"validation loss {validation_loss(pl_module):.4f}"
+            f"{state.minutes:5.1f} min  epoch {state.epoch}  {state.events_seen:,} events  "
+            f"loss {training_loss:.4f} training, {validation_loss(pl_module):.4f} validation"
         )
 
 

@@ -6,6 +6,7 @@ opening one runs no code of whoever wrote it.
 
 from __future__ import annotations
 
+import io
 import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -74,11 +75,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "random_state": checkpoint.random_state,
         "config": checkpoint.config,
     }
+    buffer = io.BytesIO()  # torch would hide a full disk in an error of its own
+    torch.save(content, buffer)
     with replacing(path) as temporary:
-        try:
-            torch.save(content, temporary)
-        except RuntimeError as error:  # what torch makes of a full disk
-            raise OSError(*_errno_of(error)) from error
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -97,9 +97,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise SchemaError(f"{path}: not a checkpoint of this version; train again")
     return Checkpoint(**{**content, "state": RunState(**content["state"])})
-
-
-def _errno_of(error: RuntimeError) -> tuple[int, str]:
-    import errno
-
-    return errno.ENOSPC, str(error).splitlines()[0]
