@@ -184,3 +184,14 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
     with pytest.raises(OutputError, match="the disk is full"):
         train(dataset, model_config, replace(CONFIG, epochs=5), folder, resume=True)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_config, tmp_path):
+    other = pack([toy_events([3] * 9, [4] * 9)], tmp_path / "packed", Provenance("labelled"))
+    with pytest.raises(ConfigError, match=r"data\.events = 120, not 9"):
+        train(other, model_config, CONFIG, run.folder, resume=True)
+
+
+def test_a_training_that_diverges_says_so(dataset, model_config, tmp_path):
+    with pytest.raises(DataError, match="diverged; lower its learning rate"):
+        train(dataset, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")

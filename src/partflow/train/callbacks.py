@@ -61,10 +61,12 @@ class Stop(lightning.Callback):
 class Save(lightning.Callback):
     """After every validation: history, checkpoint, and the model if it is the best so far."""
 
-    def __init__(self, folder: Path, provenance: Provenance | None, config: dict[str, Any]) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, provenance: Provenance | None, settings: dict[str, Any]
+    ) -> None:
+        self.folder = folder
         self._provenance = provenance
-        self._config = config
+        self._settings = settings
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Write what changed; the checkpoint last, so that it never claims too much."""
@@ -74,16 +76,16 @@ class Save(lightning.Callback):
         state.history.append(row)
         if row["validation_loss"] < state.best_validation_loss:
             state.best_validation_loss = row["validation_loss"]
-            save_model(pl_module.model, self._folder, self._provenance)
-        write_text(self._folder / HISTORY_FILE, history_csv(state.history))
+            save_model(pl_module.model, self.folder, self._provenance)
+        write_text(self.folder / HISTORY_FILE, history_csv(state.history))
         checkpoint = Checkpoint(
             state=state,
             model=dict(pl_module.model.state_dict()),
             optimizer=trainer.optimizers[0].state_dict(),
             random_state=torch.get_rng_state(),
-            config=self._config,
+            settings=self._settings,
         )
-        save_checkpoint(self._folder / CHECKPOINT_FILE, checkpoint)
+        save_checkpoint(self.folder / CHECKPOINT_FILE, checkpoint)
 
 
 class Show(lightning.Callback):

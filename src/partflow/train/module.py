@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from partflow.core.errors import DataError
 from partflow.dataset.batches import LabelledBatch
 from partflow.model.mlpf import MLPF
 from partflow.train.config import TrainConfig
@@ -68,9 +70,8 @@ class MLPFTraining(lightning.LightningModule):
         self._optimizer_state = optimizer_state
         self._validation_losses = EventMean()
         self._validation_metrics = EventMean()
-        self._batch_started = 0.0
         self._minutes_before = state.minutes
-        self._started = time.perf_counter()
+        self._started = self._batch_ended = time.perf_counter()
 
     @property
     def progress(self) -> float:
@@ -94,18 +95,20 @@ class MLPFTraining(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Start the clock."""
-        self._started = time.perf_counter()
+        self._started = self._batch_ended = time.perf_counter()
 
     def on_train_batch_start(self, batch: LabelledBatch, batch_idx: int) -> None:
         """Set the learning rate to where the run is."""
-        self._batch_started = time.perf_counter()
         rate = learning_rate(self.progress, self.config)
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
-        """Loss of one batch."""
+        """Loss of one batch.
+
+        Raises DataError where it is not finite, before it spoils the weights.
+        """
         terms = loss_terms(self.model(batch), batch, self.config.loss)
         self._remember(terms)
         return torch.stack(list(terms.values())).sum()
@@ -120,7 +123,8 @@ class MLPFTraining(lightning.LightningModule):
         if state.events_of_epoch >= self.num_events:
             state.epoch += 1
             state.batches_of_epoch = state.events_of_epoch = 0
-        state.training_seconds += now - self._batch_started
+        state.training_seconds += now - self._batch_ended
+        self._batch_ended = now
         state.minutes = self._minutes_before + (now - self._started) / 60.0
         if self.progress >= 1.0:
             self.trainer.should_stop = True
@@ -145,8 +149,17 @@ class MLPFTraining(lightning.LightningModule):
         self.validation_losses = self._validation_losses.means()
         self.validation_metrics = self._validation_metrics.means()
 
+    def on_validation_end(self) -> None:
+        """Validating and writing was not training."""
+        self._batch_ended = time.perf_counter()
+
     def _remember(self, terms: Terms) -> None:
         for name, term in terms.items():
             value = float(term.detach())
+            if not math.isfinite(value):
+                raise DataError(
+                    f"the loss term {name} is {value} after {self.state.steps} steps: the training "
+                    "diverged; lower its learning rate, or look for odd values in the data"
+                )
             held = self.recent_losses.get(name, value)
             self.recent_losses[name] = held + RECENT * (value - held)

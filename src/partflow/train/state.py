@@ -61,8 +61,8 @@ class Checkpoint:
     """State of AdamW."""
     random_state: torch.Tensor
     """State of torch's generator; the order of events and their symmetries need none."""
-    config: dict[str, Any]
-    """Configuration of model and training, as JSON would hold it."""
+    settings: dict[str, Any]
+    """Data, model and training of the run, as JSON would hold them."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -73,7 +73,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "model": checkpoint.model,
         "optimizer": checkpoint.optimizer,
         "random_state": checkpoint.random_state,
-        "config": checkpoint.config,
+        "settings": checkpoint.settings,
     }
     buffer = io.BytesIO()  # torch would hide a full disk in an error of its own
     torch.save(content, buffer)

@@ -87,7 +87,8 @@ def train(
     learned from. Ctrl-C saves and raises KeyboardInterrupt.
     """
     with _threads(config.threads), _quiet_lightning(), _generator(config.seed):
-        checkpoint = _checkpoint(output, model_config, config, resume)
+        settings = _settings(dataset, model_config, config)
+        checkpoint = _checkpoint(output, settings, resume)
         state = RunState() if checkpoint is None else checkpoint.state
         training, validation = _events(dataset, config)
         loader = batch_loader(
@@ -102,7 +103,12 @@ def train(
         optimizer_state = None if checkpoint is None else checkpoint.optimizer
         module = MLPFTraining(model, config, state, num_events, optimizer_state)
         if module.progress < 1.0:
-            _fit(module, loader, dataset, validation, output, record, checkpoint)
+            held_out = HeldBatches(
+                batch_loader(dataset, validation, config.batch_elements, shuffle=False)
+            )
+            if checkpoint is not None:  # not before: making a loader draws a number
+                torch.set_rng_state(checkpoint.random_state)
+            _fit(module, loader, held_out, Save(output, record, settings))
         else:
             console.print(f"{output}: trained already; more epochs or minutes make it longer")
     if state.history:
@@ -111,20 +117,10 @@ def train(
 
 
 def _fit(
-    module: MLPFTraining,
-    loader: DataLoader[LabelledBatch],
-    dataset: PackedDataset,
-    validation: Array,
-    output: Path,
-    record: Provenance | None,
-    checkpoint: Checkpoint | None,
+    module: MLPFTraining, loader: DataLoader[LabelledBatch], held_out: HeldBatches, save: Save
 ) -> None:
     config, state = module.config, module.state
-    held_out = HeldBatches(batch_loader(dataset, validation, config.batch_elements, shuffle=False))
     batches_per_epoch = len(loader)
-    resolved = _resolved(module.model.config, config)
-    if checkpoint is not None:  # last, since making a loader draws a number
-        torch.set_rng_state(checkpoint.random_state)
     with Stop() as stop, Show() as show:
         trainer = lightning.Trainer(
             accelerator=config.accelerator,
@@ -134,7 +130,7 @@ def _fit(
             check_val_every_n_epoch=None,  # the interval counts batches across epochs
             num_sanity_val_steps=0,
             gradient_clip_val=config.gradient_clip,
-            callbacks=[stop, Save(output, record, resolved), show],
+            callbacks=[stop, save, show],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -145,14 +141,12 @@ def _fit(
     if stop.interrupted:
         console.print(
             f"Stopped after {state.events_seen:,} events; `partflow train` with the same "
-            f"arguments and --resume goes on. {output} holds the best model so far."
+            f"arguments and --resume goes on. {save.folder} holds the best model so far."
         )
         raise KeyboardInterrupt
 
 
-def _checkpoint(
-    output: Path, model_config: ModelConfig, config: TrainConfig, resume: bool
-) -> Checkpoint | None:
+def _checkpoint(output: Path, settings: dict[str, Any], resume: bool) -> Checkpoint | None:
     """The checkpoint to go on from, if any."""
     if not resume:
         if any((output / name).exists() for name in (CHECKPOINT_FILE, CONFIG_FILE)):
@@ -162,12 +156,19 @@ def _checkpoint(
             )
         return None
     checkpoint = load_checkpoint(output / CHECKPOINT_FILE)
-    _check_same_run(checkpoint.config, _resolved(model_config, config), output)
+    _check_same_run(checkpoint.settings, settings, output)
     return checkpoint
 
 
-def _resolved(model_config: ModelConfig, config: TrainConfig) -> dict[str, Any]:
-    record = {"model": asdict(model_config), "train": asdict(config)}
+def _settings(
+    dataset: PackedDataset, model_config: ModelConfig, config: TrainConfig
+) -> dict[str, Any]:
+    """What makes a run this run, as JSON would hold it."""
+    record = {
+        "data": {"events": len(dataset), "elements": int(dataset.offsets[-1])},
+        "model": asdict(model_config),
+        "train": asdict(config),
+    }
     resolved: dict[str, Any] = json.loads(json.dumps(record))
     return resolved
 
@@ -195,7 +196,8 @@ def _events(dataset: PackedDataset, config: TrainConfig) -> tuple[Array, Array]:
     if not len(validation):
         console.print("No event is left to validate on: the training events judge themselves.")
         validation = training
-    return training, validation[: config.max_validation_events]
+    step = -(-len(validation) // config.max_validation_events)  # from all over the data set
+    return training, validation[::step]
 
 
 def _model(
