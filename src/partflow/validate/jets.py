@@ -1,0 +1,79 @@
+"""Jet energy resolution: of the total energy of two-jet events, and of single jets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from partflow.evaluate.bootstrap import Bootstrap
+from partflow.evaluate.evaluator import BASELINE, PERFECT
+from partflow.evaluate.jets import jet_metrics
+from partflow.evaluate.sample import select
+from partflow.validate import estimate
+from partflow.validate.collisions import CALORIMETER, JUDGING, SETS, jet_table
+from partflow.validate.estimate import Estimate, of_replicas
+from partflow.validate.rms90 import rms90_replicas
+from partflow.validate.summary import EventSample, Summary
+
+MAX_COS_THETA = 0.7
+"""Two-jet events are accepted with abs(cos theta) of the leading generator jet below this."""
+ENERGY_SETS = (BASELINE, CALORIMETER, PERFECT)
+
+
+def measure_total_energy(events: EventSample) -> Iterator[tuple[str, Estimate]]:
+    """RMS90/mean90 of one jet and mean90 of the energy of two-jet events, by name and set.
+
+    The resolution of one jet is taken as sqrt(2) times that of the event, as the linear-collider
+    studies do: the two jets share the energy and fluctuate independently.
+    """
+    accepted = events.abs_cos_theta < MAX_COS_THETA  # false for NaN: an event without a jet
+    chosen = select(events, accepted)
+    weights = estimate.resampling(len(events.event)).weights[:, accepted]
+    bootstrap = Bootstrap(weights, estimate.CONFIDENCE)
+    yield "accepted", estimate.exact(len(chosen.event))
+    for name in ENERGY_SETS:
+        found = rms90_replicas(getattr(chosen, name) / chosen.gen_energy, bootstrap)
+        relative = np.sqrt(2) * np.asarray(found.rms) / found.mean
+        num = len(chosen.event)
+        yield f"rms90 {name}", of_replicas(relative, bootstrap, num)
+        yield f"mean90 {name}", of_replicas(np.asarray(found.mean), bootstrap, num)
+
+
+def judge_sets(summary: Summary) -> dict[str, dict[str, Any]]:
+    """What `evaluate` says of the jets of each candidate set, by its name.
+
+    `relative_to_baseline` holds IQR/median over that of the baseline, from the same replicas.
+    """
+    bootstrap = estimate.resampling(summary.num_events)
+    baseline = summary[jet_table(BASELINE)]
+    return {
+        name: jet_metrics(
+            summary[jet_table(name)], None if name == BASELINE else baseline, bootstrap, JUDGING
+        )
+        for name in SETS
+    }
+
+
+def measure_jets(judged: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Estimate]]:
+    """Figures of the jets of one sample, by name and set, from `judge_sets`."""
+    for name, entry in judged.items():
+        for figure in ("matched_fraction", "median", "iqr", "iqr_over_median"):
+            yield f"jet {figure} {name}", _read(entry, figure)
+    yield "jet baseline/calorimeter", _inverse(judged[CALORIMETER]["relative_to_baseline"])
+    yield "jet baseline/perfect", _inverse(judged[PERFECT]["relative_to_baseline"])
+    for entry in judged[PERFECT]["bins"]:
+        name = f"jet baseline/perfect {entry['low']:g}-{entry['high']:g}"
+        yield name, _inverse(entry["relative_to_baseline"])
+
+
+def _read(entry: Mapping[str, Any], figure: str) -> Estimate:
+    low, high = entry[f"{figure}_ci"]
+    return Estimate(*(np.nan if v is None else float(v) for v in (entry[figure], low, high)))
+
+
+def _inverse(entry: Mapping[str, Any]) -> Estimate:
+    """One over a ratio to the baseline, from quantiles: an interval keeps its content."""
+    value, low, high = _read(entry, "iqr_over_median")
+    return Estimate(1 / value, 1 / high, 1 / low)

@@ -1,0 +1,44 @@
+"""Every figure of a validation, by name: `SAMPLE: FIGURE`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from partflow.validate.contents import measure_contents
+from partflow.validate.estimate import Estimate
+from partflow.validate.jets import measure_jets, measure_total_energy
+from partflow.validate.particles import measure_particles
+from partflow.validate.samples import SampleConfig, Study
+from partflow.validate.showers import measure_showers
+from partflow.validate.summary import Summary
+from partflow.validate.tracks import measure_tracks
+
+
+def measure(
+    samples: Sequence[SampleConfig],
+    summaries: Mapping[str, Summary],
+    judged: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Estimate]:
+    """All figures of all samples; `judged` holds `jets.judge_sets` of each collision sample."""
+    return {
+        f"{sample.name}: {figure}": found
+        for sample in samples
+        for figure, found in _measure(sample, summaries[sample.name], judged)
+    }
+
+
+def _measure(
+    sample: SampleConfig, summary: Summary, judged: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, Estimate]]:
+    if sample.study == Study.SHOWERS:
+        yield from measure_showers(sample.name.split("-")[1], summary["showers"])
+    elif sample.study == Study.TRACKS:
+        yield from measure_tracks(summary["tracks"])
+    elif sample.study == Study.PARTICLES:
+        yield from measure_particles(summary["particles"])
+    else:
+        yield from measure_contents(summary)
+        if sample.generation.process == "uds":
+            yield from measure_total_energy(summary["events"])
+        yield from measure_jets(judged[sample.name])

@@ -1,0 +1,193 @@
+"""What a validation keeps of simulated events: small tables, saved chunk by chunk.
+
+A table is a subclass of `evaluate.sample.Sample`; a summary is a few tables by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partflow.core.outputs import replacing
+from partflow.core.records import Array, offsets_from_counts
+from partflow.evaluate.jets import JetSample
+from partflow.evaluate.sample import Sample, join
+
+
+@dataclass(frozen=True)
+class ShowerSample(Sample):
+    """Single particles in the calorimeters, one row each."""
+
+    energy: Array
+    """True energy [GeV]."""
+    cos_theta: Array
+    ecal: Array
+    """EM-scale energy of the hits in the ECAL [GeV]."""
+    hcal: Array
+    """The same in the HCAL."""
+    hadronic: Array
+    """Energy of all hits on the hadronic scale [GeV]."""
+    num_hits: Array
+    longitudinal: Array
+    """EM-scale energy by layer group, ECAL then HCAL, [row, group] (GeV)."""
+    radial: Array
+    """EM-scale energy by distance from the axis, [row, bin] (GeV); NaN for charged particles."""
+
+
+@dataclass(frozen=True)
+class TrackSample(Sample):
+    """Single charged particles in the tracker, one row each; NaN where no track was found."""
+
+    pt: Array
+    """True transverse momentum [GeV]."""
+    cos_theta: Array
+    inverse_pt_error: Array
+    """1/pt measured minus 1/pt [1/GeV]."""
+    relative_pt_error: Array
+    """pt measured over pt, minus 1."""
+    d0: Array
+    """[mm]; the particles come from the origin."""
+    z0: Array
+    phi_error: Array
+    """[rad]"""
+
+    @property
+    def is_found(self) -> Array:
+        """Whether there is a track, [row]."""
+        return np.isfinite(self.d0)
+
+
+@dataclass(frozen=True)
+class ParticleSample(Sample):
+    """Single particles taken through the whole chain, one row each."""
+
+    energy: Array
+    """True energy [GeV]."""
+    charged: Array
+    """Energy of the charged candidates [GeV]."""
+    photon: Array
+    """Energy of the photon candidates [GeV]."""
+    neutral: Array
+    """Energy of the neutral-hadron candidates [GeV]."""
+    num_candidates: Array
+
+    @property
+    def total(self) -> Array:
+        """Energy of all candidates [GeV]."""
+        return self.charged + self.photon + self.neutral
+
+
+@dataclass(frozen=True)
+class EventSample(Sample):
+    """Collisions, one row each."""
+
+    num_particles: Array
+    num_hits: Array
+    num_tracks: Array
+    num_clusters: Array
+    num_contributions: Array
+    abs_cos_theta: Array
+    """Of the leading generator jet; NaN where there is no jet."""
+    gen_energy: Array
+    """Energy of all generator particles but neutrinos [GeV]."""
+    baseline: Array
+    """Energy of the baseline's candidates [GeV]."""
+    calorimeter: Array
+    """Energy of all clusters, each at its calibrated energy [GeV]."""
+    perfect: Array
+    """Energy of perfect particle flow [GeV]."""
+    closure: Array
+    """Largest abs(sum of contributions - hit energy) / hit energy in the event."""
+    perigee_miss: Array
+    """Largest distance of a charged particle's vertex from its perigee's helix [mm]."""
+    confusion: Array
+    """EM-scale energy by truth (row) and reconstruction (column), [row, row, column] (GeV)."""
+
+
+@dataclass(frozen=True)
+class ClusterSample(Sample):
+    """Clusters, one row each."""
+
+    energy: Array
+    """EM scale [GeV]."""
+    purity: Array
+    """Share of the energy that comes from the particle with most of it."""
+    num_particles: Array
+    """Particles with more than a tenth of the energy each."""
+
+
+@dataclass(frozen=True)
+class SplitSample(Sample):
+    """Particles that left energy in clusters, one row each."""
+
+    energy: Array
+    """EM-scale energy in clusters [GeV]."""
+    completeness: Array
+    """Share of it in the cluster that holds most."""
+    num_clusters: Array
+    """Clusters with more than a tenth of it each."""
+
+
+TABLES: dict[str, type[Sample]] = {
+    kind.__name__: kind
+    for kind in (
+        ShowerSample, TrackSample, ParticleSample, EventSample, ClusterSample, SplitSample,
+        JetSample,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of some events; in every table they are numbered from 0."""
+
+    num_events: int
+    tables: Mapping[str, Sample]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.tables[name]
+
+
+def concatenate(parts: Sequence[Summary]) -> Summary:
+    """The events of several summaries of the same tables, one after the other."""
+    first = offsets_from_counts(np.array([part.num_events for part in parts], dtype=np.int64))
+    return Summary(
+        int(first[-1]),
+        {
+            name: join(
+                [
+                    replace(part.tables[name], event=part.tables[name].event + start)
+                    for part, start in zip(parts, first, strict=False)
+                ]
+            )
+            for name, table in parts[0].tables.items()
+        },
+    )
+
+
+def save(path: Path, summary: Summary) -> None:
+    """Write a summary as one compressed numpy file, whole or not at all."""
+    columns = {
+        f"{name}/{type(table).__name__}/{column.name}": getattr(table, column.name)
+        for name, table in summary.tables.items()
+        for column in fields(table)
+    }
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, num_events=np.array(summary.num_events), **columns)
+
+
+def load(path: Path) -> Summary:
+    """The summary that `save` wrote."""
+    found: dict[tuple[str, str], dict[str, Array]] = {}
+    with np.load(path) as columns:
+        num_events = int(columns["num_events"])
+        for key in columns.files:
+            if key != "num_events":
+                name, kind, column = key.split("/")
+                found.setdefault((name, kind), {})[column] = columns[key]
+    tables = {name: TABLES[kind](**values) for (name, kind), values in found.items()}
+    return Summary(num_events, tables)

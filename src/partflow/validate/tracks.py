@@ -1,0 +1,96 @@
+"""Single tracks, and the way from a helix to its perigee and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numba import njit
+
+from partflow.core.kinematics import delta_phi
+from partflow.core.records import Array, Collection
+from partflow.evaluate.sample import select
+from partflow.simulate.helix import perigee
+from partflow.validate import estimate
+from partflow.validate.estimate import Estimate
+from partflow.validate.summary import TrackSample
+
+_PERIGEE_COLUMNS = ("vx", "vy", "vz", "px", "py", "pz")
+
+
+def summarise_tracks(particles: Collection, tracks: Collection) -> TrackSample:
+    """One row for each event of a gun; of several tracks the first one counts."""
+    num = particles.num_events
+    pt = np.hypot(particles.px, particles.py)
+    has_track = tracks.counts > 0
+    track = tracks.offsets[:-1][has_track]
+
+    def of_track(values: Array) -> Array:
+        filled = np.full(num, np.nan)
+        filled[has_track] = values
+        return filled
+
+    phi = np.arctan2(particles.py, particles.px)
+    return TrackSample(
+        event=np.arange(num),
+        pt=pt,
+        cos_theta=particles.pz / np.sqrt(pt**2 + particles.pz**2),
+        inverse_pt_error=of_track(1 / tracks.pt[track] - 1 / pt[has_track]),
+        relative_pt_error=of_track(tracks.pt[track] / pt[has_track] - 1),
+        d0=of_track(tracks.d0[track]),
+        z0=of_track(tracks.z0[track]),
+        phi_error=of_track(delta_phi(tracks.phi[track], phi[has_track])),
+    )
+
+
+def measure_tracks(sample: TrackSample) -> Iterator[tuple[str, Estimate]]:
+    """What the tracks of one momentum say, by the name of the figure."""
+    yield "efficiency", estimate.fraction(sample.is_found, estimate.resampling(len(sample.event)))
+    found = select(sample, sample.is_found)
+    bootstrap = estimate.resampling(len(found.event))
+    yield "sigma_inverse_pt", estimate.standard_deviation(found.inverse_pt_error, bootstrap)
+    yield "sigma_pt", estimate.standard_deviation(found.relative_pt_error, bootstrap)
+    yield "sigma_d0", estimate.standard_deviation(found.d0, bootstrap)
+    yield "sigma_z0", estimate.standard_deviation(found.z0, bootstrap)
+    yield "sigma_phi", estimate.standard_deviation(found.phi_error, bootstrap)
+
+
+def perigee_miss(particles: Collection, bending: float) -> Array:
+    """Distance [mm] of each charged particle's vertex from the helix of its perigee parameters.
+
+    The helix is built from (d0, z0, phi, omega, tan_lambda) alone, by the definition of the
+    LCIO track parameters (LC-DET-2006-004), not by the code that made them. 0 for neutral
+    particles and those without transverse momentum; [particle].
+    """
+    is_curved = (particles.charge != 0) & (np.hypot(particles.px, particles.py) > 0)
+    chosen = particles.select(is_curved)
+    state = np.stack([chosen.columns[name] for name in _PERIGEE_COLUMNS], axis=1)
+    d0, z0, phi, omega, tan_lambda = _perigees(
+        bending, state.astype(np.float64), chosen.charge.astype(np.float64)
+    ).T
+    radius = 1 / omega
+    centre_x, centre_y = (radius - d0) * np.sin(phi), -(radius - d0) * np.cos(phi)
+    across = np.hypot(chosen.vx - centre_x, chosen.vy - centre_y) - np.abs(radius)
+    # Azimuth of the momentum at the vertex, from the circle; the path back to the perigee is
+    # that angle times the radius, up to whole turns.
+    turn = np.sign(omega)
+    phi_vertex = np.arctan2((centre_x - chosen.vx) * turn, -(centre_y - chosen.vy) * turn)
+    path = -delta_phi(phi_vertex, phi) * radius
+    along = chosen.vz - (z0 + path * tan_lambda)
+    pitch = np.abs(2 * np.pi * radius * tan_lambda)
+    safe_pitch = np.where(pitch > 0, pitch, 1.0)
+    along = np.where(pitch > 0, along - np.round(along / safe_pitch) * safe_pitch, along)
+    miss = np.zeros(len(particles))
+    miss[is_curved] = np.hypot(across, along)
+    return miss
+
+
+@njit(cache=True)
+def _perigees(bending, state, charge):
+    """(d0, z0, phi, omega, tan_lambda) [particle, 5] of helices through `state` [particle, 6]."""
+    found = np.empty((len(state), 5))
+    for i in range(len(state)):
+        x, y, z, px, py, pz = state[i]
+        d0, z0, phi, omega, tan_lambda = perigee(bending, x, y, z, px, py, pz, charge[i])
+        found[i] = d0, z0, phi, omega, tan_lambda
+    return found
