@@ -1,0 +1,95 @@
+"""Flights: what the tracker and the calorimeters see of the particles of one event."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+from partflow.core.particles import is_neutrino
+from partflow.core.records import Array, Collection
+from partflow.simulate.helix import to_calorimeter
+
+
+class Species(IntEnum):
+    """How a particle behaves in matter."""
+
+    INVISIBLE, PHOTON, ELECTRON, MUON, MESON, BARYON, ANTIBARYON = range(7)
+
+
+FLIGHT = np.dtype(
+    [
+        ("px", "f8"),  # GeV
+        ("py", "f8"),
+        ("pz", "f8"),
+        ("energy", "f8"),
+        ("mass", "f8"),
+        ("x", "f8"),  # mm, where it starts
+        ("y", "f8"),
+        ("z", "f8"),
+        ("end", "f8"),  # mm, transverse path after which it ends in the tracker; NO_END
+        ("origin", "i4"),  # index in the event of the generator particle it descends from
+        ("charge", "i8"),
+        ("species", "i8"),
+        ("is_primary", "i1"),  # 0 for what was made in the tracker's material
+    ],
+    align=True,
+)
+"""A generator particle or a secondary of the tracker's material."""
+
+NO_END = 1e30
+
+
+def flights_of(particles: Collection) -> Array:
+    """Rows of FLIGHT, one per particle."""
+    rows = np.zeros(len(particles), dtype=FLIGHT)
+    for name in ("px", "py", "pz", "energy", "mass", "charge"):
+        rows[name] = particles.columns[name]
+    for name, vertex in (("x", "vx"), ("y", "vy"), ("z", "vz")):
+        rows[name] = particles.columns[vertex]
+    rows["end"] = NO_END
+    rows["origin"] = np.arange(len(particles)) - np.repeat(particles.offsets[:-1], particles.counts)
+    rows["species"] = species(particles.pdg_id)
+    rows["is_primary"] = 1
+    return rows
+
+
+def species(pdg_id: Array) -> Array:
+    """Species of each PDG id; a hadron unless it is a photon, a lepton or a neutrino.
+
+    >>> species(np.array([22, -11, 14, 130, -2112, 1000020040])).tolist()
+    [1, 2, 0, 4, 6, 5]
+    """
+    kind = np.abs(pdg_id)
+    baryon = np.where(np.asarray(pdg_id) > 0, Species.BARYON, Species.ANTIBARYON)
+    return np.select(
+        [is_neutrino(pdg_id), kind == 22, kind == 11, kind == 13, kind > 1000],
+        [Species.INVISIBLE, Species.PHOTON, Species.ELECTRON, Species.MUON, baryon],
+        Species.MESON,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def available_energy(flight):
+    """Energy [GeV] a hadron can leave in matter: its mass stays with a baryon, is released
+    twice by an antibaryon, and half lost (to neutrinos) by a charged meson that stops.
+    """
+    if flight.species == Species.BARYON:
+        return max(flight.energy - flight.mass, 0.0)
+    if flight.species == Species.ANTIBARYON:
+        return flight.energy + flight.mass
+    if flight.charge != 0:
+        return flight.energy - 0.5 * flight.mass
+    return flight.energy
+
+
+@njit(cache=True, error_model="numpy")
+def face_of(flight, geometry):
+    """Where a flight enters the calorimeter, see `to_calorimeter`, if nothing ends it before."""
+    return to_calorimeter(
+        geometry,
+        flight.x, flight.y, flight.z,
+        flight.px, flight.py, flight.pz,
+        flight.charge,
+    )  # fmt: skip

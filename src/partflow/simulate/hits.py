@@ -1,0 +1,136 @@
+"""Hits: spots summed in cells, per particle, with the threshold applied to the cell's sum.
+
+While an event runs, a hash table sums energy per (cell, generator particle): its size follows
+the number of contributions, not of spots. Afterwards the contributions are sorted by cell and
+summed to hits. Hits come out by cell, so their order tells nothing about the particles.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from partflow.core.records import Array
+from partflow.simulate.cells import KEY_BITS, NO_CELL, cell_centre, cell_key, cell_subdetector
+
+_PARTICLE_BITS = 62 - KEY_BITS
+MAX_PARTICLES = 1 << _PARTICLE_BITS
+"""Particles of one event that a contribution's key can tell apart."""
+
+_FREE = -1
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hashing
+
+SLOT = np.dtype([("key", "i8"), ("energy", "f8")])
+"""Slot of the hash table: cell and particle, or free; and the energy [GeV]."""
+
+
+def empty_table(size: int) -> tuple[Array, Array]:
+    """A hash table of `size` slots, a power of two, and a list for the half that may be used."""
+    slots = np.zeros(size, dtype=SLOT)
+    slots["key"] = _FREE
+    return slots, np.empty(size // 2, dtype=np.int64)
+
+
+@njit(cache=True, error_model="numpy")
+def accumulate(slots, used, count, spots, num_spots, grid, particle):
+    """Add one particle's spots to a table that holds `count` contributions; the new count.
+
+    `used` lists slots in the order of their first use. Returns more than `len(used)` if the
+    table is too small.
+    """
+    shift = np.uint64(66 - _log2(len(slots)))
+    last = len(slots) - 1
+    # Two loops: the jumps of the second cannot be foreseen, and would hold up the first.
+    for i in range(num_spots):
+        spots[i].cell = cell_key(grid, spots[i].x, spots[i].y, spots[i].z)
+    for i in range(num_spots):
+        cell = spots[i].cell
+        if cell == NO_CELL:
+            continue
+        key = (cell << _PARTICLE_BITS) | particle
+        # cells side by side share a cache line: their last bits are not spread
+        spread = np.uint64(key >> (_PARTICLE_BITS + 2) << _PARTICLE_BITS | particle) * _SPREAD
+        index = np.int64(spread >> shift) << 2 | (cell & 3)
+        while slots[index].key != key:
+            if slots[index].key == _FREE:
+                if count >= len(used):
+                    return count + 1
+                slots[index].key = key
+                slots[index].energy = 0.0
+                used[count] = index
+                count += 1
+                break
+            index = (index + 1) & last
+        slots[index].energy += spots[i].energy
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def _log2(size):
+    exponent = 0
+    while size > 1:
+        size >>= 1
+        exponent += 1
+    return exponent
+
+
+@njit(cache=True, error_model="numpy")
+def empty_out(slots, used, count):
+    """The keys and energies of `count` contributions, in order of first use; frees their slots."""
+    keys = np.empty(count, dtype=np.int64)
+    energies = np.empty(count)
+    for i in range(count):
+        slot = slots[used[i]]
+        keys[i] = slot.key
+        energies[i] = slot.energy
+        slot.key = _FREE
+    return keys, energies
+
+
+@njit(cache=True, error_model="numpy")
+def build_hits(keys, energies, offsets, grid, media):
+    """Hits above threshold and their contributions.
+
+    `keys` and `energies` [contribution] are sorted by key within events, which end at `offsets`.
+    Returns (hit_offsets, x, y, z, energy, subdetector, region, layer) of the hits and
+    (contribution_offsets, hit_index, particle_index, energy), columns of HITS and CONTRIBUTIONS.
+    """
+    size = len(keys)
+    x, y, z = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    hit_energy = np.empty(size, np.float32)
+    subdetector, region = np.empty(size, np.int8), np.empty(size, np.int8)
+    layer = np.empty(size, np.int16)
+    hit_index, particle_index = np.empty(size, np.int32), np.empty(size, np.int32)
+    share = np.empty(size, np.float32)
+    hit_offsets, share_offsets = np.zeros_like(offsets), np.zeros_like(offsets)
+    hits, shares = 0, 0
+    for event in range(len(offsets) - 1):
+        stop = offsets[event]
+        while stop < offsets[event + 1]:
+            start = stop
+            cell = keys[start] >> _PARTICLE_BITS
+            total = 0.0
+            while stop < offsets[event + 1] and keys[stop] >> _PARTICLE_BITS == cell:
+                total += energies[stop]
+                stop += 1
+            if total <= media[cell_subdetector(cell)].threshold:
+                continue
+            x[hits], y[hits], z[hits], subdetector[hits], region[hits], layer[hits] = cell_centre(
+                grid, cell
+            )
+            hit_energy[hits] = total
+            for i in range(start, stop):
+                hit_index[shares] = hits - hit_offsets[event]
+                particle_index[shares] = keys[i] & (MAX_PARTICLES - 1)
+                share[shares] = energies[i]
+                shares += 1
+            hits += 1
+        hit_offsets[event + 1] = hits
+        share_offsets[event + 1] = shares
+    return (
+        (
+            hit_offsets, x[:hits], y[:hits], z[:hits], hit_energy[:hits],
+            subdetector[:hits], region[:hits], layer[:hits],
+        ),
+        (share_offsets, hit_index[:shares], particle_index[:shares], share[:shares]),
+    )  # fmt: skip

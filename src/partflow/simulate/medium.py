@@ -1,0 +1,105 @@
+"""What a particle is in: ECAL, HCAL, the gap between them, or outside; and what that is made of.
+
+The calorimeter is a nested box (see `core.detector`): depth is counted from the barrel's inner
+radius where abs(z) is below the endcap plane, from that plane beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from partflow.core.detector import ECAL, HCAL, Detector
+from partflow.core.records import Array
+
+GAP, OUTSIDE = -1, -2
+"""Beside ECAL and HCAL: between them, without material; or beyond, where energy is lost."""
+
+MEDIUM = np.dtype(
+    [
+        ("radiation_length", "f8"),  # mm
+        ("moliere_radius", "f8"),  # mm
+        ("critical_energy", "f8"),  # GeV
+        ("interaction_length", "f8"),  # mm
+        ("effective_z", "f8"),
+        ("sampling_frequency", "f8"),  # X0 per layer, inverse
+        ("electron_response", "f8"),
+        ("sampling_variance", "f8"),  # GeV, square of the stochastic term
+        ("mip_density", "f8"),  # GeV/mm, EM scale
+        ("step", "f8"),  # mm, of a hadron's track
+        ("threshold", "f8"),  # GeV per hit
+    ]
+)
+"""One row per medium, ECAL and HCAL in this order, as kernels take it."""
+
+_STEP = 10.0
+"""Hadrons step by the number of whole layers nearest to this [mm], at least one."""
+
+
+def media(detector: Detector) -> Array:
+    """The two media of a detector: rows ECAL and HCAL of MEDIUM."""
+    rows = np.zeros(2, dtype=MEDIUM)
+    for index, part in ((ECAL, detector.ecal), (HCAL, detector.hcal)):
+        layers_per_step = max(1, round(_STEP / part.layer_pitch))
+        rows[index] = (
+            part.radiation_length,
+            part.moliere_radius,
+            part.critical_energy,
+            part.interaction_length,
+            part.effective_z,
+            part.sampling_frequency,
+            part.electron_response,
+            part.sampling_term**2,
+            part.mip_energy / part.layer_pitch,
+            layers_per_step * part.layer_pitch,
+            part.threshold,
+        )
+    return rows
+
+
+@njit(cache=True, error_model="numpy")
+def medium_at(geometry, x, y, z):
+    """ECAL, HCAL, GAP or OUTSIDE at a point [mm]."""
+    radius = math.sqrt(x * x + y * y)
+    abs_z = abs(z)
+    if abs_z < geometry.endcap_z:
+        return _medium_at_depth(geometry, radius - geometry.barrel_r)
+    if radius < geometry.endcap_material_r or radius > geometry.hcal_endcap_r:
+        return OUTSIDE
+    if radius < geometry.ecal_endcap_r:
+        return _medium_at_depth(geometry, abs_z - geometry.endcap_z)
+    if radius < geometry.ecal_endcap_r + geometry.gap or abs_z < geometry.ring_z:
+        return GAP
+    end = geometry.endcap_z + geometry.ecal_depth + geometry.gap + geometry.hcal_depth
+    return HCAL if abs_z < end else OUTSIDE
+
+
+@njit(cache=True, error_model="numpy")
+def _medium_at_depth(geometry, depth):
+    if depth < 0.0:
+        return OUTSIDE
+    if depth < geometry.ecal_depth:
+        return ECAL
+    hcal_depth = depth - geometry.ecal_depth - geometry.gap
+    if hcal_depth < 0.0:
+        return GAP
+    return HCAL if hcal_depth < geometry.hcal_depth else OUTSIDE
+
+
+@njit(cache=True, error_model="numpy")
+def paths_to_exit(geometry, x, y, z, dx, dy, dz):
+    """Path inside the ECAL from a point in it, and in the gap behind [mm].
+
+    Along a straight line with the local cosine to the layers' normal, at least 0.05.
+    """
+    radius = math.sqrt(x * x + y * y)
+    abs_z = abs(z)
+    if abs_z < geometry.endcap_z:
+        cosine = max((x * dx + y * dy) / radius, 0.05)
+        depth = radius - geometry.barrel_r
+    else:
+        cosine = max(abs(dz), 0.05)
+        depth = abs_z - geometry.endcap_z
+    return max(geometry.ecal_depth - depth, 0.0) / cosine, geometry.gap / cosine

@@ -1,0 +1,162 @@
+"""Statements about the physics of the fast simulation: single particles without material.
+
+Reference values: resolutions of the model's own prototype study, which reproduce
+16.5 %/sqrt(E) + 1 % for photons and about 50 %/sqrt(E) for hadrons.
+"""
+
+import numpy as np
+import pytest
+
+from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.records import concatenate_events
+from partflow.generate import GenerationConfig, Gun, generate
+from partflow.simulate import SimulationConfig, simulate
+
+NO_MATERIAL = SimulationConfig(tracker_material=False)
+CENTRAL = (-0.7, 0.7)
+
+
+def fire(pdg_id, energy, num, cos_theta=CENTRAL, config=NO_MATERIAL):
+    gun = Gun(pdg_id, (energy, energy), cos_theta)
+    events = concatenate_events(list(generate(GenerationConfig("gun", num, 8, gun=gun))))
+    return events.particles, simulate(events.particles, events.event_id, CLIC, config)
+
+
+def energy_sum(hits, subdetector=None):
+    chosen = hits if subdetector is None else hits.select(hits.subdetector == subdetector)
+    return np.bincount(chosen.event_index, chosen.energy.astype(float), chosen.num_events)
+
+
+@pytest.mark.parametrize(("energy", "resolution"), [(10.0, 0.052), (50.0, 0.024)])
+def test_photon_resolution(energy, resolution):
+    measured = energy_sum(fire(22, energy, 700)[1].hits)
+    assert measured.std() / measured.mean() == pytest.approx(resolution, rel=0.10)
+
+
+@pytest.mark.parametrize("energy", [1.0, 5.0, 20.0, 100.0])
+@pytest.mark.parametrize("cos_theta", [CENTRAL, (0.88, 0.96)])
+def test_photons_are_measured_at_their_energy(energy, cos_theta):
+    num = 1000 if energy < 10 else 200
+    measured = energy_sum(fire(22, energy, num, cos_theta)[1].hits)
+    assert measured.mean() / energy == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("max_spots", [500, 20_000])
+def test_the_resolution_does_not_depend_on_the_number_of_spots(max_spots):
+    """Above the cap the sampling term is drawn: 0.16/sqrt(50) and a constant term of 1 %."""
+    config = SimulationConfig(tracker_material=False, max_shower_spots=max_spots)
+    measured = energy_sum(fire(22, 50.0, 700, config=config)[1].hits)
+    assert measured.std() / measured.mean() == pytest.approx(
+        np.hypot(0.16 / 50**0.5, 0.01), rel=0.1
+    )
+
+
+def test_photons_stay_in_the_ecal_and_deepen_with_the_logarithm_of_their_energy():
+    depths = []
+    for energy in (1.0, 10.0, 100.0):
+        hits = fire(22, energy, 150)[1].hits
+        assert energy_sum(hits, HCAL).mean() < 0.03 * energy
+        ecal = hits.select(hits.subdetector == ECAL)
+        depths.append(np.average(ecal.layer, weights=ecal.energy))
+    # a factor of ten is ln 10 radiation lengths; a layer group is 2.2 of them
+    assert np.diff(depths) == pytest.approx(np.log(10) / 2.2, rel=0.25)
+
+
+def test_half_of_a_photon_is_within_a_third_of_a_moliere_radius():
+    """And 90 % within one, to a cell: what defines the Moliere radius."""
+    particles, result = fire(22, 20.0, 200)
+    hits = result.hits
+    axis = np.stack([particles.px, particles.py, particles.pz], axis=1)[hits.event_index]
+    axis /= np.linalg.norm(axis, axis=1)[:, None]
+    place = np.stack([hits.x, hits.y, hits.z], axis=1).astype(float)
+    along = (place * axis).sum(axis=1)
+    distance = np.linalg.norm(place - along[:, None] * axis, axis=1)
+    within = [
+        hits.energy[distance < radius].sum() / hits.energy.sum() for radius in (7.0, 20.0, 50.0)
+    ]
+    assert 0.35 < within[0] < 0.75
+    assert within[1] == pytest.approx(0.90, abs=0.04)
+    assert within[2] > 0.97
+
+
+@pytest.mark.parametrize(
+    ("energy", "response", "resolution"),
+    [(5.0, 0.73, 0.20), (20.0, 0.77, 0.127), (50.0, 0.79, 0.105)],
+)
+def test_neutral_kaons_before_compensation(energy, response, resolution):
+    measured = energy_sum(fire(130, energy, 700)[1].hits) / energy
+    assert measured.mean() == pytest.approx(response, abs=0.02)
+    assert measured.std() / measured.mean() == pytest.approx(resolution, rel=0.15)
+
+
+def test_hadrons_leave_less_than_photons_of_their_energy_and_compensate_with_energy():
+    response = [energy_sum(fire(130, e, 500)[1].hits).mean() / e for e in (2.0, 10.0, 50.0)]
+    assert (np.diff(response) > 0.02).all()
+    assert max(response) < 0.9
+
+
+def test_a_slow_antineutron_leaves_more_than_a_slow_neutron():
+    """One keeps its mass, the other gives it up together with that of a nucleon."""
+    neutron = energy_sum(fire(2112, 2.0, 300)[1].hits).mean()
+    antineutron = energy_sum(fire(-2112, 2.0, 300)[1].hits).mean()
+    assert antineutron - neutron == pytest.approx(2 * 0.94 * 0.72, rel=0.25)
+
+
+def test_muons_are_minimum_ionising():
+    hits = fire(13, 20.0, 200)[1].hits
+    # 40 ECAL layers of 5.5 MeV, 60 HCAL layers of 24.5 MeV, a little more on a slant
+    for subdetector, minimum in ((ECAL, 40 * 0.0055), (HCAL, 60 * 0.0245)):
+        measured = np.median(energy_sum(hits, subdetector))
+        assert minimum < measured < 1.25 * minimum
+    assert hits.counts.mean() == pytest.approx(51, rel=0.1)
+
+
+def test_the_first_interaction_of_hadrons_is_exponential_in_depth():
+    """A baryon crosses the ECAL, one interaction length, with probability exp(-1/cos)."""
+    result = fire(2112, 10.0, 1500, (-0.05, 0.05))[1]
+    punched = energy_sum(result.hits, ECAL) < 0.1
+    assert punched.mean() == pytest.approx(np.exp(-1.0), abs=0.045)
+
+
+def test_tracks_have_the_resolution_they_are_given():
+    """Checks the smearing: 1/pt to 2.5e-5 /GeV at 100 GeV, d0 to 5 um, LCIO signs throughout."""
+    particles, result = fire(13, 100.0, 4000, (-0.2, 0.2))
+    tracks, rows = result.tracks, result.tracks.event_index
+    pt = np.hypot(particles.px, particles.py)[rows]
+    assert (1 / tracks.pt - 1 / pt).std() == pytest.approx(2.5e-5, rel=0.1)
+    assert tracks.d0.std() == pytest.approx(0.005, rel=0.1)
+    assert tracks.z0.std() == pytest.approx(0.005, rel=0.1)
+    assert len(tracks) / 4000 == pytest.approx(0.995, abs=0.005)
+    phi = np.arctan2(particles.py, particles.px)[rows]
+    assert np.angle(np.exp(1j * (tracks.phi - phi))).std() < 1e-4
+
+
+def test_electrons_are_tracked_worse_than_muons():
+    width = []
+    for pdg_id in (13, 11):
+        particles, result = fire(pdg_id, 5.0, 2000, (-0.1, 0.1))
+        pt = np.hypot(particles.px, particles.py)[result.tracks.event_index]
+        width.append((result.tracks.pt / pt - 1).std())
+    assert width[1] / width[0] == pytest.approx(1.4, rel=0.08)
+
+
+def test_material_costs_pions_tracks_and_gives_photons_some():
+    num = 2000
+    material = SimulationConfig()
+    assert len(fire(211, 5.0, num)[1].tracks) > len(
+        (found := fire(211, 5.0, num, config=material)[1]).tracks.select(
+            found.track_particles.is_primary == 1
+        )
+    )
+    photons = fire(22, 5.0, num, config=material)[1]
+    assert 0.05 < (photons.tracks.counts > 0).mean() < 0.2
+
+
+def test_content_of_top_pair_events():
+    """Hits and tracks within 15 % of the reference study: 4130 and 49 per event."""
+    events = concatenate_events(list(generate(GenerationConfig("ttbar", 60, 21))))
+    result = simulate(events.particles, events.event_id)
+    assert result.hits.counts.mean() == pytest.approx(4130, rel=0.15)
+    assert result.tracks.counts.mean() == pytest.approx(49, rel=0.15)
+    ecal = (result.hits.subdetector == ECAL).mean()
+    assert ecal == pytest.approx(0.78, abs=0.03)
