@@ -7,7 +7,7 @@ import torch
 
 from partflow.dataset.columns import TargetColumn
 from partflow.model.heads import IMPOSSIBLE, Output
-from partflow.train.loss import LossConfig, energy_sum_loss, loss_terms
+from partflow.train.loss import LossConfig, local_sum_losses, loss_terms
 
 
 def random_output(batch, seed=0):
@@ -52,7 +52,7 @@ def slow_terms(output, batch):
     return {name: value * scale[name] for name, value in sums.items()}
 
 
-def slow_energy_sum(output, batch, radius):
+def slow_local_sum(output, batch, radius, is_listed):
     """Double loop over the elements of each event."""
     features, targets = batch.features.double().numpy(), batch.targets.double().numpy()
     phi = np.arctan2(features[:, 3], features[:, 4])
@@ -65,9 +65,10 @@ def slow_energy_sum(output, batch, radius):
             delta_eta = features[i, 2] - features[j, 2]
             kernel = math.exp(-(delta_eta**2 + delta_phi**2) / (2 * radius**2))
             probability = 1 / (1 + math.exp(-float(output.is_particle_logit[j])))
+            count = float(probability > 0.5) if is_listed else probability
             ratio = 0.0 if features[j, 0] == 1 else float(output.log_pt_ratio[j])
             target_pt = targets[j, TargetColumn.PT]
-            excess += kernel * (probability * features[j, 1] * math.exp(ratio) - target_pt)
+            excess += kernel * (count * features[j, 1] * math.exp(ratio) - target_pt)
             expected += kernel * target_pt
         pull = abs(excess / math.sqrt(1 + expected))
         distance = 0.5 * pull**2 / 0.3 if pull < 0.3 else pull - 0.15
@@ -78,24 +79,45 @@ def slow_energy_sum(output, batch, radius):
 
 def test_terms_are_those_of_the_definition(labelled_batch):
     output = random_output(labelled_batch)
-    terms = loss_terms(output, labelled_batch, LossConfig(energy_sum=0.0))
+    terms = loss_terms(output, labelled_batch, LossConfig(expected_sum=0.0, listed_sum=0.0))
     expected = slow_terms(output, labelled_batch)
     assert {n: float(v) for n, v in terms.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_local_energy_sum_is_that_of_the_definition(labelled_batch):
+@pytest.mark.parametrize("radius", [0.2, 1.0])
+def test_local_sums_are_those_of_the_definition(labelled_batch, radius):
     output = random_output(labelled_batch)
-    for radius in (0.2, 1.0):
-        got = float(energy_sum_loss(output, labelled_batch, radius))
-        assert got == pytest.approx(slow_energy_sum(output, labelled_batch, radius), rel=1e-4)
+    sums = local_sum_losses(output, labelled_batch, radius)
+    for loss, is_listed in ((sums.expected, False), (sums.listed, True)):
+        expected = slow_local_sum(output, labelled_batch, radius, is_listed)
+        assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_sum_of_the_list_teaches_probabilities_in_the_direction_of_the_expected_sum(
+    labelled_batch, perfect_output
+):
+    """A cluster that is missing from the list is drawn into it, an intruder out of it."""
+    output = perfect_output(labelled_batch)
+    has_target = labelled_batch.targets[:, TargetColumn.CLASS] > 0
+    for missing, sign in ((True, -1.0), (False, 1.0)):
+        logit = torch.where(has_target, 0.5, -0.5)
+        row = int(torch.nonzero(labelled_batch.is_cluster & (has_target == missing)).flatten()[0])
+        logit[row] = sign * 0.5
+        logit.requires_grad_()
+        loss = local_sum_losses(replace(output, is_particle_logit=logit), labelled_batch, 0.2)
+        (gradient,) = torch.autograd.grad(loss.listed, logit)
+        assert float(loss.listed.detach()) > 0
+        assert math.copysign(1.0, float(gradient[row])) == sign
 
 
 def test_weights_scale_their_terms_and_nothing_else(labelled_batch):
     output = random_output(labelled_batch)
-    plain = loss_terms(output, labelled_batch, LossConfig())
-    weighted = loss_terms(output, labelled_batch, LossConfig(log_pt=3.0, energy_sum=2.0))
+    plain = loss_terms(output, labelled_batch, LossConfig(expected_sum=1.0, listed_sum=1.0))
+    weighted = loss_terms(
+        output, labelled_batch, LossConfig(log_pt=3.0, expected_sum=1.0, listed_sum=2.0)
+    )
     factors = {name: float(weighted[name] / plain[name]) for name in plain}
-    expected = {**dict.fromkeys(plain, 1.0), "log_pt": 3.0, "energy_sum": 2.0}
+    expected = {**dict.fromkeys(plain, 1.0), "log_pt": 3.0, "listed_sum": 2.0}
     assert factors == pytest.approx(expected)
 
 
@@ -105,7 +127,7 @@ def test_an_all_knowing_network_has_no_loss(labelled_batch, perfect_output):
 
 
 def test_what_a_cluster_gains_its_neighbour_may_lose(labelled_batch, perfect_output):
-    """Momentum moved between clusters close by costs the energy sum much less than lost."""
+    """Momentum moved between clusters close by costs the sums much less than lost."""
     batch = labelled_batch
     output = perfect_output(batch)
     phi = torch.atan2(batch.features[:, 3], batch.features[:, 4])
@@ -125,7 +147,7 @@ def test_what_a_cluster_gains_its_neighbour_may_lose(labelled_batch, perfect_out
         pt = batch.targets[:, TargetColumn.PT]
         ratio[giver] += torch.log1p(-(moved + lost) / pt[giver])
         ratio[taker] += torch.log1p(moved / pt[taker])
-        return float(energy_sum_loss(replace(output, log_pt_ratio=ratio), batch, 0.2))
+        return float(local_sum_losses(replace(output, log_pt_ratio=ratio), batch, 0.2).listed)
 
     amount = 0.5 * float(batch.targets[giver, TargetColumn.PT])
     assert loss(amount, 0.0) < 0.1 * loss(0.0, amount)

@@ -10,10 +10,17 @@ a target in the batch:
     eta, sin_phi, cos_phi
                0.01/n  sum over targets of the squared difference
 
-and one of ours, the local energy sum: the training teaches each element its own particle, but
-a jet is a sum, and what one cluster gains its neighbour may lose. So the expected transverse
-momentum p * pt around every element, smoothed by a Gaussian in delta_r, is compared with the
-true one; see `EnergySumLoss`.
+and two of ours, the local sums: the terms above teach each element its own particle, but a jet
+is a sum, and what one cluster gains its neighbour may lose. So the transverse momentum around
+every element, smoothed by a Gaussian in delta_r, is compared with the true one (see
+`local_sum_losses`), once as either readout counts it:
+
+    expected_sum  every cluster counts with its probability
+    listed_sum    a cluster counts whole or not at all, by its probability being above 1/2
+
+The second teaches the clusters that make the list to take over what is left out of it. Its
+gradient with respect to the probability is that of the first ("straight through",
+arXiv:1308.3432), since a step has none.
 
 A track already knows its momentum to some permille, and the readout keeps it: the momentum
 terms of tracks teach next to nothing and are kept for comparability.
@@ -23,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -53,10 +61,12 @@ class LossConfig:
     """Weight of the squared error of log E."""
     angle: float = 1e-2
     """Weight of the squared errors of eta, sin phi and cos phi."""
-    energy_sum: float = 1.0
-    """Weight of the local energy sum; 0 leaves it out."""
-    energy_sum_radius: float = 0.2
-    """Width of its Gaussian in delta_r."""
+    expected_sum: float = 0.0
+    """Weight of the local sum of expected momentum; for the readout `expectation`."""
+    listed_sum: float = 1.0
+    """Weight of the local sum of the listed particles' momentum; for the readout `threshold`."""
+    sum_radius: float = 0.2
+    """Width in delta_r of the Gaussian of both sums."""
 
 
 Terms = dict[str, Tensor]
@@ -83,10 +93,10 @@ def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Term
         / num_elements,
         **_momentum_terms(output, batch, rows, config),
     }
-    if config.energy_sum > 0:
-        terms["energy_sum"] = config.energy_sum * energy_sum_loss(
-            output, batch, config.energy_sum_radius
-        )
+    if config.expected_sum > 0 or config.listed_sum > 0:
+        sums = local_sum_losses(output, batch, config.sum_radius)
+        terms["expected_sum"] = config.expected_sum * sums.expected
+        terms["listed_sum"] = config.listed_sum * sums.listed
     return terms
 
 
@@ -126,27 +136,39 @@ def _momentum_terms(
     return terms
 
 
-def energy_sum_loss(output: Output, batch: LabelledBatch, radius: float) -> Float[Tensor, ""]:
+class LocalSums(NamedTuple):
+    """How far local sums of transverse momentum are from the truth, by what is summed."""
+
+    expected: Float[Tensor, ""]
+    listed: Float[Tensor, ""]
+
+
+def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> LocalSums:
     """How far sums of transverse momentum around every element are from the truth.
 
-    S_i = sum_j exp(-delta_r_ij^2 / (2 radius^2)) (p_j pt_j - target pt_j) / sqrt(1 + T_i), with
+    S_i = sum_j exp(-delta_r_ij^2 / (2 radius^2)) (w_j pt_j - target pt_j) / sqrt(1 + T_i), with
     T_i the same sum of the target pt alone [GeV], so that S is about a resolution away from 0;
-    the smooth-L1 distance of S from 0, averaged with the element's pt as weight. Tracks enter
-    with the momentum that the readout keeps.
+    the smooth-L1 distance of S from 0, averaged with the element's pt as weight. w is the
+    probability that the element is a particle (`expected`), or whether that is above 1/2
+    (`listed`). Tracks enter with the momentum that the readout keeps.
     """
     weight = reference_pt(batch.features)
-    scale = torch.where(batch.is_track, 0.0, output.log_pt_ratio).exp()
+    pt = weight * torch.where(batch.is_track, 0.0, output.log_pt_ratio).exp()
+    probability = output.probability
+    is_listed = (output.is_particle_logit > 0).to(probability)
+    straight_through = is_listed + probability - probability.detach()
     target_pt = batch.targets[:, TargetColumn.PT]
-    excess = output.probability * weight * scale - target_pt
-    smoothed, expected = [excess.new_zeros(0)], [excess.new_zeros(0)]
+    counted = torch.stack([probability * pt, straight_through * pt], 1) - target_pt[:, None]
+    sums = [counted.new_zeros(0, 3)]
     kernels = _neighbour_weights(batch.features, batch.counts, radius)
-    per_event = zip(kernels, excess.split(batch.counts), target_pt.split(batch.counts), strict=True)
-    for kernel, excess_of_event, target_of_event in per_event:
-        smoothed.append(kernel @ excess_of_event)
-        expected.append(kernel @ target_of_event)
-    pull = torch.cat(smoothed) / (1.0 + torch.cat(expected)).sqrt()
+    summands = torch.cat([counted, target_pt[:, None]], 1)
+    for kernel, of_event in zip(kernels, summands.split(batch.counts), strict=True):
+        sums.append(kernel @ of_event)
+    excess, expected_pt = torch.cat(sums).split([2, 1], dim=1)
+    pull = excess / (1.0 + expected_pt).sqrt()
     distance = F.smooth_l1_loss(pull, torch.zeros_like(pull), beta=0.3, reduction="none")
-    return (weight * distance).sum() / weight.sum().clamp(min=MIN_TARGET)
+    mean = (weight[:, None] * distance).sum(0) / weight.sum().clamp(min=MIN_TARGET)
+    return LocalSums(expected=mean[0], listed=mean[1])
 
 
 def _neighbour_weights(
