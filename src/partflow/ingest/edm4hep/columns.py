@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import awkward as ak
@@ -39,12 +40,12 @@ class Columns:
         """A column by the name of its member."""
         return self.values[name]
 
-    @property
+    @cached_property
     def counts(self) -> Array:
         """Objects per event, [event]."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def event_index(self) -> Array:
         """Event of each object, [object]."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.counts)

@@ -111,8 +111,15 @@ def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        # Without caches: every branch is read once, and memory stays bounded.
-        root = uproot.open(path, array_cache=None, object_cache=None)
+        # Without caches: every branch is read once, and memory stays bounded. For a local file
+        # plain reads take less time than the default, which is made for remote ones.
+        root = uproot.open(
+            path,
+            handler=uproot.MultithreadedFileSource,
+            num_workers=1,
+            array_cache=None,
+            object_cache=None,
+        )
     except Exception as error:  # uproot raises whatever the bytes lead it to
         raise InputError(
             f"{path}: not a ROOT file that can be opened ({brief(error)}); is it complete?"
