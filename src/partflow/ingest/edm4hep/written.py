@@ -193,7 +193,8 @@ def _hits(hits: Collection, detector: Detector) -> _Placed:
         place[is_here] = _index_in_event(part)
         layout = np.where(part.region == ENDCAP, ENDCAP_LAYOUT, BARREL_LAYOUT)
         layer = part.layer.astype(np.int64) * layers_per_group(subdetector, detector)
-        word = CALORIMETER_CODE[subdetector] + LAYOUT_UNIT * layout + LAYER_UNIT * layer
+        place_word = np.where(layer >= 0, LAYOUT_UNIT * layout + LAYER_UNIT * layer, 0)
+        word = CALORIMETER_CODE[subdetector] + place_word
         members = {
             "cellID": np.arange(len(part), dtype=np.uint64),
             "energy": part.energy,
