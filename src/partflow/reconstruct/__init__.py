@@ -1,0 +1,15 @@
+"""Hits to clusters, tracks and clusters to candidates: the rule-based baseline.
+
+The chain is one of the Pandora kind (Thomson, arXiv:0907.3577): photons first, cones grown
+from the tracks, then energy compared with momentum until they agree. One file is one step:
+
+    pseudolayers -> photons -> cones -> association -> reclustering -> fragments -> neutrals
+
+`reconstruction` walks an event through them; `clusters` and `candidates` write the result.
+Truth never comes in here.
+"""
+
+from partflow.reconstruct.parameters import BaselineConfig
+from partflow.reconstruct.reconstruction import Reconstructed, reconstruct
+
+__all__ = ["BaselineConfig", "Reconstructed", "reconstruct"]

@@ -1,0 +1,307 @@
+"""Every constant of the baseline, by step, with its unit: what a tuning varies.
+
+Values: our own tuning on uds events at 91 and 380 GeV together (one energy alone pulls the
+absorption of fragments to one side). For people a step's constants are a frozen dataclass;
+`BaselineConfig.record` packs the same names for the compiled kernels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from partflow.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PeakConfig:
+    """Density peaks in the ECAL; distances are projective: angle times the smaller radius."""
+
+    density_radius: float = 22.5
+    """Hits within this distance add to a hit's density, with weight 1 - (d/radius)^2 [mm]."""
+    follow_distance: float = 32.0
+    """A hit follows the nearest denser hit within this distance [mm]."""
+    seed_distance: float = 22.0
+    """A hit without a denser one within this distance starts a peak ... [mm]."""
+    min_density: float = 0.08
+    """... if its density is above this [GeV]."""
+
+
+@dataclass(frozen=True)
+class PhotonConfig:
+    """Which peaks are photons, which are electrons."""
+
+    min_energy: float = 0.25
+    """Least EM-scale energy of a peak [GeV]."""
+    min_hits: int = 3
+    """Least number of hits."""
+    depth_window: float = 2.5
+    """Largest distance of the mean depth from a shower's [layer groups]."""
+    max_width: float = 24.0
+    """Largest transverse rms [mm]."""
+    max_length: float = 2.6
+    """Largest longitudinal rms [layer groups]."""
+    core_radius: float = 20.0
+    """Radius of the core about the axis [mm]."""
+    min_core: float = 0.55
+    """Least fraction of the energy in the core."""
+    soft_energy: float = 0.6
+    """Below this energy, some of it must lie in the front [GeV]."""
+    front_layers: int = 3
+    """Layer groups that make the front."""
+    min_front: float = 0.15
+    """Least fraction of a soft peak's energy in the front."""
+    track_distance: float = 16.0
+    """A peak nearer to a track's line than this is no photon [mm]."""
+    isolation_distance: float = 35.2
+    """A peak nearer than this must also pass the next two [mm]."""
+    near_track_core: float = 0.65
+    """Least core fraction of a peak that is not isolated."""
+    near_track_energy: float = 0.4
+    """Least energy of a peak that is not isolated [GeV]."""
+    electron_max_deviation: float = 2.5
+    """Largest abs(E - p) of an electron, in units of its resolution."""
+    electron_stochastic_term: float = 0.18
+    """Resolution of an electron's energy: this times sqrt(p) ... [sqrt(GeV)]."""
+    electron_constant_term: float = 0.02
+    """... plus this times p."""
+    electron_min_core: float = 0.7
+    """Least core fraction of an electron."""
+    electron_max_width: float = 20.0
+    """Largest transverse rms of an electron [mm]."""
+    electron_depth_window: float = 1.4
+    """Largest distance of an electron's mean depth from a shower's [layer groups]."""
+    electron_min_momentum: float = 1.0
+    """Least momentum of an electron's track [GeV]."""
+
+
+@dataclass(frozen=True)
+class ConeConfig:
+    """Clusters that grow outwards, layer by layer, in cones about their direction."""
+
+    tangent_ecal: float = 0.3
+    """Tangent of the cone's half opening, ECAL."""
+    pad_ecal: float = 1.3
+    """Half width of the cone at its apex, ECAL [cells]."""
+    same_layer_ecal: float = 1.5
+    """Distance at which a hit joins a neighbour in its own layer, ECAL [cells]."""
+    tangent_hcal: float = 0.5
+    """Tangent of the cone's half opening, HCAL."""
+    pad_hcal: float = 2.0
+    """Half width of the cone at its apex, HCAL [cells]."""
+    same_layer_hcal: float = 1.8
+    """Distance at which a hit joins a neighbour in its own layer, HCAL [cells]."""
+    max_distance: float = 400.0
+    """Largest distance of a hit from the one it is joined to [mm]."""
+    layers_back: int = 2
+    """A hit looks for clusters in so many layers before its own."""
+    direction_inertia: float = 120.0
+    """Weight of the initial direction in a cluster's direction [mm of path]."""
+    track_tangent: float = 0.15
+    """Tangent of the cone about a track's line."""
+    track_pad: float = 1.5
+    """Half width of that cone at the calorimeter face [cells]."""
+    track_backwards: float = 30.0
+    """The track's cone begins so far before the calorimeter face [mm]."""
+    track_front_layer: int = 2
+    """Up to this layer the line of a track competes even if its cluster has hits."""
+    track_last_layer: int = 12
+    """Up to this layer the line of a track without hits looks for the first."""
+
+
+@dataclass(frozen=True)
+class AssociationConfig:
+    """Energy against momentum, tracks without hits, and the smallest clusters."""
+
+    stochastic_term: float = 0.5
+    """Resolution of a hadron's energy: this times sqrt(p) [sqrt(GeV)]."""
+    min_momentum: float = 0.5
+    """Momentum below which that resolution no longer shrinks [GeV]."""
+    max_chi: float = 1.2
+    """A track absorbs a cluster only if (E - p)/sigma stays below this."""
+    late_max_fraction: float = 0.3
+    """A track looks for a cluster if it has less than this times its momentum ..."""
+    late_max_momentum: float = 1.0
+    """... counted no higher than this [GeV]."""
+    late_distance: float = 80.0
+    """Largest distance of that cluster's nearest hit from the track's line [mm]."""
+    late_depth: float = 150.0
+    """Largest distance of that hit along the line [mm]."""
+    late_last_layer: int = 4
+    """Last layer such a hit may lie in."""
+    late_max_chi: float = 2.0
+    """Largest (E - p)/sigma after it."""
+    soft_max_hits: int = 4
+    """A neutral cluster of so many hits or fewer is soft."""
+    soft_max_energy: float = 0.35
+    """So is one of this hadronic energy or less [GeV]."""
+    soft_distance: float = 120.0
+    """A soft cluster joins the nearest one within this distance [mm]."""
+
+
+@dataclass(frozen=True)
+class ReclusteringConfig:
+    """Track clusters with more energy than momentum are grown again, more narrowly."""
+
+    min_chi: float = 2.0
+    """(E - p)/sigma from which a cluster is grown again."""
+    min_hits: int = 6
+    """A cluster with fewer hits is left alone."""
+    scales: tuple[float, ...] = (0.80, 0.67, 0.54, 0.41, 0.28)
+    """Factors on the opening and width of the cones, one trial each."""
+    piece_energy: float = 0.8
+    """A piece of less hadronic energy returns to the track ... [GeV]."""
+    piece_max_chi: float = 1.0
+    """... while (E - p)/sigma stays below this."""
+    min_gain: float = 0.5
+    """A trial is better than the last one if abs(chi) falls by this."""
+    split_width: float = 40.0
+    """If none helps, hits are given to the track by distance/(width + slope x depth) [mm]."""
+    split_slope: float = 0.12
+    """The slope therein."""
+
+
+@dataclass(frozen=True)
+class FragmentConfig:
+    """Neutral clusters that look like a piece of a charged shower."""
+
+    sweeps: int = 3
+    """Passes over all clusters."""
+    min_score: float = 1.0
+    """Score from which a fragment is absorbed."""
+    max_distance: float = 2000.0
+    """A cluster farther from the track's entry point is not considered [mm]."""
+    contact_distances: tuple[float, float, float] = (50.0, 100.0, 200.0)
+    """Distances between nearest hits, each with its score below [mm]."""
+    contact_scores: tuple[float, float, float] = (0.9, 0.6, 0.2)
+    """Score of a neutral cluster within them."""
+    apart_distance: float = 400.0
+    """Beyond this distance ... [mm]."""
+    apart_score: float = -0.7
+    """... a neutral cluster gets this."""
+    cone_width: float = 60.0
+    """Half width at the face of a cone about the track's line [mm]."""
+    cone_slope: float = 0.35
+    """Tangent of its half opening."""
+    cone_score: float = 0.9
+    """Score times the fraction of the energy inside that cone."""
+    min_cone_fraction: float = 0.05
+    """With less than this inside it ..."""
+    max_axis_distance: float = 400.0
+    """... and a mean distance from the line above this, the track is not considered [mm]."""
+    hcal_score: float = 0.4
+    """Score of a cluster that begins in the HCAL."""
+    deep_layers: int = 3
+    """One that begins so many layers into the HCAL ..."""
+    deep_score: float = 0.2
+    """... gets this on top."""
+    aside_distance: float = 250.0
+    """With a mean distance from the line above this ... [mm]."""
+    aside_score: float = -0.4
+    """... this is added."""
+    soft_energy: float = 0.8
+    """Below this hadronic energy ... [GeV]."""
+    soft_score: float = 0.3
+    """... this is added."""
+    chi_score: float = 0.8
+    """Score times the fall of chi^2 ..."""
+    max_chi_fall: float = 6.0
+    """... clipped at this on both sides."""
+    photon_score: float = -0.8
+    """Where a photon's score begins."""
+    photon_contact_distance: float = 25.0
+    """Nearest hits within this ... [mm]."""
+    photon_contact_score: float = 0.4
+    """... add this."""
+    photon_near_distance: float = 40.0
+    """A mean distance from the line below this ... [mm]."""
+    photon_near_score: float = 0.5
+    """... adds this."""
+    photon_far_distance: float = 60.0
+    """One above this ... [mm]."""
+    photon_far_score: float = -1.0
+    """... adds this."""
+
+
+@dataclass(frozen=True)
+class NeutralConfig:
+    """Leakage of photons, merging of neutral clusters, photons among them."""
+
+    leakage_distance: float = 45.0
+    """Projective distance of a cluster behind a photon [mm]."""
+    leakage_min_energy: float = 5.0
+    """Least energy of that photon [GeV]."""
+    leakage_max_fraction: float = 0.12
+    """Largest energy of what leaked, relative to the photon."""
+    merge_distance_ecal: float = 60.0
+    """A neutral cluster joins a larger one within this distance [mm] ..."""
+    merge_distance_hcal: float = 130.0
+    """... or this, if it begins in the HCAL [mm]."""
+    photon_min_energy: float = 0.2
+    """A neutral cluster of at least this EM-scale energy becomes a photon if ... [GeV]."""
+    photon_min_ecal_fraction: float = 0.95
+    """... more than this of it lies in the ECAL,"""
+    photon_depth_window: float = 1.7
+    """its mean depth is within this of a shower's [layer groups],"""
+    photon_core_radius: float = 25.0
+    """and within this radius of its axis [mm]"""
+    photon_min_core: float = 0.6
+    """lies more than this of it."""
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """From tracks and clusters to particles."""
+
+    min_neutral_energy: float = 0.2
+    """A neutral candidate has more energy than this [GeV]."""
+    massless_below: float = 0.6
+    """A neutral hadron of less energy has no mass: E >= m would raise it [GeV]."""
+    muon_min_yoke_hits: int = 4
+    """A track with so many hits in the muon system is a muon."""
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """All constants of the rule-based chain, step by step."""
+
+    peaks: PeakConfig = field(default_factory=PeakConfig)
+    photons: PhotonConfig = field(default_factory=PhotonConfig)
+    cones: ConeConfig = field(default_factory=ConeConfig)
+    association: AssociationConfig = field(default_factory=AssociationConfig)
+    reclustering: ReclusteringConfig = field(default_factory=ReclusteringConfig)
+    fragments: FragmentConfig = field(default_factory=FragmentConfig)
+    neutrals: NeutralConfig = field(default_factory=NeutralConfig)
+    candidates: CandidateConfig = field(default_factory=CandidateConfig)
+
+    def __post_init__(self) -> None:
+        for step in fields(self):
+            part = getattr(self, step.name)
+            for constant in fields(part):
+                _check(f"{step.name}.{constant.name}", getattr(part, constant.name))
+
+    def record(self) -> np.void:
+        """The constants as kernels take them: a structured scalar, `record.cones.pad_ecal`."""
+        values = tuple(astuple(getattr(self, step.name)) for step in fields(self))
+        layout = [(step.name, _layout(getattr(self, step.name))) for step in fields(self)]
+        record: np.void = np.array([values], dtype=np.dtype(layout, align=True))[0]
+        return record
+
+
+def _check(name: str, value: float | tuple[float, ...]) -> None:
+    """Distances, energies and counts are not negative; only a score may be."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if not math.isfinite(number) or (number < 0 and "score" not in name):
+            raise ConfigError(f"baseline: {name} = {value}; give a finite number, not negative")
+
+
+def _layout(constants: Any) -> np.dtype[np.void]:
+    """The fields of a step's constants as a structured dtype; a tuple is a small array."""
+    layout = []
+    for constant in fields(constants):
+        value = np.asarray(getattr(constants, constant.name))
+        layout.append((constant.name, value.dtype, value.shape))
+    return np.dtype(layout, align=True)
