@@ -28,6 +28,9 @@ class Truth(NamedTuple):
     contributions: Collection
     track_particles: Collection
 
+    def with_hits(self):
+        return self._asdict()
+
     def for_label(self):
         return {n: v for n, v in self._asdict().items() if n != "hits"}
 
@@ -44,20 +47,33 @@ def _filled(schema, number, **columns):
 
 
 def make_event(particles, tracks=(), deposits=(), num_clusters=0):
-    """`particles` (pdg_id, px, py, pz), `tracks` (particle, is_primary), `deposits`
-    (particle, cluster, energy, x, y, z), each of which is a hit of its own in the ECAL.
+    """`particles` (pdg_id, px, py, pz), `tracks` (particle, is_primary, part of its momentum = 1,
+    place at the calorimeter's face = none), `deposits` (particle, cluster, energy, x, y, z), each
+    of which is a hit of its own in the ECAL. A track's line points away from the origin.
     """
     pdg_id = np.array([p[0] for p in particles], dtype=int)
     momentum = np.array([p[1:] for p in particles], dtype=float).reshape(-1, 3)
     mass = masses(pdg_id) if len(pdg_id) else np.zeros(0)
     charge = charges(pdg_id) if len(pdg_id) else np.zeros(0)
     made_by = np.array([t[0] for t in tracks], dtype=int)
-    track_momentum = momentum[made_by]
+    part = np.array([t[2] if len(t) > 2 else 1.0 for t in tracks], dtype=float)
+    track_momentum = momentum[made_by] * part[:, None]
+    reaches = np.array([len(t) > 3 and t[3] is not None for t in tracks], dtype=bool)
+    face = np.zeros((len(made_by), 3))
+    face[reaches] = np.array([t[3] for t in tracks if len(t) > 3 and t[3] is not None]).reshape(
+        -1, 3
+    )
+    line = face / np.maximum(np.linalg.norm(face, axis=1, keepdims=True), 1e-9)
     track_pt = np.hypot(track_momentum[:, 0], track_momentum[:, 1])
     lit = np.array(deposits, dtype=float).reshape(-1, 6)
     particle, cluster = lit[:, 0].astype(int), lit[:, 1].astype(int)
     energy, position = lit[:, 2], lit[:, 3:]
-    cluster_energy = np.bincount(cluster[cluster >= 0], energy[cluster >= 0], num_clusters)
+    listed = cluster >= 0
+    cluster_energy = np.bincount(cluster[listed], energy[listed], num_clusters)
+    centroid = [
+        np.bincount(cluster[listed], (energy * x)[listed], num_clusters) / cluster_energy
+        for x in position.T
+    ]
     number = len(lit)
     return Truth(
         _filled(
@@ -78,9 +94,19 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
             pt=track_pt,
             phi=np.arctan2(track_momentum[:, 1], track_momentum[:, 0]),
             tan_lambda=track_momentum[:, 2] / track_pt,
+            face_region=reaches,
+            **{f"face_{axis}": face[:, i] for i, axis in enumerate("xyz")},
+            **{f"face_d{axis}": line[:, i] for i, axis in enumerate("xyz")},
         ),
         _filled(HITS, number, x=position[:, 0], y=position[:, 1], z=position[:, 2], energy=energy),
-        _filled(CLUSTERS, num_clusters, energy=cluster_energy, theta=1.0),
+        _filled(
+            CLUSTERS,
+            num_clusters,
+            energy=cluster_energy,
+            energy_hadronic=1.2 * cluster_energy,
+            theta=1.0,
+            **dict(zip("xyz", centroid, strict=True)),
+        ),
         _filled(HIT_CLUSTERS, number, cluster_index=cluster),
         _filled(
             CONTRIBUTIONS,
@@ -118,7 +144,7 @@ def random_event():
         pdg_id = rng.choice([211, -211, 130, 22, 11, -13, 2112, 12], num_particles)
         momentum = rng.normal(0, 10, (num_particles, 3))
         charged = np.flatnonzero(np.isin(np.abs(pdg_id), (211, 11, 13)))
-        tracks = [(i, rng.random() < 0.8) for i in charged if rng.random() < 0.7]
+        tracks = [(i, True) for i in charged if rng.random() < 0.6]
         lighting = np.flatnonzero(np.abs(pdg_id) != 12)
         num_deposits = rng.integers(0, 25) if len(lighting) and num_clusters else 0
         deposits = [
@@ -134,6 +160,11 @@ def random_event():
         used = sorted({d[1] for d in deposits if d[1] >= 0})
         number = {old: new for new, old in enumerate(used)} | {-1: -1}
         deposits = [(d[0], number[d[1]], *d[2:]) for d in deposits]
+        secondary = rng.integers(0, len(lighting), rng.integers(0, 5)) if len(lighting) else []
+        for i in lighting[secondary]:
+            place = deposits[rng.integers(len(deposits))][3:] if deposits else None
+            place = None if rng.random() < 0.3 else place
+            tracks.append((i, False, rng.uniform(0.05, 1.02), place))
         return make_event(
             [(int(i), *p) for i, p in zip(pdg_id, momentum, strict=True)],
             tracks,

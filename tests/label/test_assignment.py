@@ -50,13 +50,6 @@ def test_a_neutrino_is_never_visible(event):
     assert not result.is_placed.any()
 
 
-def test_the_track_of_a_secondary_becomes_nothing(event):
-    """A converted photon stays on its cluster, though its electron left a track."""
-    result = assigned(event([(22, 5, 0, 0)], [(0, False)], [(0, 0, 4.0, *PLACE)], 1))
-    assert result.track.tolist() == [-1]
-    assert result.cluster.tolist() == [0]
-
-
 def test_a_particle_left_over_goes_to_the_owner_of_its_largest_cluster(event):
     particles = [(22, 9, 0, 0), (130, 0, 8, 0), (22, 0, 0, 2)]
     deposits = [

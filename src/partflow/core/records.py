@@ -205,6 +205,15 @@ TARGETS = Schema(
 """The particle each element should become; parallel to the elements (tracks, then clusters).
 The first 13 columns are the published ones, in their order."""
 
+SHARES = Schema(
+    "shares",
+    (
+        Field("cluster_element", "i4", "", "element (a cluster) whose energy is shared out"),
+        Field("owner_element", "i4", "", "element whose target the energy belongs to, or -1"),
+        Field("energy", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
+    ),
+)
+"""Where the energy of each cluster should go; the shares of a cluster sum to its energy."""
 
 PARTICLE_SOURCES = Schema(
     "particle_sources",

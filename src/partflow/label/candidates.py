@@ -1,4 +1,4 @@
-"""The two ceilings, as candidates: the targets themselves, and perfect particle flow."""
+"""The ceilings, as candidates: the targets themselves, perfect sharing, perfect particle flow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, classes, masses
 from partflow.core.records import CANDIDATES, Array, Collection, offsets_from_counts
 from partflow.label.assignment import assign
-from partflow.label.links import link_clusters, own_track, rows_in_event
+from partflow.label.config import LabelConfig
+from partflow.label.links import link_clusters, rows_in_event
+from partflow.label.portions import Portions, Truth, portions_of
 from partflow.label.targets import class_on_track
 
 TINY = np.finfo(float).tiny
@@ -36,6 +38,41 @@ def target_candidates(targets: Collection, tracks: Collection, clusters: Collect
     return Collection(CANDIDATES, targets.offsets, columns).select(targets.pdg_id != 0)
 
 
+def sharing_candidates(
+    targets: Collection, shares: Collection, tracks: Collection, clusters: Collection
+) -> Collection:
+    """Perfect sharing: the targets as elements alone can measure them, and nothing confused.
+
+    A target on a track has the track's momentum. One on a cluster has its share of every
+    cluster's energy: of the EM scale for photons, of the compensated energy for neutral hadrons,
+    in the direction of the mean of those clusters' centroids, weighted with these energies, and
+    no mass. The ceiling of whatever reconstructs these elements. `shares` are those of the same
+    labels.
+    """
+    candidates = target_candidates(targets, tracks, clusters)
+    element = np.flatnonzero(targets.pdg_id != 0)
+    owner = targets.flat_index(shares.event_index, shares.owner_element)
+    cluster_of_element = np.full(len(targets), -1, dtype=np.int64)
+    cluster_of_element[element_index_of_clusters(tracks, clusters)] = np.arange(len(clusters))
+    is_owned = owner >= 0
+    owner, shared = owner[is_owned], shares.select(is_owned)
+    cluster = cluster_of_element[targets.flat_index(shared.event_index, shared.cluster_element)]
+    compensation = clusters.energy_hadronic[cluster] / clusters.energy[cluster]
+    scale = np.where(np.isin(targets.pdg_id[owner], (PHOTON, ELECTRON)), 1.0, compensation)
+    given = scale * shared.energy
+    energy, x, y, z = (
+        np.bincount(owner, given * weight, len(targets))[element]
+        for weight in (np.ones(len(given)), *(clusters.columns[a][cluster] for a in "xyz"))
+    )
+    columns = {**candidates.columns, **_calorimeter_columns(energy, x, y, z)}
+    has_track = candidates.track_index >= 0
+    track = tracks.flat_index(candidates.event_index, candidates.track_index)[has_track]
+    measured = _track_columns(tracks, track, candidates.pdg_id[has_track])
+    for name, values in measured.items():
+        columns[name][has_track] = values
+    return Collection(CANDIDATES, candidates.offsets, columns).select(has_track | (energy > 0))
+
+
 def perfect_candidates(
     particles: Collection,
     tracks: Collection,
@@ -44,43 +81,47 @@ def perfect_candidates(
     contributions: Collection,
     track_particles: Collection,
     hadron_scale: HadronScale,
+    config: LabelConfig | None = None,
 ) -> Collection:
     """Perfect particle flow: what this detector measures of each particle, without confusion.
 
     A particle with a track of its own has the track's momentum and the mass of its class (a
     charged hadron that of the pion). Any other has the energy it left in the calorimeters, in
     clusters or not, at the scale of its class, in the direction of its energy-weighted
-    centroid, without mass; below MIN_CALORIMETER_ENERGY it is not seen. Secondaries count for
-    the particle they descend from. Class by truth; the cluster is the one that the particle is
-    the target of, otherwise the one that holds most of it.
+    centroid, without mass; below MIN_CALORIMETER_ENERGY it is not seen. Where `config` says so,
+    tracks of secondaries stand for their part of a particle; other secondaries count for the
+    particle they descend from. Class by truth; the cluster is the one that the particle is the
+    target of, otherwise the one that holds most of it.
     """
-    track = own_track(particles, track_particles)
-    event = contributions.event_index
-    particle = rows_in_event(particles.counts, event, contributions.particle_index, "particle")
-    hit = rows_in_event(hits.counts, event, contributions.hit_index, "hit")
-    deposits = _Deposits(particle, hit, contributions.energy.astype(np.float64), len(particles))
+    counts = _cluster_counts(hit_clusters)
+    truth = Truth(particles, tracks, track_particles, hit_clusters, contributions)
+    centroids = _centroids(hits, hit_clusters, counts)
+    portions = portions_of(truth, counts, centroids, config or LabelConfig())
+    placed, lit = portions.particles, portions.contributions
+    event = lit.event_index
+    particle = rows_in_event(placed.counts, event, lit.particle_index, "particle")
+    hit = rows_in_event(hits.counts, event, lit.hit_index, "hit")
+    deposits = _Deposits(particle, hit, lit.energy.astype(np.float64), len(placed))
 
-    own_class = classes(particles.pdg_id, particles.charge)
+    own_class = classes(placed.pdg_id, placed.charge)
     em_energy = deposits.sum(np.ones(len(hits)))
     hadronic_energy = hadron_scale.energy(deposits.bin_sums(hits))
     energy = np.where(np.isin(own_class, (PHOTON, ELECTRON)), em_energy, hadronic_energy)
     x, y, z = (deposits.sum(coordinate) for coordinate in (hits.x, hits.y, hits.z))
-    has_track = track >= 0
+    has_track = portions.own_track >= 0
     columns = {
         "pdg_id": np.where(has_track, class_on_track(own_class), own_class),
-        "charge": particles.charge.copy(),
-        "pt": energy * np.hypot(x, y) / np.maximum(np.sqrt(x**2 + y**2 + z**2), TINY),
-        "eta": eta_from_momentum(x, y, z),
-        "phi": np.arctan2(y, x),
-        "energy": energy,
-        "probability": np.ones(len(particles)),
-        "track_index": np.full(len(particles), -1),
-        "cluster_index": _cluster_index(particles, track, hit_clusters, contributions),
+        "charge": placed.charge.copy(),
+        **_calorimeter_columns(energy, x, y, z),
+        "probability": np.ones(len(placed)),
+        "track_index": np.full(len(placed), -1),
+        "cluster_index": _cluster_index(portions, counts, hit_clusters),
     }
-    for name, values in _track_columns(tracks, track[has_track], own_class[has_track]).items():
+    track = portions.own_track[has_track]
+    for name, values in _track_columns(tracks, track, own_class[has_track]).items():
         columns[name][has_track] = values
     is_seen = has_track | (em_energy > MIN_CALORIMETER_ENERGY)
-    return Collection(CANDIDATES, particles.offsets, columns).select(is_seen)
+    return Collection(CANDIDATES, placed.offsets, columns).select(is_seen)
 
 
 class _Deposits(NamedTuple):
@@ -109,6 +150,16 @@ class _Deposits(NamedTuple):
         return sums.reshape(self.num_particles, NUM_BINS)
 
 
+def _calorimeter_columns(energy: Array, x: Array, y: Array, z: Array) -> dict[str, Array]:
+    """Massless particles of `energy` in the direction of (x, y, z), of any length."""
+    return {
+        "pt": energy * np.hypot(x, y) / np.maximum(np.sqrt(x**2 + y**2 + z**2), TINY),
+        "eta": eta_from_momentum(x, y, z),
+        "phi": np.arctan2(y, x),
+        "energy": energy.astype(np.float64),  # a sum over nothing is an integer to numpy
+    }
+
+
 def _track_columns(tracks: Collection, track: Array, own_class: Array) -> dict[str, Array]:
     """What the tracks in rows `track` say of particles of `own_class`."""
     is_lepton = np.isin(own_class, (ELECTRON, MUON))
@@ -125,17 +176,32 @@ def _track_columns(tracks: Collection, track: Array, own_class: Array) -> dict[s
     }
 
 
-def _cluster_index(
-    particles: Collection, track: Array, hit_clusters: Collection, contributions: Collection
-) -> Array:
-    """Index in its event of the cluster each particle is the target of, or else its best."""
-    # A cluster is never without a hit, so the highest index tells how many there are.
-    counts = np.zeros(particles.num_events, dtype=np.int64)
+def _cluster_counts(hit_clusters: Collection) -> Array:
+    """Clusters of each event, [event]: none is without a hit, so the highest index tells."""
+    counts = np.zeros(hit_clusters.num_events, dtype=np.int64)
     np.maximum.at(counts, hit_clusters.event_index, hit_clusters.cluster_index + 1)
-    links = link_clusters(particles, counts, hit_clusters, contributions)
-    assignment = assign(particles, track, links, int(track.max(initial=-1)) + 1, int(counts.sum()))
+    return counts
+
+
+def _centroids(hits: Collection, hit_clusters: Collection, counts: Array) -> Array:
+    """Energy-weighted mean position of the hits of each cluster, [cluster, 3] (mm)."""
+    cluster = rows_in_event(
+        counts, hit_clusters.event_index, hit_clusters.cluster_index, "cluster", lowest=-1
+    )
+    listed = cluster >= 0
+    cluster, energy = cluster[listed], hits.energy[listed].astype(np.float64)
+    total = np.maximum(np.bincount(cluster, energy, counts.sum()), TINY)
+    positions = (hits.columns[axis][listed] for axis in "xyz")
+    return np.stack([np.bincount(cluster, energy * x, counts.sum()) / total for x in positions], 1)
+
+
+def _cluster_index(portions: Portions, counts: Array, hit_clusters: Collection) -> Array:
+    """Index in its event of the cluster each portion is the target of, or else its best."""
+    placed, track = portions.particles, portions.own_track
+    links = link_clusters(placed, counts, hit_clusters, portions.contributions)
+    assignment = assign(placed, track, links, int(track.max(initial=-1)) + 1, int(counts.sum()))
     cluster = np.where(assignment.cluster >= 0, assignment.cluster, links.best_cluster)
-    first = offsets_from_counts(counts)[:-1][particles.event_index]
+    first = offsets_from_counts(counts)[:-1][placed.event_index]
     return np.where(cluster >= 0, cluster - first, -1)
 
 

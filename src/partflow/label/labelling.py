@@ -11,9 +11,12 @@ from partflow.core.jets import cluster_jets
 from partflow.core.particles import is_neutrino
 from partflow.core.records import GEN_MET, Array, Collection
 from partflow.label.assignment import assign
-from partflow.label.links import link_clusters, own_track
+from partflow.label.config import LabelConfig
+from partflow.label.links import link_clusters
 from partflow.label.merging import FourMomenta, check_closure, merged_momenta
+from partflow.label.portions import Truth, portions_of
 from partflow.label.report import LabelReport, report_of
+from partflow.label.shares import energy_shares
 from partflow.label.targets import build_targets
 
 
@@ -28,6 +31,8 @@ class Labelled(NamedTuple):
     """JETS of the targets."""
     gen_met: Collection
     """GEN_MET, one row per event."""
+    shares: Collection
+    """SHARES of the energies of the clusters."""
     report: LabelReport
     """What became of the particles."""
 
@@ -40,26 +45,38 @@ def label(
     contributions: Collection,
     track_particles: Collection,
     event_id: Array | None = None,
+    hits: Collection | None = None,
+    config: LabelConfig | None = None,
 ) -> Labelled:
     """One target per element at most, with the visible energy in every event.
 
-    `event_id` [event] names the events in errors; without it they are counted from 0. Raises
-    DataError where a link points out of its event, or where the energy does not close.
+    `event_id` [event] names the events in errors; without it they are counted from 0. `hits` are
+    needed only where their energies are not the sums of their contributions (a full simulation,
+    noise). Raises DataError where a link points out of its event, or where the energy does not
+    close.
     """
     event_id = np.arange(particles.num_events) if event_id is None else event_id
     _check_parallel(tracks, track_particles)
-    links = link_clusters(particles, clusters.counts, hit_clusters, contributions)
-    track = own_track(particles, track_particles)
-    assignment = assign(particles, track, links, len(tracks), len(clusters))
-    momenta = merged_momenta(particles, assignment)
-    targets, particle = build_targets(particles, tracks, clusters, assignment, links, momenta)
-    check_closure(particles, assignment, targets, event_id)
+    truth = Truth(particles, tracks, track_particles, hit_clusters, contributions)
+    centroids = np.stack([clusters.x, clusters.y, clusters.z], axis=1)
+    portions = portions_of(truth, clusters.counts, centroids, config or LabelConfig())
+    placed, lit = portions.particles, portions.contributions
+    links = link_clusters(placed, clusters.counts, hit_clusters, lit)
+    assignment = assign(placed, portions.own_track, links, len(tracks), len(clusters))
+    momenta = merged_momenta(placed, assignment)
+    targets, row = build_targets(portions, tracks, clusters, assignment, links, momenta)
+    check_closure(placed, assignment, targets, event_id)
 
-    neutrino = is_neutrino(particles.pdg_id)
-    gen_jets = _gen_jets(particles, ~neutrino)
-    targets, target_jets = _with_jets(targets, particle, momenta)
-    report = report_of(particles, neutrino, tracks, clusters, assignment)
-    return Labelled(targets, gen_jets, target_jets, _gen_met(particles, ~neutrino), report)
+    is_seen = ~is_neutrino(particles.pdg_id)
+    targets, target_jets = _with_jets(targets, row, momenta)
+    return Labelled(
+        targets,
+        _gen_jets(particles, is_seen),
+        target_jets,
+        _gen_met(particles, is_seen),
+        energy_shares(tracks, clusters, hit_clusters, hits, lit, placed.counts, assignment),
+        report_of(portions, tracks, clusters, assignment),
+    )
 
 
 def _check_parallel(tracks: Collection, track_particles: Collection) -> None:

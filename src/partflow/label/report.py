@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection
 from partflow.label.assignment import Assignment
+from partflow.label.portions import Portions
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Tally:
 class LabelReport:
     """Fate of the generator particles (neutrinos left out) and of the elements.
 
+    A particle that tracks of its secondaries divide counts as its legs and its rest.
+
     >>> both = LabelReport(num_events=1, merged=Tally(2, 3.0)) + LabelReport(num_events=1)
     >>> both.to_dict()["merged"]
     {'number': 2, 'energy': 3.0}
@@ -36,9 +40,11 @@ class LabelReport:
     num_events: int = 0
     """Events."""
     on_tracks: Tally = field(default_factory=Tally)
-    """Particles placed on their track."""
+    """Particles placed on their track, and found legs of others on theirs."""
+    on_tracks_of_secondaries: Tally = field(default_factory=Tally)
+    """The legs among them: what is placed on the track of a secondary."""
     on_clusters: Tally = field(default_factory=Tally)
-    """Particles placed on a cluster."""
+    """Particles, and what is left of those with legs, placed on a cluster."""
     merged: Tally = field(default_factory=Tally)
     """Particles added to another for want of an element."""
     not_visible: Tally = field(default_factory=Tally)
@@ -46,7 +52,7 @@ class LabelReport:
     visible_without_cluster: Tally = field(default_factory=Tally)
     """Visible particles that could be neither placed nor merged: lost to the targets."""
     tracks_without_target: Tally = field(default_factory=Tally)
-    """Tracks that become nothing (secondaries), with their momenta."""
+    """Tracks that become nothing (secondaries behind a found track), with their momenta."""
     clusters_without_target: Tally = field(default_factory=Tally)
     """Clusters that become nothing (charged showers, fragments), with their EM-scale energy."""
 
@@ -65,25 +71,25 @@ class LabelReport:
 
 
 def report_of(
-    particles: Collection,
-    is_neutrino: Array,
-    tracks: Collection,
-    clusters: Collection,
-    assignment: Assignment,
+    portions: Portions, tracks: Collection, clusters: Collection, assignment: Assignment
 ) -> LabelReport:
     """The report of one batch."""
+    particles = portions.particles
+    is_missed = ~assignment.is_visible & ~is_neutrino(particles.pdg_id)
+    on_track = assignment.track >= 0
 
-    def tally(is_counted: Array, energy: Array) -> Tally:
+    def tally(is_counted: Array, energy: Array = particles.energy) -> Tally:
         return Tally(int(np.sum(is_counted)), float(np.sum(energy[is_counted])))
 
     momentum = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
     return LabelReport(
         num_events=particles.num_events,
-        on_tracks=tally(assignment.track >= 0, particles.energy),
-        on_clusters=tally(assignment.cluster >= 0, particles.energy),
-        merged=tally(assignment.merged_into >= 0, particles.energy),
-        not_visible=tally(~assignment.is_visible & ~is_neutrino, particles.energy),
-        visible_without_cluster=tally(assignment.is_lost, particles.energy),
+        on_tracks=tally(on_track),
+        on_tracks_of_secondaries=tally(on_track & portions.is_leg),
+        on_clusters=tally(assignment.cluster >= 0),
+        merged=tally(assignment.merged_into >= 0),
+        not_visible=tally(is_missed),
+        visible_without_cluster=tally(assignment.is_lost),
         tracks_without_target=tally(_is_free(assignment.track, len(tracks)), momentum),
         clusters_without_target=tally(_is_free(assignment.cluster, len(clusters)), clusters.energy),
     )

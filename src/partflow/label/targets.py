@@ -11,6 +11,7 @@ from partflow.core.records import TARGETS, Array, Collection
 from partflow.label.assignment import Assignment
 from partflow.label.links import ClusterLinks
 from partflow.label.merging import FourMomenta
+from partflow.label.portions import Portions
 
 STABLE = 1
 """Generator status of every particle of `core.records.PARTICLES`."""
@@ -35,17 +36,18 @@ def class_on_cluster(pdg_class: Array) -> Array:
 
 
 def build_targets(
-    particles: Collection,
+    portions: Portions,
     tracks: Collection,
     clusters: Collection,
     assignment: Assignment,
     links: ClusterLinks,
     momenta: FourMomenta,
 ) -> tuple[Collection, Array]:
-    """Targets in the order of `core.features.build_elements`, and the particle row of each.
+    """Targets in the order of `core.features.build_elements`, and the portion (row) of each.
 
-    `momenta` [particle] are those after merging. `jet_index` is -1 throughout: jets are
-    clustered from the targets. The second result is -1 where an element has no particle.
+    `assignment`, `links` and `momenta` (after merging) are those of the portions. `jet_index` is
+    -1 throughout: jets are clustered from the targets. The second result is -1 where an element
+    has no particle.
     """
     particle = np.full(len(tracks) + len(clusters), -1, dtype=np.int64)
     element_of_track = element_index_of_tracks(tracks, clusters)
@@ -63,8 +65,7 @@ def build_targets(
     p = momenta.take(row)
     pt = np.hypot(p.px, p.py)
     phi = np.arctan2(p.py, p.px)
-    pdg_class, charge = _class_and_charge(particles, tracks, assignment)
-    index_in_event = np.arange(len(particles)) - particles.offsets[:-1][particles.event_index]
+    pdg_class, charge = _class_and_charge(portions.particles, tracks, assignment)
     for name, values in {
         "pdg_id": pdg_class[row],
         "charge": charge[row],
@@ -76,7 +77,7 @@ def build_targets(
         "generator_status": STABLE,
         "gp_to_track": on_track[row],
         "gp_to_cluster": links.clustered_energy[row],
-        "particle_index": index_in_event[row],
+        "particle_index": portions.parent[row],
     }.items():
         columns[name][has_particle] = values
     return Collection(TARGETS, tracks.offsets + clusters.offsets, columns), particle

@@ -1,0 +1,182 @@
+"""Particles of which only tracks of secondaries were found: what each track and cluster gets."""
+
+import numpy as np
+import pytest
+
+from partflow.core.errors import ConfigError
+from partflow.core.particles import is_neutrino
+from partflow.label import LabelConfig, label
+from partflow.label.portions import LEG_DISTANCE, Truth, portions_of
+
+PLACE, ASIDE = (1500.0, 0.0, 0.0), (1500.0, 600.0, 0.0)
+FACE = (1490.0, 0.0, 0.0)
+MODES = ("none", "leading", "each")
+
+
+def portions(truth, mode="each"):
+    links = Truth(
+        truth.particles, truth.tracks, truth.track_particles,
+        truth.hit_clusters, truth.contributions,
+    )  # fmt: skip
+    centroids = np.stack([truth.clusters.x, truth.clusters.y, truth.clusters.z], axis=1)
+    return portions_of(links, truth.clusters.counts, centroids, LabelConfig(secondary_tracks=mode))
+
+
+def targets_of(truth, mode="each"):
+    return label(**truth.for_label(), config=LabelConfig(secondary_tracks=mode)).targets
+
+
+@pytest.fixture
+def conversion(event):
+    """A photon of 10 GeV, both legs found (6 and 4 GeV), each with its own cluster."""
+    tracks = [(0, False, 0.6, FACE), (0, False, 0.4, ASIDE)]
+    deposits = [(0, 0, 6.0, *PLACE), (0, 1, 4.0, *ASIDE)]
+    truth = event([(22, 10, 0, 0)], tracks, deposits, 2)
+    truth.tracks.columns["charge"][:] = (-1, 1)
+    return truth
+
+
+def test_both_legs_of_a_conversion_are_electrons_that_sum_to_the_photon(conversion):
+    targets = targets_of(conversion)
+    assert targets.pdg_id.tolist() == [11, 11, 0, 0]
+    assert targets.charge.tolist() == [-1, 1, 0, 0]
+    assert targets.energy == pytest.approx(np.array([6, 4, 0, 0]))
+    assert targets.pt == pytest.approx(np.array([6, 4, 0, 0]))
+    assert targets.particle_index.tolist() == [0, 0, -1, -1]
+
+
+def test_a_leg_points_where_its_photon_went(conversion):
+    conversion.tracks.columns["phi"][:] = (0.2, -0.3)  # seen from the beam, a helix has turned
+    targets = targets_of(conversion)
+    assert targets.sin_phi[:2] == pytest.approx(np.zeros(2), abs=1e-12)
+    assert targets.cos_phi[:2] == pytest.approx(np.ones(2))
+
+
+def test_legs_that_measure_nearly_everything_share_everything(event):
+    """Nine tenths and a twentieth: what they lack is less than could be seen."""
+    tracks = [(0, False, 0.9), (0, False, 0.06)]
+    targets = targets_of(event([(22, 10, 0, 0)], tracks))
+    assert targets.energy == pytest.approx(10 * np.array([0.9, 0.06]) / 0.96)
+
+
+def test_legs_that_measure_too_much_share_what_there_is(event):
+    targets = targets_of(event([(22, 10, 0, 0)], [(0, False, 0.9), (0, False, 0.6)]))
+    assert targets.energy == pytest.approx(np.array([6, 4]))
+
+
+def test_what_the_found_leg_lacks_goes_to_the_cluster_off_its_line(event):
+    deposits = [(0, 0, 6.0, *PLACE), (0, 1, 3.0, *ASIDE)]
+    truth = event([(22, 10, 0, 0)], [(0, False, 0.6, FACE)], deposits, 2)
+    targets = targets_of(truth)
+    assert targets.pdg_id.tolist() == [11, 0, 22]
+    assert targets.energy == pytest.approx(np.array([6, 0, 4]))
+    assert targets.gp_to_cluster == pytest.approx(np.array([6, 0, 3]))
+
+
+@pytest.mark.parametrize(("distance", "owner"), [(0.9, "leg"), (1.1, "rest")])
+def test_a_cluster_is_a_legs_as_far_as_the_distance_goes(event, distance, owner):
+    place = (1600.0, distance * LEG_DISTANCE, 0.0)
+    truth = event([(22, 10, 0, 0)], [(0, False, 0.5, FACE)], [(0, 0, 3.0, *place)], 1)
+    assert targets_of(truth).pdg_id.tolist() == {"leg": [11, 0], "rest": [11, 22]}[owner]
+
+
+def test_a_cluster_between_two_legs_is_the_nearer_ones(event):
+    place = (1500.0, 40.0, 0.0)
+    tracks = [(0, False, 0.5, FACE), (0, False, 0.5, (1500.0, 70.0, 0.0))]
+    found = portions(event([(22, 10, 0, 0)], tracks, [(0, 0, 9.0, *place)], 1))
+    leg = found.contributions.particle_index[0]
+    assert found.own_track[leg] == 1
+
+
+@pytest.mark.parametrize("face", [None, (-1490.0, 0.0, 0.0)])
+def test_a_leg_without_a_line_to_the_cluster_gets_none_of_it(event, face):
+    """Its track ends before the calorimeter, or enters it on the other side."""
+    truth = event([(22, 10, 0, 0)], [(0, False, 0.5, face)], [(0, 0, 4.0, *PLACE)], 1)
+    assert targets_of(truth).pdg_id.tolist() == [11, 22]
+
+
+def test_a_hadron_leaves_charged_legs_and_a_neutral_rest(event):
+    deposits = [(0, 0, 3.0, *PLACE), (0, 1, 5.0, *ASIDE)]
+    truth = event([(-211, 12, 0, 0)], [(0, False, 0.3, FACE)], deposits, 2)
+    truth.tracks.columns["charge"][:] = 1
+    targets = targets_of(truth)
+    assert targets.pdg_id.tolist() == [211, 0, 130]
+    assert targets.charge.tolist() == [1, 0, 0]  # that of the secondary, not of its parent
+    assert targets.energy.sum() == pytest.approx(truth.particles.energy[0])
+
+
+def test_a_rest_that_no_cluster_shows_is_in_no_target(event):
+    deposits = [(0, 0, 6.0, *PLACE), (0, 1, 0.19, *ASIDE)]  # 5 % of 4 GeV are 0.2 GeV
+    truth = event([(22, 10, 0, 0)], [(0, False, 0.6, FACE)], deposits, 2)
+    result = label(**truth.for_label())
+    assert result.targets.energy == pytest.approx(np.array([6, 0, 0]))
+    assert result.report.not_visible.energy == pytest.approx(4.0)
+
+
+def test_the_leading_track_may_carry_the_whole_particle(conversion):
+    conversion.tracks.columns["pt"][:] = (4, 6)
+    targets = targets_of(conversion, "leading")
+    assert targets.pdg_id.tolist() == [0, 211, 0, 0]  # of a photon the published class says so
+    assert targets.energy == pytest.approx(np.array([0, 10, 0, 0]))
+
+
+def test_tracks_of_secondaries_may_become_nothing(conversion):
+    targets = targets_of(conversion, "none")
+    assert targets.pdg_id.tolist() == [0, 0, 22, 0]
+    assert targets.energy == pytest.approx(np.array([0, 0, 10, 0]))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_particle_whose_own_track_was_found_sits_there_whole(event, mode):
+    deposits = [(0, 0, 6.0, *PLACE)]
+    truth = event([(211, 10, 0, 0)], [(0, False, 0.9, FACE), (0, True)], deposits, 1)
+    targets = targets_of(truth, mode)
+    assert targets.pdg_id.tolist() == [0, 211, 0]
+    assert targets.energy[1] == pytest.approx(truth.particles.energy[0])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_portions_sum_to_their_particles(random_event, join, mode):
+    rng = np.random.default_rng(9)
+    truth = join(*(random_event(rng) for _ in range(200)))
+    found = portions(truth, mode)
+    assert np.any(found.is_leg) == (mode != "none")
+    assert (len(found.particles) > len(truth.particles)) == (mode == "each")
+    row = truth.particles.flat_index(found.particles.event_index, found.parent)
+    for name in ("px", "py", "pz", "energy"):
+        total = np.bincount(row, found.particles.columns[name], len(truth.particles))
+        assert total == pytest.approx(truth.particles.columns[name], rel=1e-12)
+    assert np.all(found.particles.energy > 0)
+    lit, divided = truth.contributions, found.contributions
+    assert np.array_equal(found.parent[found.particles.flat_index(
+        divided.event_index, divided.particle_index
+    )], lit.particle_index)  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["leading", "each"])
+def test_every_track_of_a_visible_particle_without_its_own_is_used_as_said(
+    random_event, join, mode
+):
+    rng = np.random.default_rng(10)
+    truth = join(*(random_event(rng) for _ in range(100)))
+    made = truth.track_particles
+    row = truth.particles.flat_index(made.event_index, made.particle_index)
+    has_own = np.isin(row, row[made.is_primary == 1])
+    expected = (made.is_primary == 1) | ~has_own
+    if mode == "leading":
+        order = np.lexsort((-truth.tracks.pt, row))
+        is_first = np.zeros(len(row), dtype=bool)
+        is_first[order[np.unique(row[order], return_index=True)[1]]] = True
+        expected = (made.is_primary == 1) | (~has_own & is_first)
+    assert not np.any(is_neutrino(truth.particles.pdg_id)[row])
+    targets = targets_of(truth, mode)
+    first = np.repeat(truth.tracks.offsets[:-1], truth.tracks.counts)
+    element = np.arange(len(row)) - first + targets.offsets[:-1][made.event_index]
+    assert np.array_equal(targets.particle_index[element] >= 0, expected)
+    assert np.array_equal(targets.particle_index[element][expected], made.particle_index[expected])
+
+
+@pytest.mark.parametrize("setting", [{"secondary_tracks": "all"}, {"definition": "mlpf-2.5"}])
+def test_a_definition_that_there_is_not_is_refused(setting):
+    with pytest.raises(ConfigError, match=next(iter(setting.values()))):
+        LabelConfig(**setting)
