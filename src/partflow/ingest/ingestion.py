@@ -18,7 +18,7 @@ from partflow.core.store import EXTRAS, EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import brief, open_podio
-from partflow.ingest.edm4hep.reading import Chunk, entry_ranges, read_chunk
+from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
 from partflow.ingest.files import find_files, short_names
 from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, Lack, LeftOut
 
@@ -104,15 +104,16 @@ def ingest_file(
 def _write_shard(
     file: Path, name: str, shard: Path, setup: Detector, process: str | None, record: Provenance
 ) -> FileReport:
-    chunks: list[Chunk] = []
+    left_out: list[LeftOut] = []
+    num_orphans = 0
     with open_podio(file, name) as podio:
         missing = tuple(Lack(*lack) for lack in contents_of(podio).missing)
         with EventWriter(shard, "events", record, list(EXTRAS["events"])) as writer:
             for entries in entry_ranges(podio):
                 chunk = read_chunk(podio, entries, setup, process)
                 writer.write(chunk.events)
-                chunks.append(chunk._replace(events=chunk.events[:0]))
-            num_ingested = writer.num_events
-    left_out = tuple(LeftOut(*bad) for chunk in chunks for bad in chunk.bad_events)
-    num_orphans = sum(chunk.num_orphan_links for chunk in chunks)
-    return FileReport(name, podio.num_events, num_ingested, left_out, missing, num_orphans)
+                left_out += [LeftOut(*bad) for bad in chunk.bad_events]
+                num_orphans += chunk.num_orphan_links
+    return FileReport(
+        name, podio.num_events, writer.num_events, tuple(left_out), missing, num_orphans
+    )

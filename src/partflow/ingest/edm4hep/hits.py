@@ -54,7 +54,7 @@ def read_hits(file: PodioFile, entries: EntryRange, detector: Detector) -> FileH
             targets.first_row[k] - part.offsets[:-1], part.counts
         )
         subdetector = HIT_COLLECTIONS[name]
-        region, layer = _region_and_layer(part, subdetector, detector)
+        region, layer = _region_and_layer(name, part, subdetector, detector)
         for column, values in {
             "x": part["position.x"],
             "y": part["position.y"],
@@ -74,11 +74,17 @@ def layers_per_group(subdetector: int, detector: Detector) -> int:
     return parts[subdetector].layers_per_group if subdetector in parts else 1
 
 
-def _region_and_layer(part: Columns, subdetector: int, detector: Detector) -> tuple[Array, Array]:
-    """Region and layer group of each hit, from the type word; by position where that is empty."""
+def _region_and_layer(
+    name: str, part: Columns, subdetector: int, detector: Detector
+) -> tuple[Array, Array]:
+    """Region and layer group of each hit, from the type word; where that is empty, the region is
+    that of the collection or of the position.
+    """
     word = part["type"].astype(np.int64)
     layout = word // LAYOUT_UNIT % (LAYER_UNIT // LAYOUT_UNIT)
     is_beyond = np.abs(part["position.z"]) >= detector.ecal.endcap_z
+    if name.endswith(("Barrel", "Endcap")):
+        is_beyond = np.full(part.num_rows, name.endswith("Endcap"))
     is_endcap = np.where(layout == ANY_LAYOUT, is_beyond, layout != BARREL_LAYOUT)
     layer = word // LAYER_UNIT // layers_per_group(subdetector, detector)
     layer = np.where(layout == ANY_LAYOUT, LAYER_UNKNOWN, np.clip(layer, 0, np.iinfo("i2").max))

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from partflow.core.detector import CLD, CLIC, detector
+from partflow.core.errors import ConfigError
+from partflow.core.provenance import Provenance, provenance
+from partflow.core.records import Events
+from partflow.core.store import STAGES, read_events, write_events
+from partflow.ingest.edm4hep.export import export_edm4hep
+from partflow.ingest.edm4hep.podio import open_podio
+from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.writing import EdmWriter
+from partflow.ingest.ingestion import ingest
+
+SINGLE = 1e-6
+"""EDM4hep stores most numbers in single precision: seven digits."""
+LENGTH = 3e-4
+"""Single precision at 3 m [mm]."""
+RECOMPUTED = {"sigma_x", "sigma_y", "sigma_z"}
+
+
+def read_back(path, detector_name):
+    with open_podio(path) as file:
+        (entries,) = entry_ranges(file)
+        return read_chunk(file, entries, detector(detector_name))
+
+
+def assert_same(found: Events, expected: Events):
+    assert found.event_id.tolist() == expected.event_id.tolist()
+    assert found.process.tolist() == expected.process.tolist()
+    for name in STAGES["events"]:
+        ours, theirs = found.collections[name], expected.collections[name]
+        assert ours.offsets.tolist() == theirs.offsets.tolist(), name
+        for column, values in theirs.columns.items():
+            same = ours.columns[column]
+            if values.dtype.kind == "i":
+                np.testing.assert_array_equal(same, values, err_msg=f"{name}.{column}")
+            else:
+                np.testing.assert_allclose(
+                    same, values, rtol=SINGLE, atol=LENGTH, err_msg=f"{name}.{column}"
+                )
+
+
+@pytest.mark.parametrize(("sample", "setup"), [("toy", CLIC), ("cld", CLD)])
+def test_events_are_read_back_as_they_were_written(sample, setup, request, tmp_path):
+    # Hits of ECALOther, which only event 26 of the toy file has, are written among barrel and
+    # endcap: the same hits in another order.
+    events = request.getfixturevalue(sample)[:26]
+    half = len(events) // 2
+    with EdmWriter(tmp_path / "a.root", setup, Provenance("edm4hep")) as writer:
+        for run in (events[:half], events[half:]):
+            if len(run):
+                writer.write(run)
+    chunk = read_back(tmp_path / "a.root", setup.name)
+    assert chunk.bad_events == ()
+    assert_same(chunk.events, events)
+
+
+def test_others_find_the_members_by_their_names(toy, tmp_path):
+    import uproot
+
+    with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep"), ["mlpf"]) as writer:
+        writer.write(toy, {"mlpf": toy.baseline})
+    with uproot.open(tmp_path / "a.root") as root:
+        tree = root["events"]
+        for name in ("PandoraPFOs", "mlpf"):
+            energy = tree[f"{name}.energy"].array()
+            assert [len(e) for e in energy] == toy.baseline.counts.tolist()
+            np.testing.assert_allclose(
+                np.concatenate([*map(np.asarray, energy)]), toy.baseline.energy, rtol=SINGLE
+            )
+        assert tree.num_entries == len(toy)
+        assert "_MCParticles_daughters.index" in tree.keys(full_paths=False)
+
+
+def test_a_folder_and_its_candidates_are_exported_and_come_back(toy, tmp_path):
+    record = provenance("events", {"detector": "clic"})
+    write_events(tmp_path / "events" / "a.parquet", toy[:4], "events", record)
+    write_events(tmp_path / "events" / "b.parquet", toy[4:9], "events", record)
+    found = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})
+    write_events(tmp_path / "found.parquet", found, "candidates", record)
+    number = export_edm4hep(
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+    )
+    assert number == 9
+    assert export_edm4hep(
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+    ) is None  # fmt: skip
+    report = ingest([tmp_path / "out"], tmp_path / "back")
+    assert report.num_ingested == 9
+    assert_same(read_events(tmp_path / "back", "events"), toy[:9])
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="take another"):
+        export_edm4hep(tmp_path, tmp_path / "out", {"PandoraPFOs": tmp_path})
