@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
@@ -101,6 +103,30 @@ class Tracker:
 
 
 @dataclass(frozen=True)
+class Yoke:
+    """The muon system: layers in the return yoke, read out yes or no."""
+
+    inner_radius: float = 4461.0
+    """Radius of the first layer's inner side in the barrel [mm]."""
+    outer_radius: float = 6450.0
+    """Outer radius of barrel and endcap [mm]."""
+    endcap_z: float = 4179.0
+    """abs(z) at which the barrel ends and the endcap begins [mm]."""
+    outer_z: float = 5700.0
+    """abs(z) at which the endcap ends [mm]."""
+    endcap_inner_radius: float = 690.0
+    """Hole of the endcap about the beam [mm]."""
+    num_layers: int = 6
+    """Sensitive layers, evenly spaced."""
+    cell_size: float = 30.0
+    """Side of a cell [mm]."""
+    efficiency: float = 0.95
+    """Probability that a layer sees a particle that crosses it."""
+    hit_energy: float = 0.0245
+    """EM-scale energy written for a hit [GeV]; a digital readout measures none."""
+
+
+@dataclass(frozen=True)
 class Detector:
     """A detector: what the simulation, the reconstruction and the labels need to know of it."""
 
@@ -118,14 +144,20 @@ class Detector:
     max_path: float = 20000.0
     """A looper with a longer path to the calorimeter is dropped [mm]."""
     tracker: Tracker = field(default_factory=Tracker)
+    yoke: Yoke = field(default_factory=Yoke)
 
     def __post_init__(self) -> None:
-        if self.magnetic_field <= 0:
+        if not 0 < self.magnetic_field < math.inf:
             raise ConfigError(f"{self.name}: field {self.magnetic_field} T; it must be positive")
         for name, part in (("ecal", self.ecal), ("hcal", self.hcal)):
             for key, value in asdict(part).items():
-                if not value > 0:
+                if not 0 < value < math.inf:
                     raise ConfigError(f"{self.name}: {name}.{key} = {value}; it must be positive")
+            for key in ("num_groups", "layers_per_group"):
+                if getattr(part, key) != int(getattr(part, key)):
+                    raise ConfigError(
+                        f"{self.name}: {name}.{key} = {getattr(part, key)}; it must be whole"
+                    )
             if part.inner_radius + part.depth > part.endcap_outer_radius + 1.0:
                 raise ConfigError(
                     f"{self.name}: {name} barrel ends at r = {part.inner_radius + part.depth} mm, "
@@ -133,6 +165,81 @@ class Detector:
                 )
         if self.hcal.inner_radius < self.ecal.inner_radius + self.ecal.depth:
             raise ConfigError(f"{self.name}: the HCAL barrel begins inside the ECAL barrel")
+        if self.hcal.endcap_z < self.ecal.endcap_z + self.ecal.depth:
+            raise ConfigError(f"{self.name}: the HCAL endcap begins inside the ECAL endcap")
+        self._check_openings()
+        self._check_tracker()
+        self._check_yoke()
+
+    def _check_openings(self) -> None:
+        """Refuse holes about the beam that are no holes, and a ring in front of the endcap."""
+        for key in ("endcap_inner_radius", "hcal_inner_radius_cut", "ring_z", "max_path"):
+            value = getattr(self, key)
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{self.name}: {key} = {value}; it must be positive")
+        for key in ("endcap_inner_radius", "hcal_inner_radius_cut"):
+            if getattr(self, key) >= self.ecal.inner_radius:
+                raise ConfigError(
+                    f"{self.name}: {key} = {getattr(self, key)}; the hole of the endcap must be "
+                    f"smaller than the barrel ({self.ecal.inner_radius} mm)"
+                )
+        if self.ring_z < self.ecal.endcap_z:
+            raise ConfigError(
+                f"{self.name}: ring_z = {self.ring_z}; the ring cannot begin in front of the "
+                f"ECAL endcap ({self.ecal.endcap_z} mm)"
+            )
+
+    def _check_tracker(self) -> None:
+        """Refuse layers out of order or outside the tracker, and tables of unequal length."""
+        tracker = self.tracker
+        radii = (0.0, *tracker.layer_radii, self.ecal.inner_radius)
+        if len(radii) < 3 or not all(inner < outer for inner, outer in pairwise(radii)):
+            raise ConfigError(
+                f"{self.name}: tracker.layer_radii = {tracker.layer_radii}; they must rise between "
+                f"0 and the ECAL ({self.ecal.inner_radius} mm)"
+            )
+        if not all(low < high for low, high in pairwise((0.0, *tracker.eta_edges))):
+            raise ConfigError(
+                f"{self.name}: tracker.eta_edges = {tracker.eta_edges}; they must rise"
+            )
+        for key in ("curvature_term", "scattering_term"):
+            terms = getattr(tracker, key)
+            if len(terms) != len(tracker.eta_edges) + 1:
+                raise ConfigError(
+                    f"{self.name}: tracker.{key} has {len(terms)} rows, but eta_edges "
+                    f"makes {len(tracker.eta_edges) + 1}"
+                )
+            if not all(0 <= term < math.inf for term in terms):
+                raise ConfigError(f"{self.name}: tracker.{key} = {terms}; none can be negative")
+        for key in ("electron_scattering_factor", "radiation_lengths", "interaction_lengths"):
+            if not 0 <= getattr(tracker, key) < math.inf:
+                raise ConfigError(
+                    f"{self.name}: tracker.{key} = {getattr(tracker, key)}; it cannot be negative"
+                )
+        if not 0 <= tracker.max_efficiency <= 1:
+            raise ConfigError(
+                f"{self.name}: tracker.max_efficiency = {tracker.max_efficiency}; "
+                "it must be between 0 and 1"
+            )
+
+    def _check_yoke(self) -> None:
+        """Refuse a yoke inside the calorimeter, or turned inside out."""
+        yoke = self.yoke
+        for key, value in asdict(yoke).items():
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{self.name}: yoke.{key} = {value}; it must be positive")
+        if yoke.efficiency > 1:
+            raise ConfigError(f"{self.name}: yoke.efficiency = {yoke.efficiency}; at most 1")
+        behind = self.ecal.depth + self.gap + self.hcal.depth
+        for key, first, last, inside in (
+            ("radius", yoke.inner_radius, yoke.outer_radius, self.ecal.inner_radius + behind),
+            ("z", yoke.endcap_z, yoke.outer_z, self.ecal.endcap_z + behind),
+        ):
+            if not inside <= first < last:
+                raise ConfigError(
+                    f"{self.name}: the yoke is from {key} = {first} to {last} mm; it must be "
+                    f"behind the calorimeter, which ends at {inside:g} mm"
+                )
 
     @property
     def gap(self) -> float:
@@ -163,9 +270,10 @@ class Detector:
         )
 
     def fingerprint(self) -> str:
-        """Hash of every constant: a calibration belongs to one fingerprint."""
+        """Hash of every constant but the yoke's: a calibration of the calorimeters belongs to one."""
+        constants = {name: value for name, value in asdict(self).items() if name != "yoke"}
         return hashlib.blake2b(
-            json.dumps(asdict(self), sort_keys=True).encode(), digest_size=8
+            json.dumps(constants, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
 
 
@@ -260,6 +368,7 @@ CLD = Detector(
         CLIC.tracker,
         layer_radii=(13.0, 35.0, 57.0, 127.0, 400.0, 670.0, 1000.0, 1568.0, 2136.0),
     ),
+    yoke=Yoke(inner_radius=4480.0, outer_radius=6000.0, endcap_z=4100.0, outer_z=5300.0),
 )
 """CLD (CLD_o2), simplified: the calorimeters of CLIC with fewer HCAL layers, further out, in half
 the field (arXiv:1911.12230; vertex radii of k4geo CLD_o2). The tracking

@@ -69,9 +69,10 @@ HITS = Schema(
         Field("subdetector", "i1", "", "0 ECAL, 1 HCAL, 2 muon system"),
         Field("region", "i1", "", "0 barrel, 1 endcap"),
         Field("layer", "i2", "", "layer group, counted outwards within its subdetector"),
+        Field("time", "f4", "ns", "first deposit, from the collision on; 0 where not simulated"),
     ),
 )
-"""Calorimeter cells above threshold."""
+"""Calorimeter cells above threshold, and hits of the muon system."""
 
 TRACKS = Schema(
     "tracks",
@@ -152,7 +153,8 @@ CONTRIBUTIONS = Schema(
         Field("energy", "f4", "GeV", "EM-scale energy of this particle in this hit"),
     ),
 )
-"""Truth: who lit which hit. The contributions of a hit sum to its energy (without noise)."""
+"""Truth: who lit which hit. The contributions of a hit sum to its energy; where the simulation
+adds noise, to its energy without noise: a hit of noise alone has none."""
 
 TRACK_PARTICLES = Schema(
     "track_particles",

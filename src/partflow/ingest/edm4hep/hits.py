@@ -48,7 +48,7 @@ def read_hits(file: PodioFile, entries: EntryRange, detector: Detector) -> FileH
     counts = np.array([part.counts for part in parts]).reshape(len(names), entries.num_events)
     targets = Targets(names, counts, [file.ids_of(name) for name in names])
     num_hits = int(counts.sum())
-    columns = {f.name: np.empty(num_hits, dtype=f.dtype) for f in HITS.fields}
+    columns = {f.name: np.zeros(num_hits, dtype=f.dtype) for f in HITS.fields}
     for k, (name, part) in enumerate(zip(names, parts, strict=True)):
         rows = np.arange(part.num_rows) + np.repeat(
             targets.first_row[k] - part.offsets[:-1], part.counts
