@@ -270,7 +270,7 @@ class Detector:
         )
 
     def fingerprint(self) -> str:
-        """Hash of every constant but the yoke's: a calibration of the calorimeters belongs to one."""
+        """Hash of every constant but the yoke's: a calibration belongs to one fingerprint."""
         constants = {name: value for name, value in asdict(self).items() if name != "yoke"}
         return hashlib.blake2b(
             json.dumps(constants, sort_keys=True).encode(), digest_size=8

@@ -98,7 +98,7 @@ def simulate(
         np.concatenate(keys), np.concatenate(sums), offsets, setup.grid, setup.matter.media
     )
     return Simulated(
-        hits=_collection(HITS, hits),
+        hits=_collection(HITS, (*hits, np.zeros(len(hits[1]), dtype=np.float32))),
         tracks=_track_collection(TRACKS, tracks),
         contributions=_collection(CONTRIBUTIONS, contributions),
         track_particles=_track_collection(TRACK_PARTICLES, tracks),
