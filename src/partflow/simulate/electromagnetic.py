@@ -32,7 +32,8 @@ _MAX_RATIO = 2.0 * 0.97 / (1.0 - 0.97)
 _MAX_RADIUS = 5.0
 """Spots beyond this radius [Moliere radii] are spread evenly inside it."""
 
-# Nodes of the radial table; its entries vary by less than 2 % between neighbours in ln E.
+# Nodes of the radial table. Taking the nearest one in ln E shifts a radius by less than 1.3 % for
+# tau < 3, and by less than 4 % at its end.
 _LOG_ENERGY_MIN, _LOG_ENERGY_STEP, _NUM_LOG_ENERGIES = math.log(0.05), 0.25, 48
 _TAU_STEP, _NUM_TAUS = 1.0 / 32.0, 256
 CORE_RADIUS, TAIL_RADIUS, CORE_SURPRISE = 0, 1, 2

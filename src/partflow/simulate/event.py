@@ -86,19 +86,9 @@ def _shower(rng, flight, setup, spots, stack):
     z += dz * _INTO_THE_FACE
     if flight.species == Species.PHOTON or flight.species == Species.ELECTRON:
         count = electromagnetic_shower(
-            rng,
-            spots,
-            np.int64(0),
-            setup.matter,
-            x,
-            y,
-            z,
-            dx,
-            dy,
-            dz,
-            flight.energy,
-            flight.species == Species.PHOTON,
-        )
+            rng, spots, np.int64(0), setup.matter,
+            x, y, z, dx, dy, dz, flight.energy, flight.species == Species.PHOTON,
+        )  # fmt: skip
         return count, True
     if flight.species == Species.MUON:
         energy, path_factor = flight.energy - flight.mass, NEVER
