@@ -212,6 +212,7 @@ def test_a_file_without_tracks_and_clusters_is_said_to_be_something_else(tmp_pat
         ingest([tmp_path / "a.root"], tmp_path / "events")
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_with_any_number_of_workers(edm4hep, tmp_path):
     files = [edm4hep / "clic_toy.root", edm4hep / "clic_gamma_10gev_3ev.edm4hep.root"]
     for workers in (1, 2):

@@ -31,7 +31,7 @@ def sample(shared_data):
 
 @pytest.fixture(scope="module")
 def ingested(sample, tmp_path_factory):
-    return ingest_tfds([sample], tmp_path_factory.mktemp("tfds"))
+    return ingest_tfds([sample], tmp_path_factory.mktemp("tfds")).folders
 
 
 def records(folder: Path, split: str) -> list[dict[str, np.ndarray]]:
@@ -142,7 +142,7 @@ def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):
         )
         assert ours == theirs
 
-    again = ingest_tfds([written], tmp_path / "again")
+    again = ingest_tfds([written], tmp_path / "again").folders
     for split, path in ingested.items():
         first, second = read_events(path, "labelled"), read_events(again[split], "labelled")
         for name, collection in first.collections.items():
@@ -209,9 +209,25 @@ def test_a_bad_record_costs_itself(ingested, sample, tmp_path):
     info = json.loads((sample / "1" / VERSION / INFO_FILE).read_text())
     info["splits"] = [{**info["splits"][1], "shardLengths": ["3"]}]
     (folder / INFO_FILE).write_text(json.dumps(info))
-    folders = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
+    folders = ingest_tfds([tmp_path / DATASET], tmp_path / "out").folders
     assert len(read_events(folders["test"], "labelled")) == 2
     report = json.loads((folders["test"] / "ingest-report.json").read_text())
     assert report["files"][0]["left_out"] == [
         {"entry": 1, "event_number": None, "reason": "no array 'genmet' in the record"}
     ]
+
+
+def test_a_damaged_file_costs_only_itself(sample, tmp_path):
+    import shutil
+
+    shutil.copytree(sample, tmp_path / DATASET)
+    second = tmp_path / DATASET / "2" / VERSION
+    shutil.copytree(sample / "1" / VERSION, second)
+    name = f"{DATASET}-test.array_record-00000-of-00001"
+    (second / name).chmod(0o644)
+    (second / name).write_bytes((second / name).read_bytes()[:20_000])
+    found = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
+    numbers = {s: len(read_events(folder, "labelled")) for s, folder in found.folders.items()}
+    assert numbers == {"train": 100, "test": 5}
+    with pytest.raises(InputError, match="1 of 4 files"):
+        found.report.raise_if_failed("out")

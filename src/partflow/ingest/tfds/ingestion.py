@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
@@ -18,14 +19,23 @@ from partflow.ingest.tfds.folders import SplitFile, find_split_files
 from partflow.ingest.tfds.reading import read_split_file
 
 
+class IngestedSplits(NamedTuple):
+    """What was made of data sets."""
+
+    folders: dict[str, Path]
+    """Folder of each split, each of stage `labelled`."""
+    report: IngestReport
+    """Of all files; `raise_if_failed` is the caller's to call."""
+
+
 def ingest_tfds(
     inputs: Sequence[Path], output: Path, workers: int = 1, overwrite: bool = False
-) -> dict[str, Path]:
-    """Read data sets; returns the folder of each split below `output`, each of stage `labelled`.
+) -> IngestedSplits:
+    """Read data sets into a folder for each split below `output`.
 
     `inputs` are data sets, configurations or versions of them. A record that is no event is left
     out, and a file that cannot be read costs only itself; both are named in the report of the
-    split. Raises InputError after the rest is written where files could not be read.
+    split. Raises InputError where not one file of a split can be read.
     """
     files = [file for folder in inputs for file in find_split_files(folder)]
     folders: dict[str, Path] = {}
@@ -35,8 +45,7 @@ def ingest_tfds(
         of_split = [file for file in files if file.split == split]
         reports.append(_ingest_split(split, of_split, folders[split], workers, overwrite))
     joined = IngestReport(tuple(file for report in reports for file in report.files))
-    joined.raise_if_failed(str(output))
-    return folders
+    return IngestedSplits(folders, joined)
 
 
 def _ingest_split(
