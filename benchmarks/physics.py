@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from partflow import pipeline
 from partflow.core.detector import CLIC
-from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.hadron_scale import HadronScale, load_hadron_scale
 from partflow.core.particles import is_neutrino
 from partflow.core.progress import progress
-from partflow.core.records import Events
+from partflow.core.records import Array, Collection, Events, offsets_from_counts
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
-from partflow.evaluate.sample import join, select
+from partflow.evaluate.sample import join
 from partflow.generate import GenerationConfig, generate
 from partflow.simulate import SimulationConfig
 from partflow.validate import estimate
@@ -36,14 +36,26 @@ from partflow.validate.collisions import JUDGING, jet_table, summarise_collision
 from partflow.validate.jets import ENERGY_SETS, MAX_COS_THETA
 from partflow.validate.rms90 import rms90_replicas
 from partflow.validate.samples import COLLISIONS, DEFAULT_SEED
-from partflow.validate.summary import Summary, concatenate
+from partflow.validate.summary import EventSample
 
 BATCH = 100
+Candidates = Mapping[str, tuple[Any, ...]]
+"""(event, px, py, pz, energy, ...) of each set of the other program."""
 OWN, OTHER = "partflow", "other"
-OTHER_SETS = dict(zip(ENERGY_SETS, ("pfos", "calo", "perfect"), strict=True))
 
 
-def load_other(folder: Path, seed: int) -> Callable[[Events], dict[str, tuple[Any, ...]]]:
+@dataclass(frozen=True)
+class Judged:
+    """What one program made of some events."""
+
+    num_events: int
+    jets: Mapping[str, JetSample]
+    """By candidate set."""
+    totals: Mapping[str, Array]
+    """Energy of all candidates, [event] (GeV)."""
+
+
+def load_other(folder: Path, seed: int) -> Callable[[Events], Candidates]:
     """A function that gives the other program's candidates of generated events, by set."""
     sys.path.insert(0, str(folder))
     import pf
@@ -54,7 +66,7 @@ def load_other(folder: Path, seed: int) -> Callable[[Events], dict[str, tuple[An
     simulation, rng = sim.Sim(), np.random.default_rng(seed)
     sim.seed(seed)
 
-    def reconstruct(generated: Events) -> dict[str, tuple[Any, ...]]:
+    def reconstruct(generated: Events) -> Candidates:
         particles = generated.particles.select(~is_neutrino(generated.particles.pdg_id))
         columns = {
             "pdg": particles.pdg_id, "px": particles.px, "py": particles.py, "pz": particles.pz,
@@ -69,122 +81,122 @@ def load_other(folder: Path, seed: int) -> Callable[[Events], dict[str, tuple[An
     return reconstruct
 
 
-def other_chunk(
-    candidates: dict[str, tuple[Any, ...]], generated: Events
-) -> tuple[dict[str, JetSample], dict[str, np.ndarray]]:
-    """Judged jets and total energies of the other program's candidates, by set."""
-    labelled = generator_jets(generated)
+def judge_own(generated: Events, scale: HadronScale) -> tuple[Judged, EventSample]:
+    """Simulate and reconstruct with this program; also what its summary says of the events."""
+    events = pipeline.simulate_events(generated, CLIC, SimulationConfig())
+    tables = summarise_collisions(events, CLIC, scale)
+    of_events = tables["events"]
+    jets = {name: tables[jet_table(name)] for name in ENERGY_SETS}
+    totals = {name: getattr(of_events, name) for name in ENERGY_SETS}
+    return Judged(len(generated), jets, totals), of_events
+
+
+def judge_other(generated: Events, candidates: Candidates) -> Judged:
+    """Jets and energies of the other program's candidates."""
+    gen_jets = generator_jets(generated.particles)
     jets, totals = {}, {}
     for name, (event, px, py, pz, energy, *_) in candidates.items():
         order = np.argsort(event, kind="stable")
-        counts = np.bincount(event, minlength=len(generated))
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        momentum = tuple(values[order] for values in (px, py, pz))
+        offsets = offsets_from_counts(np.bincount(event, minlength=len(generated)))
+        momentum = (px[order], py[order], pz[order])
         found = find_jets(name, offsets, momentum, energy[order], JUDGING)
-        jets[name] = judge_jets(labelled, found, 0, JUDGING.max_delta_r)
+        jets[name] = judge_jets(gen_jets, found, 0, JUDGING.max_delta_r)
         totals[name] = np.bincount(event, energy, len(generated))
-    return jets, totals
+    return Judged(len(generated), jets, totals)
 
 
-def generator_jets(generated: Events) -> Any:
+def generator_jets(particles: Collection) -> Collection:
     """Jets of all generator particles but neutrinos."""
-    seen = generated.particles.select(~is_neutrino(generated.particles.pdg_id))
+    seen = particles.select(~is_neutrino(particles.pdg_id))
     momentum = (seen.px, seen.py, seen.pz)
     return find_jets("particles", seen.offsets, momentum, seen.energy, JUDGING)
 
 
+def joined(parts: Sequence[Judged]) -> Judged:
+    """The events of several batches, one after the other."""
+    first = offsets_from_counts(np.array([part.num_events for part in parts], dtype=np.int64))
+    jets = {
+        name: join(
+            [
+                replace(part.jets[name], event=part.jets[name].event + start)
+                for part, start in zip(parts, first, strict=False)
+            ]
+        )
+        for name in ENERGY_SETS
+    }
+    totals = {name: np.concatenate([part.totals[name] for part in parts]) for name in ENERGY_SETS}
+    return Judged(int(first[-1]), jets, totals)
+
+
 def run(
-    name: str, num_events: int, seed: int, other: Callable[[Events], Any] | None
-) -> dict[str, Any]:
-    """Jets and energies of both programs, on one sample."""
+    name: str, num_events: int, seed: int, other: Callable[[Events], Candidates] | None
+) -> tuple[dict[str, Judged], EventSample]:
+    """What each program makes of one sample, and the events themselves."""
     process, energy = COLLISIONS[name]
     scale = load_hadron_scale(CLIC)
-    own: list[Summary] = []
-    other_jets: dict[str, list[JetSample]] = {s: [] for s in ENERGY_SETS}
-    other_totals: dict[str, list[np.ndarray]] = {s: [] for s in ENERGY_SETS}
-    first = 0
+    parts: dict[str, list[Judged]] = {OWN: []} | ({OTHER: []} if other else {})
+    of_events = []
     with progress(name, num_events) as advance:
         for generated in generate(GenerationConfig(process, num_events, seed, energy), BATCH):
-            events = pipeline.simulate_events(generated, CLIC, SimulationConfig())
-            own.append(Summary(len(events), summarise_collisions(events, CLIC, scale)))
+            own, summary = judge_own(generated, scale)
+            parts[OWN].append(own)
+            of_events.append(summary)
             if other is not None:
-                jets, totals = other_chunk(other(generated), generated)
-                for s in ENERGY_SETS:
-                    shifted = JetSample(
-                        jets[s].event + first, jets[s].gen_pt, jets[s].gen_abs_eta,
-                        jets[s].response,
-                    )  # fmt: skip
-                    other_jets[s].append(shifted)
-                    other_totals[s].append(totals[s])
-            first += len(generated)
+                parts[OTHER].append(judge_other(generated, other(generated)))
             advance(len(generated))
-    summary = concatenate(own)
-    result = {OWN: (
-        {s: summary[jet_table(s)] for s in ENERGY_SETS},
-        {s: getattr(summary["events"], s) for s in ENERGY_SETS},
-    )}  # fmt: skip
-    if other is not None:
-        result[OTHER] = (
-            {s: join(other_jets[s]) for s in ENERGY_SETS},
-            {s: np.concatenate(other_totals[s]) for s in ENERGY_SETS},
-        )
-    return {"programs": result, "events": summary["events"]}
+    return {program: joined(batches) for program, batches in parts.items()}, join(of_events)
 
 
-def report(name: str, found: dict[str, Any]) -> None:
+def report(name: str, programs: Mapping[str, Judged], events: EventSample) -> None:
     """Print the tables of one sample."""
-    events = found["events"]
     is_uds = COLLISIONS[name][0] == "uds"
     bootstrap = estimate.resampling(len(events.event))
     print(f"\n{name}: {len(events.event)} events")
-    print(f"{'':<12}{'':<10}{'matched':>8}{'median':>8}{'IQR/median':>26}"
-          + (f"{'RMS90/mean90 [%]':>24}{'mean90':>8}" if is_uds else ""))  # fmt: skip
-    for s in ENERGY_SETS:
-        for program, (jets, totals) in found["programs"].items():
-            line = f"{s:<12}{program:<10}" + jet_words(jets[s], bootstrap)
-            print(line + (energy_words(totals[s], events, bootstrap) if is_uds else ""))
-    if OTHER in found["programs"]:
-        for s in ENERGY_SETS:
-            own, other = (found["programs"][p][0][s] for p in (OWN, OTHER))
+    heading = f"{'':<12}{'':<10}{'matched':>8}{'median':>8}{'IQR/median':>26}"
+    print(heading + (f"{'RMS90/mean90 [%]':>24}{'mean90':>8}" if is_uds else ""))
+    for candidates in ENERGY_SETS:
+        for program, found in programs.items():
+            line = f"{candidates:<12}{program:<10}" + jet_words(found.jets[candidates], bootstrap)
+            if is_uds:
+                line += energy_words(found.totals[candidates], events, bootstrap)
+            print(line)
+    if OTHER in programs:
+        for candidates in ENERGY_SETS:
+            own, other = (programs[program].jets[candidates] for program in (OWN, OTHER))
             ratio = jet_metrics(own, other, bootstrap, JUDGING)["relative_to_baseline"]
             low, high = ratio["iqr_over_median_ci"]
-            print(
-                f"{s:<12}IQR/median, partflow / other: {ratio['iqr_over_median']:.3f}"
-                f"  ({low:.3f} to {high:.3f})"
-            )
-    if OTHER in found["programs"]:
-        print_bins(found["programs"], bootstrap)
+            words = f"{ratio['iqr_over_median']:.3f} ({low:.3f} - {high:.3f})"
+            print(f"{candidates:<12}IQR/median, {OWN} / {OTHER}: {words}")
+    for candidates in ENERGY_SETS:
+        for program, found in programs.items():
+            print(f"  {candidates:<12}{program:<10}{bin_words(found.jets[candidates], bootstrap)}")
 
 
 def jet_words(jets: JetSample, bootstrap: Bootstrap) -> str:
-    entry = SimpleNamespace(**jet_metrics(jets, None, bootstrap, JUDGING))
-    low, high = entry.iqr_over_median_ci
-    interval = f"{entry.iqr_over_median:.4f} ({low:.4f} - {high:.4f})"
-    return f"{entry.matched_fraction:>8.3f}{entry.median:>8.4f}{interval:>26}"
+    """Matched fraction, median, and IQR/median with its interval."""
+    entry = jet_metrics(jets, None, bootstrap, JUDGING)
+    low, high = entry["iqr_over_median_ci"]
+    interval = f"{entry['iqr_over_median']:.4f} ({low:.4f} - {high:.4f})"
+    return f"{entry['matched_fraction']:>8.3f}{entry['median']:>8.4f}{interval:>26}"
 
 
-def energy_words(total: np.ndarray, events: Any, bootstrap: Bootstrap) -> str:
+def energy_words(total: Array, events: EventSample, bootstrap: Bootstrap) -> str:
+    """RMS90/mean90 of one jet with its interval, and mean90, of the accepted events."""
     accepted = events.abs_cos_theta < MAX_COS_THETA
-    chosen = select(events, accepted)
     of_accepted = Bootstrap(bootstrap.weights[:, accepted], estimate.CONFIDENCE)
-    found = rms90_replicas(total[accepted] / chosen.gen_energy, of_accepted)
-    resolution = estimate.of_replicas(
-        100 * np.sqrt(2) * np.asarray(found.rms) / found.mean, of_accepted, len(chosen.event)
-    )
-    interval = f"{resolution.value:.2f} ({resolution.low:.2f} - {resolution.high:.2f})"
-    return f"{interval:>24}{float(np.asarray(found.mean)[0]):>8.4f}"
+    found = rms90_replicas(total[accepted] / events.gen_energy[accepted], of_accepted)
+    percent = 100 * np.sqrt(2) * np.asarray(found.rms) / found.mean
+    value, low, high = estimate.of_replicas(percent, of_accepted, int(accepted.sum()))
+    return f"{f'{value:.2f} ({low:.2f} - {high:.2f})':>24}{float(np.asarray(found.mean)[0]):>8.4f}"
 
 
-def print_bins(programs: dict[str, Any], bootstrap: Bootstrap) -> None:
+def bin_words(jets: JetSample, bootstrap: Bootstrap) -> str:
     """IQR/median in bins of the generator jet's pt."""
-    for s in ENERGY_SETS:
-        for program, (jets, _) in programs.items():
-            cells = [
-                f"{b['low']:g}-{b['high']:g}: {b['iqr_over_median']:.3f}"
-                for b in jet_metrics(jets[s], None, bootstrap, JUDGING)["bins"]
-                if b["iqr_over_median"] is not None
-            ]
-            print(f"  {s:<12}{program:<10}{'  '.join(cells)}")
+    return "  ".join(
+        f"{b['low']:g}-{b['high']:g}: {b['iqr_over_median']:.3f}"
+        for b in jet_metrics(jets, None, bootstrap, JUDGING)["bins"]
+        if b["iqr_over_median"] is not None
+    )
 
 
 def main() -> None:
@@ -196,7 +208,7 @@ def main() -> None:
     options = parser.parse_args()
     other = load_other(options.other, options.seed) if options.other.is_dir() else None
     for name in options.samples:
-        report(name, run(name, options.num_events, options.seed, other))
+        report(name, *run(name, options.num_events, options.seed, other))
 
 
 if __name__ == "__main__":

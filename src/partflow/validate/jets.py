@@ -32,13 +32,16 @@ def measure_total_energy(events: EventSample) -> Iterator[tuple[str, Estimate]]:
     chosen = select(events, accepted)
     weights = estimate.resampling(len(events.event)).weights[:, accepted]
     bootstrap = Bootstrap(weights, estimate.CONFIDENCE)
-    yield "accepted", estimate.exact(len(chosen.event))
+    num = len(chosen.event)
+    yield "accepted", estimate.exact(num)
+    relative = {}
     for name in ENERGY_SETS:
         found = rms90_replicas(getattr(chosen, name) / chosen.gen_energy, bootstrap)
-        relative = np.sqrt(2) * np.asarray(found.rms) / found.mean
-        num = len(chosen.event)
-        yield f"rms90 {name}", of_replicas(relative, bootstrap, num)
+        relative[name] = np.sqrt(2) * np.asarray(found.rms) / found.mean
+        yield f"rms90 {name}", of_replicas(relative[name], bootstrap, num)
         yield f"mean90 {name}", of_replicas(np.asarray(found.mean), bootstrap, num)
+    ratio = relative[BASELINE] / relative[CALORIMETER]
+    yield "rms90 baseline/calorimeter", of_replicas(ratio, bootstrap, num)
 
 
 def judge_sets(summary: Summary) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ def summarise_showers(
 ) -> ShowerSample:
     """One row for each event of a gun."""
     particles, num = events.particles, len(events)
+    hits = hits.select(hits.subdetector <= HCAL)  # the muon system is no calorimeter
     event, energy = hits.event_index, hits.energy.astype(np.float64)
     in_ecal, in_hcal = hits.subdetector == ECAL, hits.subdetector == HCAL
     momentum = np.stack([particles.px, particles.py, particles.pz], axis=1)
@@ -44,9 +45,9 @@ def summarise_showers(
 
 
 def depth_group(hits: Collection, detector: Detector) -> Array:
-    """Layer group of each hit, counted from the calorimeter face through ECAL and HCAL, [hit].
+    """Layer group of each calorimeter hit, counted from the calorimeter face through ECAL and HCAL, [hit].
 
-    From the depth in the nested box, so that barrel and endcap count alike; -1 elsewhere.
+    From the depth in the nested box, so that barrel and endcap count alike.
     """
     ecal, hcal = detector.ecal, detector.hcal
     depth = np.maximum(np.hypot(hits.x, hits.y) - ecal.inner_radius, np.abs(hits.z) - ecal.endcap_z)
@@ -54,7 +55,7 @@ def depth_group(hits: Collection, detector: Detector) -> Array:
     in_ecal = np.clip(depth / ecal.group_thickness, 0, ecal.num_groups - 1)
     in_hcal = np.clip((depth - behind) / hcal.group_thickness, 0, hcal.num_groups - 1)
     group = np.where(hits.subdetector == ECAL, in_ecal, ecal.num_groups + in_hcal.astype(np.int64))
-    return np.where(hits.subdetector <= HCAL, group.astype(np.int64), -1)
+    return group.astype(np.int64)
 
 
 def _axis_bin(hits: Collection, direction: Array) -> Array:
