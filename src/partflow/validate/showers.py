@@ -45,7 +45,7 @@ def summarise_showers(
 
 
 def depth_group(hits: Collection, detector: Detector) -> Array:
-    """Layer group of each calorimeter hit, counted from the calorimeter face through ECAL and HCAL, [hit].
+    """Layer group of each calorimeter hit, from the ECAL's first to the HCAL's last, [hit].
 
     From the depth in the nested box, so that barrel and endcap count alike.
     """
