@@ -20,6 +20,7 @@ SMALL = replace(
     endcap_inner_radius=150.0,
     hcal_inner_radius_cut=140.0,
     ring_z=1100.0,
+    tracker=replace(CLIC.tracker, layer_radii=(20.0, 60.0, 120.0, 300.0, 500.0, 680.0)),
 )
 """A detector that nobody built: all sizes differ from those of the presets."""
 DETECTORS = [CLIC, CLD, SMALL]
