@@ -92,8 +92,16 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert history(folder)[-1]["learning_rate"] == history(run.folder)[-1]["learning_rate"]
 
 
-def test_ctrl_c_belongs_to_the_caller_again_afterwards(run):
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_ctrl_c_belongs_to_the_caller_again_afterwards(dataset, model_config, tmp_path):
+    def of_the_caller(number, frame):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGINT, of_the_caller)
+    try:
+        train(dataset, model_config, replace(CONFIG, epochs=1), tmp_path / "run")
+        assert signal.getsignal(signal.SIGINT) is of_the_caller
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_finished_run_is_made_longer_by_more_epochs(run, dataset, model_config, tmp_path):
