@@ -120,7 +120,7 @@ class Show(lightning.Callback):
         state, recent = pl_module.state, pl_module.recent_losses
         losses = f"{sum(recent.values()):.3f}"
         if console.width >= WIDE:
-            shown = (n for n in ("is_particle", "log_pt", "listed_sum") if n in recent)
+            shown = (n for n in ("is_particle", "log_pt", "expected_sum") if n in recent)
             losses += " = " + " + ".join(f"{name} {recent[name]:.3f}" for name in shown) + " + ..."
         self._bar.update(
             self._task,

@@ -18,8 +18,11 @@ every element, smoothed by a Gaussian in delta_r, is compared with the true one 
     expected_sum  every cluster counts with its probability
     listed_sum    a cluster counts whole or not at all, by its probability being above 1/2
 
-The second teaches the clusters that make the list to take over what is left out of it. Its
-gradient with respect to the probability is that of the first ("straight through",
+Measured after 28k training events of all processes, width of jets relative to the rule-based
+baseline's, threshold | expectation: neither 1.17 | 1.12, expected_sum 1.13 | 1.04, both
+1.07 | 1.06 (each +-0.015). So the first is the default, as is its readout; the second, for a
+list as good as the sums, teaches the clusters that make the list to take over what is left out
+of it. Its gradient with respect to the probability is that of the first ("straight through",
 arXiv:1308.3432), since a step has none.
 
 A track already knows its momentum to some permille, and the readout keeps it: the momentum
@@ -61,9 +64,9 @@ class LossConfig:
     """Weight of the squared error of log E."""
     angle: float = 1e-2
     """Weight of the squared errors of eta, sin phi and cos phi."""
-    expected_sum: float = 0.0
+    expected_sum: float = 1.0
     """Weight of the local sum of expected momentum; for the readout `expectation`."""
-    listed_sum: float = 1.0
+    listed_sum: float = 0.0
     """Weight of the local sum of the listed particles' momentum; for the readout `threshold`."""
     sum_radius: float = 0.2
     """Width in delta_r of the Gaussian of both sums."""
@@ -95,8 +98,8 @@ def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Term
     }
     if config.expected_sum > 0 or config.listed_sum > 0:
         sums = local_sum_losses(output, batch, config.sum_radius)
-        terms["expected_sum"] = config.expected_sum * sums.expected
-        terms["listed_sum"] = config.listed_sum * sums.listed
+        weights = {"expected": config.expected_sum, "listed": config.listed_sum}
+        terms |= {f"{n}_sum": w * getattr(sums, n) for n, w in weights.items() if w > 0}
     return terms
 
 

@@ -1,0 +1,51 @@
+"""What a small network learns in seconds from toy events, whose rules are known."""
+
+import numpy as np
+import pytest
+
+from partflow.core.provenance import Provenance
+from partflow.dataset.packing import pack
+from partflow.infer.reconstruction import reconstruct
+from partflow.model.config import ModelConfig, ReadoutConfig
+from partflow.model.folder import load_model
+from partflow.train.config import TrainConfig
+from partflow.train.trainer import train
+
+
+def toy_run(toy_events, num_events, seed):
+    rng = np.random.default_rng(seed)
+    return toy_events(rng.integers(2, 9, num_events), rng.integers(6, 15, num_events), seed)
+
+
+@pytest.fixture(scope="module")
+def candidates(toy_events, tmp_path_factory):
+    """Every element of 200 unseen events as a candidate, and the events."""
+    folder = tmp_path_factory.mktemp("learning")
+    dataset = pack([toy_run(toy_events, 300, 1)], folder / "packed", Provenance("labelled"))
+    config = TrainConfig(
+        epochs=8, batch_elements=300, learning_rate=6e-3, threads=1, accelerator="cpu"
+    )
+    model = ModelConfig(dim=32, num_layers=1, num_heads=2)
+    train(dataset, model, config, folder / "run")
+    unseen = toy_run(toy_events, 200, 2)
+    readout = ReadoutConfig("threshold", threshold=0.0)
+    return reconstruct(load_model(folder / "run"), unseen.elements, readout), unseen.targets
+
+
+def test_a_cluster_behind_a_track_is_that_track_s_shower(candidates):
+    found, targets = candidates
+    is_cluster = found.cluster_index >= 0
+    is_listed = found.probability > 0.5
+    agree = is_listed == (targets.pdg_id != 0)
+    assert np.mean(agree[is_cluster]) > 0.97
+    assert np.all(is_listed[~is_cluster])
+
+
+def test_a_hadron_gets_back_the_energy_its_shower_lost_and_a_photon_has_lost_none(candidates):
+    found, targets = candidates
+    for pdg_id in (22, 130):
+        of_class = (targets.pdg_id == pdg_id) & (found.probability > 0.5)
+        assert np.mean(found.pdg_id[of_class] == pdg_id) > 0.97
+        response = found.pt[of_class] / targets.pt[of_class]
+        assert np.median(response) == pytest.approx(1.0, abs=0.03)
+        assert np.std(response) < 0.1
