@@ -1,8 +1,9 @@
 """Self-attention over packed events: no padded row, nothing across an event's border.
 
-Every event is one small matrix product on its own rows. For the sizes of e+e- events (50 to
-250 elements) on a CPU this beats padding to rectangles and
-`scaled_dot_product_attention`; `python -m benchmarks.attention` prints by how much.
+Every event is one small matrix product on its own rows. For the sizes of e+e- events on a CPU
+that is the fastest of the simple ways: `scaled_dot_product_attention` event by event takes 1.2
+times as long, on rectangles of padded events 1.7 to 2 times (18 events of 90 to 190 elements,
+dim 128, one core, forward and backward; `python -m benchmarks.attention`).
 """
 
 from __future__ import annotations
