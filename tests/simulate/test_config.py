@@ -3,7 +3,8 @@ from dataclasses import fields, replace
 import pytest
 
 from partflow.core.errors import ConfigError
-from partflow.simulate import SimulationConfig
+from partflow.simulate import SimulationConfig, realistic
+from partflow.simulate.config import EFFECTS
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,10 @@ from partflow.simulate import SimulationConfig
         {"terminal_alpha": 0.0},
         {"max_shower_spots": 0},
         {"multiplicity_slope": float("nan")},
+        {"fake_rate": 1.5},
+        {"duplicate_rate": -0.1},
+        {"noise_hcal": -0.1},
+        {"hit_time_resolution": float("inf")},
     ],
 )
 def test_impossible_settings_are_refused_with_their_name(settings):
@@ -29,6 +34,15 @@ def test_every_setting_counts_in_the_fingerprint():
     prints = {config.fingerprint()}
     for field in fields(config):
         value = getattr(config, field.name)
-        other = (not value) if isinstance(value, bool) else type(value)(value * 0.5)
+        other = (not value) if isinstance(value, bool) else type(value)(value * 0.5 or 0.5)
         prints.add(replace(config, **{field.name: other}).fingerprint())
     assert len(prints) == len(fields(config)) + 1
+
+
+def test_every_effect_is_off_unless_asked_for_and_on_in_the_realistic_simulation():
+    for name in EFFECTS:
+        assert not getattr(SimulationConfig(), name)
+        assert getattr(realistic(), name)
+    assert realistic() == replace(
+        SimulationConfig(), **{name: getattr(realistic(), name) for name in EFFECTS}
+    )

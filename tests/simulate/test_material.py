@@ -7,13 +7,13 @@ from partflow.core.detector import CLIC
 from partflow.simulate.flights import NO_END, Species, flights_of
 from partflow.simulate.material import interact
 
-BENDING = CLIC.geometry().bending
+GEOMETRY = CLIC.geometry()
 THICK = 1e3  # radiation or interaction lengths: everything interacts
 
 
 def interactions(particles, radiation_lengths, interaction_lengths, seed=1):
     rng = np.random.default_rng(seed)
-    return interact(rng, flights_of(particles), BENDING, radiation_lengths, interaction_lengths)
+    return interact(rng, flights_of(particles), GEOMETRY, radiation_lengths, interaction_lengths)
 
 
 def test_the_fraction_of_photons_that_convert_is_that_of_the_material(event_of):
@@ -90,6 +90,6 @@ def test_leptons_slow_particles_and_those_along_the_beam_pass(event_of):
 def test_the_particles_given_are_left_as_they_are(jumble):
     flights = flights_of(jumble(1, 50))
     before = flights.copy()
-    after = interact(np.random.default_rng(2), flights, BENDING, 1.0, 1.0)
+    after = interact(np.random.default_rng(2), flights, GEOMETRY, 1.0, 1.0)
     assert len(after) > len(flights)
     assert (flights == before).all()

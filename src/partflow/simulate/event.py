@@ -9,8 +9,11 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
+from partflow.core.records import Array
+from partflow.simulate.bremsstrahlung import radiate
 from partflow.simulate.cells import CellGrid, cell_grid
 from partflow.simulate.config import Cascade, SimulationConfig
+from partflow.simulate.decays import decay, decay_lengths, end_by_decay
 from partflow.simulate.electromagnetic import Matter, calorimeter_matter, electromagnetic_shower
 from partflow.simulate.flights import NO_END, Species, available_energy, face_of
 from partflow.simulate.hadronic import NEVER, hadronic_shower
@@ -28,7 +31,6 @@ class Setup(NamedTuple):
     grid: CellGrid
     tracker: TrackerConstants
     cascade: Cascade
-    tracker_material: bool
 
 
 def event_setup(detector: Detector, config: SimulationConfig) -> Setup:
@@ -36,29 +38,42 @@ def event_setup(detector: Detector, config: SimulationConfig) -> Setup:
     return Setup(
         matter=calorimeter_matter(detector, config.max_shower_spots),
         grid=cell_grid(detector),
-        tracker=tracker_constants(detector, config.kink_finder_efficiency),
+        tracker=tracker_constants(detector, config),
         cascade=config.cascade(),
-        tracker_material=config.tracker_material,
     )
 
 
+def cross_tracker(
+    rng: np.random.Generator, particles: Array, setup: Setup, config: SimulationConfig
+) -> Array:
+    """The flights of one event after what befalls them in the tracker, secondaries behind.
+
+    Apart from the kernel of the event, so that an effect that is off is not compiled.
+    """
+    flights = particles
+    geometry, tracker = setup.matter.geometry, setup.tracker
+    if config.decays_in_flight:
+        flights = end_by_decay(rng, flights, geometry, decay_lengths())
+    if config.tracker_material:
+        flights = interact(
+            rng, flights, geometry, tracker.radiation_lengths, tracker.interaction_lengths
+        )
+    if config.decays_in_flight:
+        flights = decay(rng, flights, geometry.bending)
+    if config.bremsstrahlung:
+        flights = radiate(rng, flights, geometry, tracker.radiation_lengths)
+    return flights
+
+
 @njit(cache=True, error_model="numpy")
-def simulate_event(rng, particles, setup, spots, stack, slots, used):
+def simulate_event(rng, flights, setup, spots, stack, slots, used, counts):
     """(tracks, number of contributions in `slots`, whether there was room enough).
 
-    The last four arguments are work space. If it was too small the event is to be repeated
-    with more of it and a fresh random generator: the result does not depend on its size.
+    `counts` [flight] becomes the number of contributions after each flight. The last five
+    arguments are work space. If it was too small the event is to be repeated with more of it
+    and a fresh random generator: the result does not depend on its size.
     """
     geometry = setup.matter.geometry
-    flights = particles
-    if setup.tracker_material:
-        flights = interact(
-            rng,
-            particles,
-            geometry.bending,
-            setup.tracker.radiation_lengths,
-            setup.tracker.interaction_lengths,
-        )
     tracks = find_tracks(rng, flights, geometry, setup.tracker)
     count = np.int64(0)  # for a literal 0, numba would compile what it is passed to once more
     for i in range(len(flights)):
@@ -68,6 +83,7 @@ def simulate_event(rng, particles, setup, spots, stack, slots, used):
         count = accumulate(slots, used, count, spots, num_spots, setup.grid, flights[i].origin)
         if count > len(used):
             return tracks, count, False
+        counts[i] = count
     return tracks, count, True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 import numpy as np
@@ -18,6 +19,12 @@ class Species(IntEnum):
     INVISIBLE, PHOTON, ELECTRON, MUON, MESON, BARYON, ANTIBARYON = range(7)
 
 
+class Decay(IntEnum):
+    """How a particle decays in flight, if it does so before its flight ends."""
+
+    NONE, PION, KAON = range(3)
+
+
 FLIGHT = np.dtype(
     [
         ("px", "f8"),  # GeV
@@ -32,13 +39,19 @@ FLIGHT = np.dtype(
         ("origin", "i4"),  # index in the event of the generator particle it descends from
         ("charge", "i8"),
         ("species", "i8"),
-        ("is_primary", "i1"),  # 0 for what was made in the tracker's material
+        ("is_primary", "i1"),  # 0 for what was made in the tracker
+        ("decay", "i8"),  # Decay
+        ("successor", "i8"),  # row that goes on after an electron radiated, or NO_SUCCESSOR
+        ("is_continuation", "b1"),  # a successor: part of the track of another row
+        ("time", "f8"),  # ns after the collision, where it starts
     ],
     align=True,
 )
-"""A generator particle or a secondary of the tracker's material."""
+"""A generator particle or a secondary made in the tracker."""
 
 NO_END = 1e30
+NO_SUCCESSOR = -1
+LIGHT_MM_PER_NS = 299.792458
 
 
 def flights_of(particles: Collection) -> Array:
@@ -52,6 +65,12 @@ def flights_of(particles: Collection) -> Array:
     rows["origin"] = np.arange(len(particles)) - np.repeat(particles.offsets[:-1], particles.counts)
     rows["species"] = species(particles.pdg_id)
     rows["is_primary"] = 1
+    kind = np.abs(particles.pdg_id)
+    rows["decay"] = np.select([kind == 211, kind == 321], [Decay.PION, Decay.KAON], Decay.NONE)
+    rows["successor"] = NO_SUCCESSOR
+    # Generators' times are not in the record; what was made apart from the collision was made
+    # no earlier than light could be there.
+    rows["time"] = np.sqrt(rows["x"] ** 2 + rows["y"] ** 2 + rows["z"] ** 2) / LIGHT_MM_PER_NS
     return rows
 
 
@@ -82,6 +101,13 @@ def available_energy(flight):
     if flight.charge != 0:
         return flight.energy - 0.5 * flight.mass
     return flight.energy
+
+
+@njit(cache=True, error_model="numpy")
+def time_after(flight, path):
+    """Time [ns] of a flight after the transverse `path` [mm]; not for one along the beam."""
+    pt = math.hypot(flight.px, flight.py)
+    return flight.time + path * flight.energy / (pt * LIGHT_MM_PER_NS)
 
 
 @njit(cache=True, error_model="numpy")

@@ -16,6 +16,8 @@ from partflow.simulate.cells import KEY_BITS, NO_CELL, cell_centre, cell_key, ce
 _PARTICLE_BITS = 62 - KEY_BITS
 MAX_PARTICLES = 1 << _PARTICLE_BITS
 """Particles of one event that a contribution's key can tell apart."""
+NOISE = MAX_PARTICLES - 1
+"""In the place of a particle: energy that nothing deposited; in no contribution."""
 
 _FREE = -1
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hashing
@@ -87,6 +89,45 @@ def empty_out(slots, used, count):
     return keys, energies
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def cell_of(key):
+    """The cell in the key of a contribution."""
+    return key >> _PARTICLE_BITS
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def contribution_key(cell, particle):
+    """The key of what a particle, or NOISE, leaves in a cell."""
+    return (cell << _PARTICLE_BITS) | particle
+
+
+@njit(cache=True, error_model="numpy")
+def cell_sum(keys, energies, start, end):
+    """(the first contribution behind `start` in another cell, energy of those before)."""
+    stop = start
+    total = 0.0
+    while stop < end and cell_of(keys[stop]) == cell_of(keys[start]):
+        total += energies[stop]
+        stop += 1
+    return stop, total
+
+
+@njit(cache=True, error_model="numpy")
+def first_times(keys, energies, times, offsets, media):
+    """The earliest of the `times` [contribution] of each hit that `build_hits` makes."""
+    first = np.empty(len(keys), np.float32)
+    hits = 0
+    for event in range(len(offsets) - 1):
+        stop = offsets[event]
+        while stop < offsets[event + 1]:
+            start = stop
+            stop, total = cell_sum(keys, energies, start, offsets[event + 1])
+            if total > media[cell_subdetector(cell_of(keys[start]))].threshold:
+                first[hits] = times[start:stop].min()
+                hits += 1
+    return first[:hits]
+
+
 @njit(cache=True, error_model="numpy")
 def build_hits(keys, energies, offsets, grid, media):
     """Hits above threshold and their contributions.
@@ -108,11 +149,8 @@ def build_hits(keys, energies, offsets, grid, media):
         stop = offsets[event]
         while stop < offsets[event + 1]:
             start = stop
-            cell = keys[start] >> _PARTICLE_BITS
-            total = 0.0
-            while stop < offsets[event + 1] and keys[stop] >> _PARTICLE_BITS == cell:
-                total += energies[stop]
-                stop += 1
+            cell = cell_of(keys[start])
+            stop, total = cell_sum(keys, energies, start, offsets[event + 1])
             if total <= media[cell_subdetector(cell)].threshold:
                 continue
             x[hits], y[hits], z[hits], subdetector[hits], region[hits], layer[hits] = cell_centre(
@@ -120,6 +158,8 @@ def build_hits(keys, energies, offsets, grid, media):
             )
             hit_energy[hits] = total
             for i in range(start, stop):
+                if keys[i] & (MAX_PARTICLES - 1) == NOISE:
+                    continue
                 hit_index[shares] = hits - hit_offsets[event]
                 particle_index[shares] = keys[i] & (MAX_PARTICLES - 1)
                 share[shares] = energies[i]

@@ -21,7 +21,8 @@ from partflow.core.records import (
     offsets_from_counts,
 )
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.event import Setup, event_setup, simulate_event
+from partflow.simulate.event import Setup, cross_tracker, event_setup, simulate_event
+from partflow.simulate.extras import NO_CROSSINGS, STREAM, Deposits, Event, Extras, with_extras
 from partflow.simulate.flights import flights_of
 from partflow.simulate.hadronic import PENDING
 from partflow.simulate.hits import (
@@ -29,12 +30,14 @@ from partflow.simulate.hits import (
     build_hits,
     empty_out,
     empty_table,
+    first_times,
 )
 from partflow.simulate.spots import SPOT
 from partflow.simulate.tracker import TRACK
+from partflow.simulate.yoke import with_yoke_hits
 
-_STREAM = 0x51A
-"""Sets the random stream of this room apart from others seeded by the same event."""
+_NO_DEPOSITS = Deposits(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
+_NOBODY = np.empty(0, dtype=np.int64)
 _SPOTS, _STACK, _TABLE = 1 << 15, 1 << 11, 1 << 14
 """Work space to begin with: enough for nearly every event at 380 GeV."""
 
@@ -76,50 +79,66 @@ def simulate(
     Everything random about an event is drawn from its `event_id` [event] alone: it comes out
     the same, bit for bit, whatever other events stand beside it. Hits are ordered by cell and
     tracks by decreasing pt, so the order holds no truth. Contributions and tracks of secondaries
-    carry the index of the generator particle they descend from.
+    carry the index of the generator particle they descend from; fake tracks carry none. The
+    contributions of a hit sum to its energy, less noise where there is any.
 
     Raises SchemaError if `particles` are something else, DataError if a value is not finite or
     there are not as many ids as events.
     """
     _check(particles, event_id)
-    setup = event_setup(detector, config or SimulationConfig())
+    config = config or SimulationConfig()
+    setup = event_setup(detector, config)
+    extras = Extras.of(detector, config)
     flights = flights_of(particles)
     space = _Workspace.of_size(_SPOTS, _STACK, _TABLE)
-    tracks, keys, sums = [], [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    tracks, deposits, crossings = [], [_NO_DEPOSITS], []
     for i, identity in enumerate(np.asarray(event_id, dtype=np.int64).tolist()):
         rows = flights[particles.offsets[i] : particles.offsets[i + 1]]
-        event_tracks, event_keys, event_sums, space = _simulate_one(identity, rows, setup, space)
-        tracks.append(event_tracks)
-        order = np.argsort(event_keys)
-        keys.append(event_keys[order])
-        sums.append(event_sums[order])
-    offsets = offsets_from_counts(np.array([len(k) for k in keys[1:]], dtype=np.int64))
-    hits, contributions = build_hits(
-        np.concatenate(keys), np.concatenate(sums), offsets, setup.grid, setup.matter.media
-    )
+        event, space = _simulate_one(identity, rows, setup, config, space)
+        event = with_extras(identity, event, setup, extras, config)
+        tracks.append(event.tracks)
+        deposits.append(event.deposits)
+        crossings.append(event.crossings)
+    offsets = offsets_from_counts(np.array([len(d.keys) for d in deposits[1:]], dtype=np.int64))
+    keys, energies, times = (np.concatenate(column) for column in zip(*deposits, strict=True))
+    columns, shares = build_hits(keys, energies, offsets, setup.grid, setup.matter.media)
+    if config.hit_times:
+        time = first_times(keys, energies, times, offsets, setup.matter.media)
+    else:
+        time = np.zeros(len(columns[1]), dtype=np.float32)
+    hits, contributions = _collection(HITS, (*columns, time)), _collection(CONTRIBUTIONS, shares)
+    if config.yoke_hits:
+        hits, contributions = with_yoke_hits(
+            hits, contributions, crossings, detector.yoke.hit_energy, config.hit_times
+        )
     return Simulated(
-        hits=_collection(HITS, (*hits, np.zeros(len(hits[1]), dtype=np.float32))),
+        hits=hits,
         tracks=_track_collection(TRACKS, tracks),
-        contributions=_collection(CONTRIBUTIONS, contributions),
+        contributions=contributions,
         track_particles=_track_collection(TRACK_PARTICLES, tracks),
     )
 
 
 def _simulate_one(
-    identity: int, rows: Array, setup: Setup, space: _Workspace
-) -> tuple[Array, Array, Array, _Workspace]:
-    """Tracks, contribution keys and energies of one event, and the work space it took."""
-    seed = np.random.SeedSequence(identity % (1 << 64), spawn_key=(_STREAM,))
+    identity: int, rows: Array, setup: Setup, config: SimulationConfig, space: _Workspace
+) -> tuple[Event, _Workspace]:
+    """One event, and the work space it took."""
+    seed = np.random.SeedSequence(identity % (1 << 64), spawn_key=(STREAM,))
     while True:
         rng = np.random.Generator(np.random.SFC64(seed))
+        flights = cross_tracker(rng, rows, setup, config)
+        counts = np.zeros(len(flights), dtype=np.int64)
         tracks, count, had_room = simulate_event(
-            rng, rows, setup, space.spots, space.stack, space.slots, space.used
+            rng, flights, setup, space.spots, space.stack, space.slots, space.used, counts
         )
         if had_room:
             break
         space = space.doubled()
     keys, energies = empty_out(space.slots, space.used, count)
-    return tracks[np.argsort(-tracks["pt"], kind="stable")], keys, energies, space
+    order = np.argsort(keys)
+    makers = np.searchsorted(counts, order, side="right") if config.hit_times else _NOBODY
+    deposits = Deposits(keys[order], energies[order], np.zeros(0))
+    return Event(tracks, flights, deposits, makers, NO_CROSSINGS), space
 
 
 def _check(particles: Collection, event_id: Array) -> None:

@@ -2,7 +2,7 @@
 
 Momentum resolution: fits to the CLICdet full simulation (see `core.detector`). Efficiency and
 the resolution of direction and impact parameters are choices of ours of the order of the
-CLICdet note (arXiv:1812.07337). There are no fake and no duplicate tracks.
+CLICdet note (arXiv:1812.07337). Fakes and duplicates: `ghosts`; hits of the yoke: `yoke`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
 from partflow.core.records import TRACK_PARTICLES, TRACKS, Array
-from partflow.simulate.flights import NO_END, Species, face_of
+from partflow.simulate.bremsstrahlung import fitted_pt
+from partflow.simulate.config import SimulationConfig
+from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Species, face_of
 from partflow.simulate.helix import MIN_PT, perigee, to_calorimeter
 
 TRACK = np.dtype(
@@ -52,19 +54,23 @@ class TrackerConstants(NamedTuple):
     yoke_efficiency: float
 
 
-def tracker_constants(detector: Detector, kink_finder_efficiency: float) -> TrackerConstants:
-    """The tracker of a detector as plain numbers."""
+def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerConstants:
+    """The tracker of a detector as plain numbers.
+
+    Where electrons radiate, their tracks are not smeared for it once more.
+    """
     tracker = detector.tracker
+    electron_factor = 1.0 if config.bremsstrahlung else tracker.electron_scattering_factor
     return TrackerConstants(
         layer_radii=np.array(tracker.layer_radii, dtype=np.float64),
         eta_edges=np.array(tracker.eta_edges, dtype=np.float64),
         curvature_term=np.array(tracker.curvature_term, dtype=np.float64),
         scattering_term=np.array(tracker.scattering_term, dtype=np.float64),
-        electron_scattering_factor=float(tracker.electron_scattering_factor),
+        electron_scattering_factor=float(electron_factor),
         radiation_lengths=float(tracker.radiation_lengths),
         interaction_lengths=float(tracker.interaction_lengths),
         max_efficiency=float(tracker.max_efficiency),
-        kink_finder_efficiency=float(kink_finder_efficiency),
+        kink_finder_efficiency=float(config.kink_finder_efficiency),
         yoke_layers=int(detector.yoke.num_layers),
         yoke_efficiency=float(detector.yoke.efficiency),
     )
@@ -78,10 +84,15 @@ def find_tracks(rng, flights, geometry, tracker):
     count = 0
     for i in range(len(flights)):
         flight = flights[i]
-        if flight.charge == 0 or rng.random() >= _efficiency(flight, tracker):
+        if flight.charge == 0 or flight.is_continuation:
+            continue
+        if rng.random() >= _efficiency(flight, tracker):
             continue
         track = tracks[count]
-        _measure(rng, track, flight, geometry, tracker)
+        pt = math.hypot(flight.px, flight.py)
+        if flight.successor != NO_SUCCESSOR:
+            pt = fitted_pt(flights, i, tracker.layer_radii[-1], geometry)
+        _measure(rng, track, flight, pt, geometry, tracker)
         track.num_yoke_hits = _yoke_hits(rng, flight, geometry, tracker)
         track.particle_index = flight.origin
         track.is_primary = flight.is_primary
@@ -112,50 +123,63 @@ def _efficiency(flight, tracker):
     start = math.hypot(flight.x, flight.y)
     if start >= _DISPLACED:
         efficiency *= min(max(1.05 - start / 900.0, 0.0), 1.0)
-    if flight.end < NO_END:
+    if flight.end < NO_END and flight.successor == NO_SUCCESSOR:
         length = flight.end - start
         efficiency *= min(max((length - _MIN_LENGTH) / (_FULL_LENGTH - _MIN_LENGTH), 0.0), 1.0)
     return efficiency
 
 
 @njit(cache=True, error_model="numpy")
-def _measure(rng, track, flight, geometry, tracker):
-    """Smear a flight's helix and write what a fit would give."""
-    pt = math.hypot(flight.px, flight.py)
-    tan_lambda = flight.pz / pt
-    phi = math.atan2(flight.py, flight.px)
-    momentum = math.hypot(pt, flight.pz)
+def resolutions(tracker, pt, momentum, tan_lambda, is_electron):
+    """Widths (relative of charge/pt, phi, tan_lambda, d0, z0) of a track's parameters."""
     sine = pt / momentum
     eta = abs(math.asinh(tan_lambda))
     row = np.searchsorted(tracker.eta_edges, eta, side="right")
     scattering = tracker.scattering_term[row]
-    if flight.species == Species.ELECTRON:
+    if is_electron:
         scattering *= tracker.electron_scattering_factor
-    relative = math.hypot(tracker.curvature_term[row] * pt, scattering)
-    sigma_d0 = math.hypot(0.005, 0.015 / (momentum * sine**1.5))
-    sigma_z0 = math.hypot(0.005, 0.015 / (momentum * sine**2.5))
-    sigma_phi = math.hypot(3e-5, 6e-4 / (momentum * math.sqrt(sine)))
-    sigma_tan_lambda = math.hypot(5e-5, 6e-4 / (momentum * sine**1.5)) / sine
+    return (
+        math.hypot(tracker.curvature_term[row] * pt, scattering),
+        math.hypot(3e-5, 6e-4 / (momentum * math.sqrt(sine))),
+        math.hypot(5e-5, 6e-4 / (momentum * sine**1.5)) / sine,
+        math.hypot(0.005, 0.015 / (momentum * sine**1.5)),
+        math.hypot(0.005, 0.015 / (momentum * sine**2.5)),
+    )
 
+
+@njit(cache=True, error_model="numpy")
+def _measure(rng, track, flight, fitted, geometry, tracker):
+    """Smear a flight's helix, of a fit's `fitted` pt [GeV], and write what the fit would give."""
+    pt = math.hypot(flight.px, flight.py)
+    tan_lambda = flight.pz / pt
+    phi = math.atan2(flight.py, flight.px)
+    relative, sigma_phi, sigma_tan_lambda, sigma_d0, sigma_z0 = resolutions(
+        tracker, pt, math.hypot(pt, flight.pz), tan_lambda, flight.species == Species.ELECTRON
+    )
     # charge/pt is what a tracker measures; for charge 2 `pt` becomes the rigidity
-    curvature = flight.charge / pt * (1.0 + relative * rng.standard_normal())
-    charge = 1 if curvature > 0.0 else -1
-    pt = 1.0 / max(abs(curvature), MIN_CURVATURE)
+    curvature = flight.charge / fitted * (1.0 + relative * rng.standard_normal())
     shift = sigma_d0 * rng.standard_normal()
     x = flight.x - shift * math.sin(phi)
     y = flight.y + shift * math.cos(phi)
     z = flight.z + sigma_z0 * rng.standard_normal()
     phi += sigma_phi * rng.standard_normal()
     tan_lambda += sigma_tan_lambda * rng.standard_normal()
-    px, py, pz = pt * math.cos(phi), pt * math.sin(phi), pt * tan_lambda
-
-    d0, z0, phi_perigee, omega, _ = perigee(geometry.bending, x, y, z, px, py, pz, charge)
-    track.charge, track.pt, track.phi, track.tan_lambda = charge, pt, phi_perigee, tan_lambda
-    track.d0, track.z0, track.omega = d0, z0, omega
+    write_helix(track, geometry, x, y, z, phi, tan_lambda, curvature)
     # The production radius stands for the hit pattern: no layer inside it can have a hit. Discs
     # and missed hits are not simulated.
     layer = np.searchsorted(tracker.layer_radii, math.hypot(flight.x, flight.y))
     track.radius_of_innermost_hit = tracker.layer_radii[min(layer, len(tracker.layer_radii) - 1)]
+
+
+@njit(cache=True, error_model="numpy")
+def write_helix(track, geometry, x, y, z, phi, tan_lambda, curvature):
+    """Write a track through a point [mm] with `curvature` = charge/pt [1/GeV]."""
+    charge = 1 if curvature > 0.0 else -1
+    pt = 1.0 / max(abs(curvature), MIN_CURVATURE)
+    px, py, pz = pt * math.cos(phi), pt * math.sin(phi), pt * tan_lambda
+    d0, z0, phi_perigee, omega, _ = perigee(geometry.bending, x, y, z, px, py, pz, charge)
+    track.charge, track.pt, track.phi, track.tan_lambda = charge, pt, phi_perigee, tan_lambda
+    track.d0, track.z0, track.omega = d0, z0, omega
     face, x, y, z, px, py, pz = to_calorimeter(geometry, x, y, z, px, py, pz, charge)
     momentum = math.sqrt(px * px + py * py + pz * pz)
     track.face_region = face
