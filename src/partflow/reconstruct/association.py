@@ -8,7 +8,14 @@ import numpy as np
 from numba import njit
 
 from partflow.reconstruct.event import Kind, merge, rising_order, total_energy
-from partflow.reconstruct.grid import angular_grid, max_runs, reach_of_rows, row_of, runs_around
+from partflow.reconstruct.grid import (
+    angle_to_row,
+    angular_grid,
+    max_runs,
+    reach_of_rows,
+    row_of,
+    runs_around,
+)
 from partflow.reconstruct.photons import distance_to_line
 
 CELL_SIZE = 0.5
@@ -98,7 +105,11 @@ def _nearest_cluster(event, c, grid, angle, reach, runs, max_distance):
         first = grid.first_cell[row]
         columns = grid.first_cell[row + 1] - first
         cell = first + min(int((hit.phi + math.pi) / (2 * math.pi) * columns), columns - 1)
+        radius = math.sqrt(hit.x * hit.x + hit.y * hit.y + hit.z * hit.z)
         for k in range(runs_around(grid, row, cell, angle, reach, runs)):
+            aside = radius * math.sin(angle_to_row(grid, runs[k, 2], hit.theta))
+            if aside * aside >= best:  # and so is every hit of the run
+                continue
             for a in range(runs[k, 0], runs[k, 1]):
                 other = hits[grid.member[a]]
                 dx, dy, dz = hit.x - other.x, hit.y - other.y, hit.z - other.z

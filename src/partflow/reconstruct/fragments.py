@@ -69,7 +69,7 @@ def _best_track(event, c, changed, compared, parameters, calo):
         else:
             score += _photon_score(event, c, t, best - score, config)
         if score > best:
-            best, best_track = score, t
+            best, best_track = score, np.int64(t)
     return best_track
 
 

@@ -69,6 +69,12 @@ def row_of(theta, height, rows):
 
 
 @njit(cache=True)
+def angle_to_row(grid, row, theta):
+    """Least angle [rad] between a direction at `theta` and those of a row."""
+    return max(row * grid.height - theta, theta - (row + 1) * grid.height, 0.0)
+
+
+@njit(cache=True)
 def reach_in_phi(theta, angle):
     """Largest difference in azimuth [rad] of directions within `angle` of one at `theta`."""
     if angle >= math.pi / 2 or math.sin(theta) <= math.sin(angle):

@@ -53,7 +53,7 @@ def absorb_leakage(event, config, scale, calo):
             dx, dy, dz = x / radius - px / r, y / radius - py / r, z / radius - pz / r
             distance = radius * math.sqrt(dx * dx + dy * dy + dz * dz)
             if distance < best:
-                best, photon = distance, d
+                best, photon = distance, np.int64(d)
         if photon >= 0:
             merge(event, c, photon, scale)
 
@@ -78,7 +78,7 @@ def merge_neutrals(event, config, scale, calo):
             ):
                 distance = hit_distance(event, c, d, 0.0, best)
                 if distance < best:
-                    best, nearest = distance, d
+                    best, nearest = distance, np.int64(d)
         if nearest >= 0:
             merge(event, c, nearest, scale)
 

@@ -4,6 +4,12 @@ The idea is CLUE's (Rovere et al., arXiv:2001.09761): a hit follows the nearest 
 density, and one that has none nearby starts a peak. Distances are projective, the chord
 between the directions from the origin times the smaller of the two radii, because photons
 come from the origin and their showers point to it.
+
+Why not the library: CLUEstering 2.11.0 (serial backend, one core, its best bin size) took
+6.2 ms for the 3200 ECAL hits of a ttbar event, this file 0.72 ms, in turns on one machine;
+`python -m benchmarks.peaks` times both. It knows no projective metric, so that hits would have
+to be projected onto a sphere and lose the smaller radius, nor our kernel; 1 % of the energy
+then lies in other peaks. And it comes without wheels, to be built with Boost and alpaka.
 """
 
 from __future__ import annotations
@@ -15,7 +21,14 @@ import numpy as np
 from numba import njit
 
 from partflow.core.records import Array
-from partflow.reconstruct.grid import angular_grid, max_runs, reach_of_rows, row_of, runs_around
+from partflow.reconstruct.grid import (
+    angle_to_row,
+    angular_grid,
+    max_runs,
+    reach_of_rows,
+    row_of,
+    runs_around,
+)
 
 
 class Directions(NamedTuple):
@@ -147,8 +160,7 @@ def _leaders(directions, density, grid, nearest, config):
             num_runs = runs_around(grid, row, grid.cell[a], angle, reach, runs)
         best = config.follow_distance**2
         for k in range(num_runs):
-            row = runs[k, 2]
-            gap = max(row * grid.height - theta, theta - (row + 1) * grid.height, 0.0)
+            gap = angle_to_row(grid, runs[k, 2], theta)
             chord = gap - gap * gap * gap / 24.0  # not above 2 sin(gap/2)
             if (chord * nearest) ** 2 < best:
                 begin, end = np.uint64(runs[k, 0]), np.uint64(runs[k, 1])

@@ -170,5 +170,5 @@ def _nearest_track(peak, tracks, limit):
         if tracks[t].reaches:
             distance, along = distance_to_line(peak.x, peak.y, peak.z, tracks[t])
             if distance < best and abs(along) < 10.0 * limit:
-                best, nearest = distance, t
+                best, nearest = distance, np.int64(t)
     return best, nearest
