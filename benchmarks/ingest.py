@@ -32,7 +32,7 @@ import uproot
 from partflow.core.detector import CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
-from partflow.core.store import EXTRAS, STAGES, EventWriter, iterate_events
+from partflow.core.store import EventWriter, iterate_events
 from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.columns import EntryRange
 from partflow.ingest.edm4hep.podio import EVENT_TREE, open_podio
@@ -49,8 +49,12 @@ THINNING = 3
 """One cluster in so many is kept."""
 SIMULATED = 100
 """Different events in a file; a longer file repeats them."""
-NEEDED = [name for name in (*STAGES["events"], *EXTRAS["events"]) if name != "hits"]
-"""What labels are made from."""
+NEEDED = (
+    "particles", "tracks", "clusters", "hit_clusters", "contributions", "track_particles",
+    "baseline", "particle_sources", "particle_daughters", "contribution_sources", "track_links",
+    "unrefitted_states",
+)  # fmt: skip
+"""What labels are made from: everything but the hits themselves."""
 WRITTEN_AT_ONCE = 250
 """Events in one basket of the file."""
 
@@ -151,7 +155,7 @@ def in_memory(path: Path, definition: str) -> None:
 def through_files(path: Path, folder: Path) -> None:
     """The published definition, from file to file."""
     ingest([path], folder / "events", "clic", overwrite=True)
-    extras = list(EXTRAS["labelled"])
+    extras = ["baseline_targets"]
     with EventWriter(folder / "labelled.parquet", "labelled", None, extras) as writer:
         for events in iterate_events(folder / "events", "events", NEEDED):
             writer.write(label_published(events).events)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLD, CLIC, ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
-from partflow.core.store import EXTRAS, STAGES, read_events, write_events
+from partflow.core.store import FULL_SIMULATION, STAGES, read_events, write_events
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading import EntryRange, entry_ranges, process_of, read_chunk
@@ -14,6 +14,10 @@ SAMPLES = {
     "cld": "cld_mumuh_240_full_1ev.edm4hep.root",
     "cld_without_hits": "cld_mumuh_240_nohits_10ev.edm4hep.root",
 }
+TRUTH_OF_THE_FILE = (
+    "particle_sources", "particle_daughters", "contribution_sources", "track_links",
+    "unrefitted_states",
+)  # fmt: skip
 NUMBERS = {
     "toy": {"events": 29, "clusters": 359, "tracks": 245},
     "photons": {"events": 3, "hits": 677, "clusters": 3, "tracks": 0, "baseline": 3},
@@ -33,7 +37,7 @@ def test_every_event_and_object_is_read(sample, request):
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_what_is_read_can_be_stored_and_labelled(sample, request, tmp_path):
     events = request.getfixturevalue(sample)
-    assert set(events.collections) == {*STAGES["events"], *EXTRAS["events"]}
+    assert set(events.collections) == {*STAGES["events"], *FULL_SIMULATION}
     write_events(tmp_path / "a.parquet", events, "events")
     stored = read_events(tmp_path / "a.parquet", "events")
     labels = label(

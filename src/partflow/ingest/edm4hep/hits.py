@@ -44,11 +44,11 @@ def hit_collections(file: PodioFile) -> list[str]:
 def read_hits(file: PodioFile, entries: EntryRange, detector: Detector) -> FileHits:
     """The hits of each event: collection after collection, each in its own order."""
     names = hit_collections(file)
-    parts = [read_members(file, name, MEMBERS, entries) for name in names]
+    parts = [read_members(file, name, MEMBERS, entries, ["time"]) for name in names]
     counts = np.array([part.counts for part in parts]).reshape(len(names), entries.num_events)
     targets = Targets(names, counts, [file.ids_of(name) for name in names])
     num_hits = int(counts.sum())
-    columns = {f.name: np.zeros(num_hits, dtype=f.dtype) for f in HITS.fields}
+    columns = {f.name: np.empty(num_hits, dtype=f.dtype) for f in HITS.fields}
     for k, (name, part) in enumerate(zip(names, parts, strict=True)):
         rows = np.arange(part.num_rows) + np.repeat(
             targets.first_row[k] - part.offsets[:-1], part.counts
@@ -63,6 +63,7 @@ def read_hits(file: PodioFile, entries: EntryRange, detector: Detector) -> FileH
             "subdetector": subdetector,
             "region": region,
             "layer": layer,
+            "time": np.nan_to_num(part["time"], posinf=0.0, neginf=0.0),
         }.items():
             columns[column][rows] = values
     return FileHits(Collection(HITS, targets.offsets, columns), targets)

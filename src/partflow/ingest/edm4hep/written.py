@@ -198,7 +198,8 @@ def _hits(hits: Collection, detector: Detector) -> _Placed:
         members = {
             "cellID": np.arange(len(part), dtype=np.uint64),
             "energy": part.energy,
-            **{n: np.zeros(len(part), dtype=np.float32) for n in ("energyError", "time")},
+            "energyError": np.zeros(len(part), dtype=np.float32),
+            "time": part.time,
             **{f"position.{axis}": part.columns[axis] for axis in ("x", "y", "z")},
             "type": word.astype(np.int32),
         }
