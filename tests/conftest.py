@@ -133,6 +133,11 @@ def _toy_events(num_tracks, num_clusters, seed=0):
          "theta": 2 * np.arctan(np.exp(-cluster_eta)), "energy_hadronic": energy * 1.1,
          "energy_ecal": np.where(is_photon, energy, 0.3 * energy),
          "energy_hcal": np.where(is_photon, 0.0, 0.7 * energy),
+         "ecal_depth_2": np.where(is_photon, energy, 0.3 * energy),
+         "hcal_depth_1": np.where(is_photon, 0.0, 0.7 * energy),
+         "ecal_hits_4": np.where(is_photon, energy, 0.3 * energy),
+         "hcal_hits_3": np.where(is_photon, 0.0, 0.7 * energy),
+         "width": np.full(len(x), 15.0), "length": np.where(is_photon, 20.0, 90.0),
          "num_hits": 1 + (5 * energy).astype(int),
          "sigma_x": np.full(len(x), 15.0), "sigma_y": np.full(len(x), 15.0)},
     )  # fmt: skip

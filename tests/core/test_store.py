@@ -10,6 +10,7 @@ from partflow.core.errors import InputError, OutputError, SchemaError
 from partflow.core.provenance import provenance
 from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.store import (
+    EXTRAS,
     STAGES,
     EventWriter,
     holds,
@@ -139,3 +140,23 @@ def test_finished_work_is_recognised_and_other_work_is_not_overwritten(tmp_path:
     with pytest.raises(OutputError, match="--overwrite"):
         holds(path, other)
     assert not holds(path, other, overwrite=True)
+
+
+@pytest.mark.parametrize("stage", EXTRAS)
+def test_extras_are_kept_where_a_file_has_them_and_not_missed_where_not(
+    stage: str, tmp_path: Path
+) -> None:
+    plain, full = random_events(stage, [3, 0, 2]), random_events(stage, [3, 0, 2])
+    extras = {
+        name: Collection(
+            schema, np.array([0, 1, 1, 3]), {f.name: np.arange(3) for f in schema.fields}
+        )
+        for name, schema in EXTRAS[stage].items()
+    }
+    full = full.with_collections(**extras)
+    write_events(tmp_path / "plain.parquet", plain, stage)
+    write_events(tmp_path / "full.parquet", full, stage)
+    assert set(read_events(tmp_path / "plain.parquet", stage).collections) == set(STAGES[stage])
+    assert_same(full, read_events(tmp_path / "full.parquet", stage))
+    with pytest.raises(SchemaError, match=f"no column {min(extras)}"):
+        read_events(tmp_path / "plain.parquet", stage, [min(extras)])

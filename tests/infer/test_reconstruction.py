@@ -24,7 +24,7 @@ def elements(toy_events):
 def model():
     """Random weights: what is promised must hold for any network."""
     network = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2))
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
@@ -137,7 +137,7 @@ def test_a_value_that_is_no_number_names_its_column_and_event(model, elements):
 
 
 def test_a_network_in_training_reads_out_without_dropout_and_goes_on_training(elements):
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     network = MLPF(ModelConfig(dim=16, num_layers=2, num_heads=2, dropout=0.5)).train()
     first, second = (reconstruct(network, elements, EVERYTHING) for _ in range(2))
     assert np.array_equal(first.probability, second.probability)

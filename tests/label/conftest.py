@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from partflow.core.hadron_scale import bin_sums
 from partflow.core.particles import charges, masses
 from partflow.core.records import (
     CLUSTERS,
     CONTRIBUTIONS,
     HIT_CLUSTERS,
+    HIT_SPECTRUM,
     HITS,
     PARTICLES,
     TRACK_PARTICLES,
@@ -74,6 +76,7 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
         np.bincount(cluster[listed], (energy * x)[listed], num_clusters) / cluster_energy
         for x in position.T
     ]
+    spectrum = bin_sums(energy, np.zeros(len(lit)), cluster, num_clusters)
     number = len(lit)
     return Truth(
         _filled(
@@ -103,8 +106,8 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
             CLUSTERS,
             num_clusters,
             energy=cluster_energy,
-            energy_hadronic=1.2 * cluster_energy,
             theta=1.0,
+            **dict(zip(HIT_SPECTRUM, spectrum.T, strict=True)),
             **dict(zip("xyz", centroid, strict=True)),
         ),
         _filled(HIT_CLUSTERS, number, cluster_index=cluster),

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from partflow.core.detector import CLIC
+from partflow.core.hadron_scale import bin_sums, load_hadron_scale
 from partflow.core.records import HITS, Collection
-from partflow.label import LabelConfig, label, sharing_candidates
+from partflow.label import LabelConfig, label, perfect_candidates, sharing_candidates
 
 PLACE, ASIDE = (0.0, 1500.0, 0.0), (600.0, 1500.0, 0.0)
 
@@ -124,11 +126,13 @@ def test_shares_without_hits_are_those_of_the_contributions(random_event, join):
 
 def shared(truth, **options):
     result = label(**truth.with_hits(), **options)
-    return sharing_candidates(result.targets, result.shares, truth.tracks, truth.clusters)
+    return sharing_candidates(
+        result.targets, result.shares, truth.tracks, truth.clusters, load_hadron_scale(CLIC)
+    )
 
 
 def test_perfect_sharing_has_tracks_and_everybodys_part_of_every_cluster(event):
-    """The cluster of a neutral hadron is compensated (by 1.2 here), that of a photon is not."""
+    """A neutral hadron is compensated as the shower that its parts of clusters make together."""
     deposits = [
         (0, 0, 3.0, *PLACE), (1, 0, 1.0, *PLACE), (1, 1, 4.0, *ASIDE), (2, 2, 2.0, *ASIDE),
         (0, 2, 1.0, *ASIDE),
@@ -138,7 +142,10 @@ def test_perfect_sharing_has_tracks_and_everybodys_part_of_every_cluster(event):
     found = shared(truth)
     assert found.pdg_id.tolist() == [211, 22, 130]
     assert found.pt[0] == pytest.approx(4.9)
-    assert found.energy[1:] == pytest.approx(np.array([5.0, 2.4]))
+    assert found.energy[1] == pytest.approx(5.0)
+    # Two thirds of a cluster of hits of 2 and 1 GeV, which are of one bin.
+    dense = bin_sums(np.array([2.0]), np.array([0]), np.array([0]), 1)
+    assert found.energy[2] == pytest.approx(load_hadron_scale(CLIC).energy(dense)[0])
     assert found.pt[1:] == pytest.approx(found.energy[1:])  # across the beam, and no mass
     assert found.track_index.tolist() == [0, -1, -1]
     assert found.cluster_index.tolist() == [-1, 1, 2]
@@ -152,12 +159,10 @@ def test_perfect_sharing_points_to_the_mean_centroid_of_what_it_was_given(event)
 
 def test_perfect_sharing_is_perfect_where_every_particle_has_its_own_cluster(event):
     """Cluster and particle are then one: so are what perfect particle flow and sharing see."""
-    from partflow.core.detector import CLIC
-    from partflow.core.hadron_scale import load_hadron_scale
-    from partflow.label import perfect_candidates
-
-    deposits = [(0, 0, 3.0, *PLACE), (1, 1, 4.0, *ASIDE), (2, 2, 3.5, 0, 0, 2400)]
-    truth = event([(211, 5, 0, 0), (22, 0, 6, 0), (22, 1, 1, 4)], [(0, True)], deposits, 3)
+    deposits = [
+        (0, 0, 3.0, *PLACE), (1, 1, 4.0, *ASIDE), (2, 2, 3.5, 0, 0, 2400), (2, 2, 0.2, 0, 9, 2420),
+    ]  # fmt: skip
+    truth = event([(211, 5, 0, 0), (22, 0, 6, 0), (130, 1, 1, 4)], [(0, True)], deposits, 3)
     sharing = shared(truth)
     perfect = perfect_candidates(**truth.for_perfect(), hadron_scale=load_hadron_scale(CLIC))
     for name in ("pdg_id", "pt", "phi", "energy", "track_index"):

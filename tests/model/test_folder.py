@@ -116,7 +116,7 @@ def test_a_foreign_json_is_refused(folder):
     [
         (lambda f: f.__setitem__(2, "rapidity"), "column 2 .* is 'rapidity', .* is 'eta'"),
         (lambda f: f.append("colour"), "the elements have no column 'colour'"),
-        (lambda f: f.pop(), "the model does not know 'num_yoke_hits'"),
+        (lambda f: f.pop(), "the model does not know 'max_hit_fraction'"),
     ],
 )
 def test_a_feature_list_that_differs_names_the_column(folder, change, message):

@@ -140,7 +140,11 @@ def test_the_shares_of_a_cluster_sum_to_its_energy(ttbar):
 def test_elements_that_share_perfectly_measure_as_well_as_perfect_particle_flow(ttbar):
     """Sums of clusters lose little against sums of the particles' own hits."""
     sharing = sharing_candidates(
-        ttbar.labels.targets, ttbar.labels.shares, ttbar.simulated.tracks, ttbar.found.clusters
+        ttbar.labels.targets,
+        ttbar.labels.shares,
+        ttbar.simulated.tracks,
+        ttbar.found.clusters,
+        load_hadron_scale(CLIC),
     )
     perfect = perfect_candidates(
         ttbar.particles,

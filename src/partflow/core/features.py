@@ -12,7 +12,15 @@ from enum import IntEnum
 import numpy as np
 
 from partflow.core.kinematics import eta_from_theta
-from partflow.core.records import Array, Collection, Field, Schema, offsets_from_counts
+from partflow.core.records import (
+    CLUSTER_SHAPE,
+    CLUSTERS,
+    Array,
+    Collection,
+    Field,
+    Schema,
+    offsets_from_counts,
+)
 
 NO_ELEMENT, TRACK, CLUSTER = 0, 1, 2
 
@@ -39,6 +47,11 @@ class ExtraFeature(IntEnum):
     FACE_X, FACE_Y, FACE_Z = range(17, 20)
     FACE_DX, FACE_DY, FACE_DZ = range(20, 23)
     ENERGY_HADRONIC, NUM_YOKE_HITS = range(23, 25)
+    ECAL_DEPTH_1, ECAL_DEPTH_2, ECAL_DEPTH_3, ECAL_DEPTH_4 = range(25, 29)
+    HCAL_DEPTH_1, HCAL_DEPTH_2, HCAL_DEPTH_3, HCAL_DEPTH_4 = range(29, 33)
+    ECAL_HITS_1, ECAL_HITS_2, ECAL_HITS_3, ECAL_HITS_4 = range(33, 37)
+    HCAL_HITS_1, HCAL_HITS_2, HCAL_HITS_3, HCAL_HITS_4 = range(37, 41)
+    LENGTH, WIDTH, CORE_FRACTION, FIRST_DEPTH, MAX_HIT_FRACTION = range(41, 46)
 
 
 NUM_PUBLISHED_FEATURES = len(TrackFeature)
@@ -72,6 +85,7 @@ ELEMENTS = Schema(
         Field("face_dz", "f4", "", "track direction there | direction from the origin"),
         Field("energy_hadronic", "f4", "GeV", "0 | software-compensated energy"),
         Field("num_yoke_hits", "f4", "", "muon-system hits on the track | 0"),
+        *(f._replace(doc=f"0 | {f.doc}") for f in CLUSTERS.fields if f.name in CLUSTER_SHAPE),
     ),
 )
 """Elements of an event: tracks, then clusters; what a network sees."""
@@ -140,4 +154,6 @@ def _cluster_features(clusters: Collection) -> Array:
     values[:, ExtraFeature.FACE_X : ExtraFeature.FACE_Z + 1] = position
     values[:, ExtraFeature.FACE_DX : ExtraFeature.FACE_DZ + 1] = position / distance
     values[:, ExtraFeature.ENERGY_HADRONIC] = clusters.energy_hadronic
+    for name in CLUSTER_SHAPE:
+        values[:, ExtraFeature[name.upper()]] = clusters.columns[name]
     return values

@@ -103,6 +103,15 @@ TRACKS = Schema(
 )
 """Reconstructed tracks; perigee parameters with respect to the origin."""
 
+DEPTH_PROFILE = tuple(f"{part}_depth_{n}" for part in ("ecal", "hcal") for n in range(1, 5))
+"""Columns of a cluster: its energies in four parts of the depth of each calorimeter."""
+HIT_SPECTRUM = tuple(f"{part}_hits_{n}" for part in ("ecal", "hcal") for n in range(1, 5))
+"""Columns of a cluster: its energies in the hit-energy bins of `core.hadron_scale`."""
+CLUSTER_MOMENTS = ("length", "width", "core_fraction", "first_depth", "max_hit_fraction")
+"""Columns of a cluster: moments of its shape."""
+CLUSTER_SHAPE = (*DEPTH_PROFILE, *HIT_SPECTRUM, *CLUSTER_MOMENTS)
+"""What `core.cluster_shapes` makes of the hits of a cluster; 0 where they are not known."""
+
 CLUSTERS = Schema(
     "clusters",
     (
@@ -120,6 +129,19 @@ CLUSTERS = Schema(
         Field("sigma_y", "f8", "mm", "energy-weighted standard deviation"),
         Field("sigma_z", "f8", "mm", "energy-weighted standard deviation"),
         Field("energy_hadronic", "f8", "GeV", "energy after software compensation"),
+        *(
+            Field(name, "f4", "GeV", "EM-scale energy in a part of the depth; 1 is the innermost")
+            for name in DEPTH_PROFILE
+        ),
+        *(
+            Field(name, "f4", "GeV", "EM-scale energy in hits of an energy bin; 1 is the lowest")
+            for name in HIT_SPECTRUM
+        ),
+        Field("length", "f4", "mm", "rms along the axis, the line from the origin"),
+        Field("width", "f4", "mm", "rms distance from the axis"),
+        Field("core_fraction", "f4", "", "energy within a Moliere radius of the axis / energy"),
+        Field("first_depth", "f4", "mm", "depth of its first hit behind the calorimeter's face"),
+        Field("max_hit_fraction", "f4", "", "energy of its largest hit / energy"),
     ),
 )
 """Calorimeter clusters, the final ones of the rule-based chain; never without a hit."""

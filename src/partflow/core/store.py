@@ -33,6 +33,7 @@ from partflow.core.records import (
     PARTICLE_DAUGHTERS,
     PARTICLE_SOURCES,
     PARTICLES,
+    SHARES,
     TARGETS,
     TRACK_LINKS,
     TRACK_PARTICLES,
@@ -44,7 +45,7 @@ from partflow.core.records import (
     concatenate_events,
 )
 
-FORMAT = 1
+FORMAT = 2
 METADATA_KEY = b"partflow"
 STAGES: Mapping[str, Mapping[str, Schema]] = {
     "generated": {"particles": PARTICLES},
@@ -75,11 +76,18 @@ EXTRAS: Mapping[str, Mapping[str, Schema]] = {
         "contribution_sources": CONTRIBUTION_SOURCES,
         "track_links": TRACK_LINKS,
         "unrefitted_states": UNREFITTED_STATES,
+        "fine_clusters": CLUSTERS,
+        "fine_hit_clusters": HIT_CLUSTERS,
     },
-    "labelled": {"baseline_targets": TARGETS},
+    "labelled": {"baseline_targets": TARGETS, "shares": SHARES},
 }
 """Collections that a file of a stage may hold beside those of STAGES: the truth of a full
-simulation as its file tells it, and what the baseline makes of each element."""
+simulation as its file tells it, clusters cut finer than the baseline's; what the baseline makes
+of each element, and where the energy of each cluster should go."""
+FULL_SIMULATION = tuple(
+    name for name in EXTRAS["events"] if name not in ("fine_clusters", "fine_hit_clusters")
+)
+"""The extras that the file of a full simulation gives."""
 MADE_BY = {
     "generated": "partflow generate",
     "events": "partflow simulate",

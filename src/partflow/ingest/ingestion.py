@@ -14,7 +14,7 @@ from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, fingerprint, provenance
-from partflow.core.store import EXTRAS, EventWriter
+from partflow.core.store import FULL_SIMULATION, EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import brief, open_podio
@@ -108,7 +108,7 @@ def _write_shard(
     num_orphans = 0
     with open_podio(file, name) as podio:
         missing = tuple(Lack(*lack) for lack in contents_of(podio).missing)
-        with EventWriter(shard, "events", record, list(EXTRAS["events"])) as writer:
+        with EventWriter(shard, "events", record, FULL_SIMULATION) as writer:
             for entries in entry_ranges(podio):
                 chunk = read_chunk(podio, entries, setup, process)
                 writer.write(chunk.events)

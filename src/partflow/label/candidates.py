@@ -10,7 +10,13 @@ from partflow.core.features import element_index_of_clusters, element_index_of_t
 from partflow.core.hadron_scale import NUM_BINS, HadronScale, energy_bin
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, classes, masses
-from partflow.core.records import CANDIDATES, Array, Collection, offsets_from_counts
+from partflow.core.records import (
+    CANDIDATES,
+    HIT_SPECTRUM,
+    Array,
+    Collection,
+    offsets_from_counts,
+)
 from partflow.label.assignment import assign
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters, rows_in_event
@@ -39,15 +45,19 @@ def target_candidates(targets: Collection, tracks: Collection, clusters: Collect
 
 
 def sharing_candidates(
-    targets: Collection, shares: Collection, tracks: Collection, clusters: Collection
+    targets: Collection,
+    shares: Collection,
+    tracks: Collection,
+    clusters: Collection,
+    hadron_scale: HadronScale,
 ) -> Collection:
     """Perfect sharing: the targets as elements alone can measure them, and nothing confused.
 
     A target on a track has the track's momentum. One on a cluster has its share of every
-    cluster's energy: of the EM scale for photons, of the compensated energy for neutral hadrons,
-    in the direction of the mean of those clusters' centroids, weighted with these energies, and
-    no mass. The ceiling of whatever reconstructs these elements. `shares` are those of the same
-    labels.
+    cluster: a photon's are summed on the EM scale; a neutral hadron's take their part of each
+    bin of the clusters' hit energies and are compensated together, as one shower. It points to
+    the mean of those clusters' centroids, weighted with these shares, and has no mass. The ceiling
+    of whatever reconstructs these elements. `shares` are those of the same labels.
     """
     candidates = target_candidates(targets, tracks, clusters)
     element = np.flatnonzero(targets.pdg_id != 0)
@@ -55,22 +65,25 @@ def sharing_candidates(
     cluster_of_element = np.full(len(targets), -1, dtype=np.int64)
     cluster_of_element[element_index_of_clusters(tracks, clusters)] = np.arange(len(clusters))
     is_owned = owner >= 0
-    owner, shared = owner[is_owned], shares.select(is_owned)
-    cluster = cluster_of_element[targets.flat_index(shared.event_index, shared.cluster_element)]
-    compensation = clusters.energy_hadronic[cluster] / clusters.energy[cluster]
-    scale = np.where(np.isin(targets.pdg_id[owner], (PHOTON, ELECTRON)), 1.0, compensation)
-    given = scale * shared.energy
-    energy, x, y, z = (
-        np.bincount(owner, given * weight, len(targets))[element]
-        for weight in (np.ones(len(given)), *(clusters.columns[a][cluster] for a in "xyz"))
-    )
-    columns = {**candidates.columns, **_calorimeter_columns(energy, x, y, z)}
+    owner, given = owner[is_owned], shares.select(is_owned)
+    cluster = cluster_of_element[targets.flat_index(given.event_index, given.cluster_element)]
+    part = given.energy / clusters.energy[cluster]
+
+    def summed(values: Array) -> Array:
+        return np.bincount(owner, values[cluster] * part, len(targets))[element]
+
+    em_energy = summed(clusters.energy)
+    spectrum = np.stack([summed(clusters.columns[name]) for name in HIT_SPECTRUM], axis=1)
+    is_em = np.isin(targets.pdg_id[element], (PHOTON, ELECTRON))
+    energy = np.where(is_em, em_energy, hadron_scale.energy(spectrum))
+    place = (summed(clusters.energy * clusters.columns[axis]) for axis in "xyz")
+    columns = {**candidates.columns, **_calorimeter_columns(energy, *place)}
     has_track = candidates.track_index >= 0
     track = tracks.flat_index(candidates.event_index, candidates.track_index)[has_track]
     measured = _track_columns(tracks, track, candidates.pdg_id[has_track])
     for name, values in measured.items():
         columns[name][has_track] = values
-    return Collection(CANDIDATES, candidates.offsets, columns).select(has_track | (energy > 0))
+    return Collection(CANDIDATES, candidates.offsets, columns).select(has_track | (em_energy > 0))
 
 
 def perfect_candidates(

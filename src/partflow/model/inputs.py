@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partflow.core.features import ClusterFeature, ExtraFeature, TrackFeature
+from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.model.config import ModelConfig
 
 MIN_ENERGY = 1e-3  # GeV; below every threshold of the detector, so it only guards the logarithm
@@ -78,8 +79,25 @@ def cluster_inputs(
         "length": torch.log1p(features[:, f.SIGMA_Z].clamp(min=0.0) / WIDTH_SCALE),
         "energy_per_hit": torch.log(energy / features[:, f.NUM_HITS].clamp(min=1.0)),
     }
+    columns |= _shape_inputs(features, energy)
     columns |= _position_inputs(features, config)
     return torch.stack(list(columns.values()), 1)
+
+
+def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
+    """How a cluster's `energy` is spread in depth, over its hits and about its axis."""
+    extra = ExtraFeature
+    fractions = {
+        name: features[:, ExtraFeature[name.upper()]] / energy
+        for name in (*DEPTH_PROFILE, *HIT_SPECTRUM)
+    }
+    return fractions | {
+        "core_fraction": features[:, extra.CORE_FRACTION],
+        "max_hit_fraction": features[:, extra.MAX_HIT_FRACTION],
+        "axis_length": torch.log1p(features[:, extra.LENGTH].clamp(min=0.0) / WIDTH_SCALE),
+        "axis_width": torch.log1p(features[:, extra.WIDTH].clamp(min=0.0) / WIDTH_SCALE),
+        "first_depth": torch.log1p(features[:, extra.FIRST_DEPTH].clamp(min=0.0) / DEPTH_SCALE),
+    }
 
 
 def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:

@@ -6,10 +6,18 @@ from the tracks, then energy compared with momentum until they agree. One file i
     pseudolayers -> photons -> cones -> association -> reclustering -> fragments -> neutrals
 
 `reconstruction` walks an event through them; `clusters` and `candidates` write the result.
+`fine` leaves out the tracks and the merging: smaller clusters, for a network to join.
 Truth never comes in here.
 """
 
+from partflow.reconstruct.fine import FineClusters, fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.reconstruction import Reconstructed, reconstruct
 
-__all__ = ["BaselineConfig", "Reconstructed", "reconstruct"]
+__all__ = [
+    "BaselineConfig",
+    "FineClusters",
+    "Reconstructed",
+    "fine_clusters",
+    "reconstruct",
+]

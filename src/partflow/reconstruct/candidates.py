@@ -22,8 +22,8 @@ from partflow.core.particles import (
     masses,
 )
 from partflow.core.records import CANDIDATES, Array, Collection, offsets_from_counts
-from partflow.reconstruct.parameters import CandidateConfig
 from partflow.reconstruct.event import Kind
+from partflow.reconstruct.parameters import CandidateConfig
 
 
 def build_candidates(

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from partflow.core.detector import ECAL, HCAL
-from partflow.core.hadron_scale import HadronScale, bin_sums
-from partflow.core.records import CLUSTERS, Array, Collection, offsets_from_counts
+from partflow.core.cluster_shapes import cluster_shapes
+from partflow.core.detector import ECAL, HCAL, Detector
+from partflow.core.hadron_scale import HadronScale
+from partflow.core.records import (
+    CLUSTERS,
+    HIT_SPECTRUM,
+    Array,
+    Collection,
+    offsets_from_counts,
+)
 
 
 def build_clusters(
-    hits: Collection, hit_clusters: Collection, num_clusters: Array, scale: HadronScale
+    hits: Collection,
+    hit_clusters: Collection,
+    num_clusters: Array,
+    scale: HadronScale,
+    detector: Detector,
 ) -> Collection:
     """Clusters of each event from its hits; `num_clusters` [event], each with a hit."""
     offsets = offsets_from_counts(num_clusters)
@@ -34,7 +45,7 @@ def build_clusters(
         mean = summed(energy * position) / cluster_energy
         spread = summed(energy * (position - mean[row_of_hit]) ** 2) / cluster_energy
         columns |= {axis: mean, f"sigma_{axis}": np.sqrt(spread)}
-    sums = bin_sums(hits.energy, hits.subdetector, row, total)
+    columns |= cluster_shapes(hits, row, total, detector)
     columns |= {
         "energy": cluster_energy,
         "theta": np.arctan2(np.hypot(columns["x"], columns["y"]), columns["z"]),
@@ -43,6 +54,6 @@ def build_clusters(
         "energy_hcal": summed(energy * (subdetector == HCAL)),
         "energy_other": np.zeros(total),  # the chain lists no hits elsewhere
         "num_hits": np.bincount(row_of_hit, minlength=total),
-        "energy_hadronic": scale.energy(sums),
+        "energy_hadronic": scale.energy(np.stack([columns[name] for name in HIT_SPECTRUM], axis=1)),
     }
     return Collection(CLUSTERS, offsets, columns)

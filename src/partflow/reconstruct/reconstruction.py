@@ -11,8 +11,8 @@ from partflow.core.errors import DataError
 from partflow.core.hadron_scale import energy_bin, load_hadron_scale
 from partflow.core.records import HIT_CLUSTERS, Array, Collection
 from partflow.reconstruct.candidates import build_candidates
-from partflow.reconstruct.clusters import build_clusters
 from partflow.reconstruct.chain import ClusteredHits, HitColumns, cluster_events
+from partflow.reconstruct.clusters import build_clusters
 from partflow.reconstruct.event import TRACK
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.pseudolayers import calorimeters
@@ -57,7 +57,7 @@ def reconstruct(
     scale = load_hadron_scale(detector)
     found = _cluster(hits, tracks, detector, config, scale.constants)
     hit_clusters = Collection(HIT_CLUSTERS, hits.offsets, {"cluster_index": found.cluster})
-    clusters = build_clusters(hits, hit_clusters, found.num_clusters, scale)
+    clusters = build_clusters(hits, hit_clusters, found.num_clusters, scale, detector)
     in_use = np.arange(len(hits)) - np.repeat(hits.offsets[:-1], hits.counts) < np.repeat(
         found.num_clusters, hits.counts
     )

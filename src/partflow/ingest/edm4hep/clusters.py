@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, HCAL, MUON
+from partflow.core.cluster_shapes import cluster_shapes
+from partflow.core.detector import ECAL, HCAL, MUON, Detector
 from partflow.core.errors import SchemaError
-from partflow.core.records import CLUSTERS, HIT_CLUSTERS, Array, Collection
+from partflow.core.records import CLUSTER_SHAPE, CLUSTERS, HIT_CLUSTERS, Array, Collection
 from partflow.ingest.edm4hep.columns import (
     Columns,
     EntryRange,
@@ -37,7 +38,11 @@ class FileClusters(NamedTuple):
 
 
 def read_clusters(
-    file: PodioFile, entries: EntryRange, found: FileHits | None, faults: Faults
+    file: PodioFile,
+    entries: EntryRange,
+    found: FileHits | None,
+    detector: Detector,
+    faults: Faults,
 ) -> FileClusters:
     """Clusters with what is known of their hits; without hits, with Pandora's own sums.
 
@@ -65,9 +70,12 @@ def read_clusters(
         shape = _pandora_energies(file, entries, raw, faults)
         hit_clusters = Collection.empty(HIT_CLUSTERS, entries.num_events)
     else:
-        shape, hit_clusters = _shape(file, entries, raw, found, faults)
-    finite = {name: np.nan_to_num(values, posinf=0, neginf=0) for name, values in columns.items()}
-    return FileClusters(Collection(CLUSTERS, raw.offsets, {**finite, **shape}), hit_clusters)
+        shape, hit_clusters = _shape(file, entries, raw, found, detector, faults)
+    finite = {
+        name: np.nan_to_num(values, posinf=0, neginf=0)
+        for name, values in (columns | shape).items()
+    }
+    return FileClusters(Collection(CLUSTERS, raw.offsets, finite), hit_clusters)
 
 
 def _azimuth_member(file: PodioFile) -> str:
@@ -81,7 +89,12 @@ def _azimuth_member(file: PodioFile) -> str:
 
 
 def _shape(
-    file: PodioFile, entries: EntryRange, raw: Columns, found: FileHits, faults: Faults
+    file: PodioFile,
+    entries: EntryRange,
+    raw: Columns,
+    found: FileHits,
+    detector: Detector,
+    faults: Faults,
 ) -> tuple[dict[str, Array], Collection]:
     """Energies by subdetector, number and spread of the hits of each cluster, and its hits."""
     where = f"a hit of {CLUSTER_COLLECTION}"
@@ -108,6 +121,9 @@ def _shape(
 
     cluster_of_hit = np.full(len(hits), -1, dtype=np.int64)
     cluster_of_hit[hit] = owner - raw.offsets[:-1][event[owner]]
+    cluster_row = np.full(len(hits), -1, dtype=np.int64)
+    cluster_row[hit] = owner
+    shape |= cluster_shapes(hits, cluster_row, raw.num_rows, detector)
     is_twice = np.bincount(hit, minlength=len(hits)) > 1
     faults.add(hits.event_index, is_twice, f"a hit that {CLUSTER_COLLECTION} list twice")
     return shape, Collection(HIT_CLUSTERS, hits.offsets, {"cluster_index": cluster_of_hit})
@@ -163,8 +179,9 @@ def _sum_over_hits(owner, hit, energy, subdetector, x, y, z, num_clusters):
 def _pandora_energies(
     file: PodioFile, entries: EntryRange, raw: Columns, faults: Faults
 ) -> dict[str, Array]:
-    """What Pandora itself says of each cluster's composition; the spread is not known."""
-    shape = {name: np.zeros(raw.num_rows) for name in ("sigma_x", "sigma_y", "sigma_z")}
+    """What Pandora itself says of each cluster's composition; its shape is not known."""
+    unknown = ("sigma_x", "sigma_y", "sigma_z", *CLUSTER_SHAPE)
+    shape = {name: np.zeros(raw.num_rows) for name in unknown}
     begin, end = raw["hits_begin"].astype(np.int64), raw["hits_end"].astype(np.int64)
     shape["num_hits"] = np.clip(end - begin, 0, np.iinfo("i4").max)
     shape |= {name: np.zeros(raw.num_rows) for name in PANDORA_SUBDETECTORS}

@@ -146,7 +146,7 @@ def _collections(
         found |= {"tracks": tracks.tracks, "unrefitted_states": tracks.unrefitted_states}
         found["track_particles"] = _unknown_particles(tracks.tracks)
     if contents.has_clusters:
-        clusters = read_clusters(file, entries, hits, faults)
+        clusters = read_clusters(file, entries, hits, detector, faults)
         found |= {"clusters": clusters.clusters, "hit_clusters": clusters.hit_clusters}
     found["baseline"] = read_candidates(
         file, entries, found["tracks"].counts, found["clusters"].counts, faults

@@ -12,7 +12,7 @@ from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, fingerprint, provenance
-from partflow.core.store import EXTRAS, EventWriter
+from partflow.core.store import EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, LeftOut
 from partflow.ingest.tfds.folders import SplitFile, find_split_files
@@ -80,7 +80,7 @@ def _ingest_file(
     shard = folder / f"labelled-{number:05d}.parquet"
     left_out: list[LeftOut] = []
     try:
-        with EventWriter(shard, "labelled", record, list(EXTRAS["labelled"])) as writer:
+        with EventWriter(shard, "labelled", record, ["baseline_targets"]) as writer:
             for chunk in read_split_file(file):
                 writer.write(chunk.events)
                 left_out += [LeftOut(place, None, reason) for place, reason in chunk.bad_records]
