@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 from numba import njit
@@ -58,6 +59,7 @@ _PION_MODE = np.array([Product.MUON, Product.NEUTRINO, Product.NOTHING])
 _MAX_DAUGHTERS = 5  # one charged and two neutral pions
 
 
+@cache
 def decay_lengths() -> Array:
     """C tau [mm] by Decay."""
     lengths = np.full(len(Decay), np.inf)

@@ -17,7 +17,7 @@ from numba import njit
 from partflow.core.detector import BARREL, ECAL, ENDCAP, HCAL, Detector
 from partflow.core.errors import ConfigError
 from partflow.core.records import Array
-from partflow.simulate.cells import NO_CELL, cell_key, cell_subdetector
+from partflow.simulate.cells import NO_CELL, cell_grid, cell_key, cell_subdetector
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.hits import NOISE, cell_of, contribution_key
 
@@ -72,6 +72,9 @@ def sheets(detector: Detector) -> Array:
         depth = behind + (group + 0.5) * geometry.hcal_group
         add(HCAL, geometry.hcal_cell, BARREL, geometry.barrel_r + depth, 0.0, z_ecal)
         add(HCAL, geometry.hcal_cell, ENDCAP, z_ecal + depth, hole, geometry.hcal_endcap_r)
+    for group in range(cell_grid(detector).ring_groups):
+        z = z_ecal + behind - (group + 0.5) * geometry.hcal_group
+        add(HCAL, geometry.hcal_cell, ENDCAP, z, between, geometry.hcal_endcap_r)
     return np.array(rows, dtype=SHEET)
 
 
