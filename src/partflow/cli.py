@@ -82,8 +82,6 @@ def simulate(
     from partflow import pipeline
     from partflow.simulate.config import SimulationConfig
 
-    if workers < 1:
-        raise ConfigError(f"--workers {workers}: give at least 1")
     config = SimulationConfig(tracker_material=tracker_material)
     pipeline.simulate(generated, output, detector, config, workers, overwrite)
 
@@ -185,6 +183,40 @@ def evaluate(
     from partflow import pipeline
 
     _show_verdict(pipeline.evaluate(events, _named_files(candidates), output, overwrite), output)
+
+
+@app.command
+def validate(
+    output: Output,
+    reduced: bool = False,
+    workers: int = 1,
+    seed: int = 31_000,
+    write_docs: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Check the simulated detector and the baseline against a table of targets.
+
+    Writes the table, pictures and event displays; ends with status 1 if a line fails. An
+    interrupted run goes on where it stopped.
+
+    Example: partflow validate --output validation/
+
+    Args:
+        output: Folder to write.
+        reduced: A small fraction of the events, with wide intervals.
+        workers: Processes to use; the result is the same with any number.
+        seed: First seed; those below 10000 belong to tuning and are refused.
+        write_docs: Page whose table is replaced, as docs/simulation.md.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow.validate import validate as run
+    from partflow.validate.page import write_page
+
+    passed = run(output, reduced, workers, seed, overwrite)
+    if write_docs is not None:
+        write_page(output, write_docs)
+    if not passed:
+        raise SystemExit(1)
 
 
 @app.command

@@ -11,13 +11,9 @@ worker that simulates should not wait for them.
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +38,7 @@ from partflow.core.store import (
     write_events,
 )
 from partflow.core.stream import CandidateStream
+from partflow.core.workers import in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.config import SimulationConfig
@@ -106,7 +103,7 @@ def simulate(
         work = partial(_simulate_shard, setup=setup, config=config, record=record)
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
-            for done in _in_processes(work, tasks, workers, partial(_compile_kernels, config)):
+            for done in in_processes(work, tasks, workers, partial(compile_kernels, config)):
                 advance(done)
 
 
@@ -139,34 +136,10 @@ def _simulate_shard(
     return len(generated)
 
 
-def _compile_kernels(config: SimulationConfig) -> None:
+def compile_kernels(config: SimulationConfig) -> None:
     """Compile once before the workers start, so that each finds the kernels in the cache."""
     nothing = Events(np.zeros(1), np.array(["none"]), {"particles": Collection.empty(PARTICLES, 1)})
     simulate_events(nothing, detector("clic"), config)
-
-
-def _in_processes(work: Any, tasks: Sequence[Any], workers: int, prepare: Any) -> Iterator[int]:
-    """Results of `work(*task)` as they come, in this process or in `workers` others."""
-    if workers <= 1:
-        for task in tasks:
-            yield work(*task)
-        return
-    prepare()
-    # spawn: a forked child would inherit the threads of Arrow in an unknown state.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_ctrl_c_to_parent)
-    try:
-        for future in as_completed([pool.submit(work, *task) for task in tasks]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise PartflowError(
-            "a worker died, perhaps for want of memory; run the same with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_ctrl_c_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 # --- label --------------------------------------------------------------------------------
@@ -336,8 +309,8 @@ def evaluate(
 # --- demo ---------------------------------------------------------------------------------
 
 DEMO_PROCESSES = ("ttbar", "qq", "ww")
-DEMO_TRAINING_EVENTS, DEMO_TEST_EVENTS = 300, 100  # of each process
-DEMO_TRAINING_MINUTES = 2.0
+DEMO_TRAINING_EVENTS, DEMO_TEST_EVENTS = 900, 200  # of each process
+DEMO_TRAINING_MINUTES = 2.5
 
 
 def demo(output: Path, workers: int = 2, seed: int = 1) -> dict[str, Any]:

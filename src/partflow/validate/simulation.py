@@ -17,6 +17,7 @@ from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.progress import progress
 from partflow.core.records import Events
 from partflow.core.store import num_groups, read_group
+from partflow.core.workers import in_processes
 from partflow.evaluate.sample import Sample
 from partflow.generate.generation import BATCH_SIZE
 from partflow.generate.generation import generate as generate_events
@@ -70,10 +71,10 @@ def _run(
     ]
     work = partial(_summarise_chunk, folder=folder, detector=detector)
     total = sum(sample.generation.num_events // _num_chunks(sample, folder) for sample, _ in tasks)
-    prepare = partial(pipeline._compile_kernels, WITH_MATERIAL)
+    prepare = partial(pipeline.compile_kernels, WITH_MATERIAL)
     if tasks:
         with progress(f"validate: {study}", total) as advance:
-            for done in pipeline._in_processes(work, tasks, workers, prepare):
+            for done in in_processes(work, tasks, workers, prepare):
                 advance(done)
 
 
