@@ -11,7 +11,7 @@ worker that simulates should not wait for them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from partflow.core.detector import Detector, detector
-from partflow.core.errors import InputError, PartflowError
+from partflow.core.errors import InputError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress

@@ -51,11 +51,12 @@ def fine_config(baseline: BaselineConfig, cone_scale: float = CONE_SCALE) -> Bas
         name: cone_scale * getattr(baseline.cones, name)
         for name in ("tangent_ecal", "pad_ecal", "tangent_hcal", "pad_hcal")
     }
-    soft = {"soft_max_hits": SOFT_MAX_HITS, "soft_max_energy": SOFT_MAX_ENERGY}
     apart = {"leakage_distance": 0.0, "merge_distance_ecal": 0.0, "merge_distance_hcal": 0.0}
     return replace(
         baseline,
         cones=replace(baseline.cones, **cones),
-        association=replace(baseline.association, **soft),
+        association=replace(
+            baseline.association, soft_max_hits=SOFT_MAX_HITS, soft_max_energy=SOFT_MAX_ENERGY
+        ),
         neutrals=replace(baseline.neutrals, **apart),
     )

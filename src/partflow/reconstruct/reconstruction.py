@@ -76,8 +76,12 @@ def _cluster(
     hits: Collection, tracks: Collection, detector: Detector, config: BaselineConfig, scale: object
 ) -> ClusteredHits:
     """The compiled chain on the columns it needs, in double precision."""
+    x, y, z, energy = (hits.columns[name].astype(np.float64) for name in ("x", "y", "z", "energy"))
     columns = HitColumns(
-        *(hits.columns[name].astype(np.float64) for name in ("x", "y", "z", "energy")),
+        x,
+        y,
+        z,
+        energy,
         hits.energy.view(np.int32),
         hits.subdetector,
         energy_bin(hits.energy, hits.subdetector).astype(np.int64),
