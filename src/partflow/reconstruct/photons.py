@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
+PHOTON_PATH = 9 / 7
+"""Mean path of a photon before it makes a pair [X0]; an electron's shower begins at once."""
 MIN_SHOWER_ENERGY = 0.05
 """Below this energy the expected depth no longer changes [GeV]."""
 
@@ -148,7 +150,8 @@ def _is_electron(peak, momentum, config, calo):
         config.electron_stochastic_term * math.sqrt(momentum)
         + config.electron_constant_term * momentum
     )
-    depth_error = abs(peak.depth - expected_depth(peak.energy, calo))
+    begins_earlier = PHOTON_PATH / calo.radiation_lengths_per_group
+    depth_error = abs(peak.depth - expected_depth(peak.energy, calo) + begins_earlier)
     return (
         momentum > config.electron_min_momentum
         and abs(peak.energy - momentum) < config.electron_max_deviation * resolution

@@ -1,0 +1,94 @@
+"""Density peaks: a grid that misses nobody, and the definition computed pair by pair."""
+
+import math
+
+import numpy as np
+import pytest
+
+from partflow.reconstruct import BaselineConfig
+from partflow.reconstruct.grid import (
+    angle_to_row,
+    angular_grid,
+    max_runs,
+    reach_of_rows,
+    row_of,
+    runs_around,
+)
+from partflow.reconstruct.parameters import PeakConfig
+from partflow.reconstruct.peaks import find_peaks
+
+CONFIG = PeakConfig()
+PARAMETERS = BaselineConfig().record()["peaks"]
+REGIONS = {
+    "everywhere": ((0.02, math.pi - 0.02), (-math.pi, math.pi)),
+    "at the seam of the azimuth": ((1.3, 1.5), (3.0, 3.3)),
+    "about the pole": ((0.0, 0.3), (-math.pi, math.pi)),
+}
+
+
+def wrapped(hits):
+    hits["phi"] = np.arctan2(hits["y"], hits["x"])
+    return hits
+
+
+def unit(hits):
+    place = np.stack([hits["x"], hits["y"], hits["z"]], axis=1)
+    radius = np.linalg.norm(place, axis=1)
+    return place / radius[:, None], radius
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("angle", [0.02, 0.3])
+def test_the_grid_finds_every_neighbour(ruler, region, angle):
+    hits = wrapped(ruler.random_hits(np.random.default_rng(4), 400, *REGIONS[region]))
+    grid = angular_grid(hits, 0.7 * angle)
+    reach = reach_of_rows(grid, angle)
+    runs = np.empty((max_runs(grid, angle), 3), np.int64)
+    cosine = np.clip(unit(hits)[0] @ unit(hits)[0].T, -1, 1)
+    for a, i in enumerate(grid.member):
+        row = row_of(hits["theta"][i], grid.height, len(reach))
+        found = []
+        for begin, end, other_row in runs[
+            : runs_around(grid, row, grid.cell[a], angle, reach, runs)
+        ]:
+            found += grid.member[begin:end].tolist()
+            nearest = np.arccos(cosine[i, grid.member[begin:end]]).min()
+            assert angle_to_row(grid, other_row, hits["theta"][i]) <= nearest + 1e-7
+        assert len(found) == len(set(found))
+        assert set(np.flatnonzero(cosine[i] > math.cos(angle)).tolist()) <= set(found)
+
+
+def peaks_by_definition(hits):
+    """Peak of each hit, from all pairs: the text of the definition as array operations."""
+    direction, radius = unit(hits)
+    distance = np.linalg.norm(direction[:, None] - direction[None], axis=2)
+    distance *= np.minimum(radius[:, None], radius[None])
+    weight = np.clip(1 - (distance / CONFIG.density_radius) ** 2, 0, None)
+    density = weight @ hits["energy"]
+    is_denser = density[None] > density[:, None]
+    to_denser = np.where(is_denser & (distance < CONFIG.follow_distance), distance, np.inf)
+    leader, nearest = to_denser.argmin(axis=1), to_denser.min(axis=1)
+    is_seed = (nearest > CONFIG.seed_distance) & (density > CONFIG.min_density)
+    peak = np.full(len(hits), -1)
+    for i in np.argsort(-density):
+        if is_seed[i]:
+            peak[i] = i
+        elif np.isfinite(nearest[i]):
+            peak[i] = peak[leader[i]]
+    return peak
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_peaks_are_those_of_the_definition(ruler, region):
+    hits = wrapped(ruler.random_hits(np.random.default_rng(5), 1500, *REGIONS[region]))
+    peak, num_peaks = find_peaks(hits, PARAMETERS)
+    expected = peaks_by_definition(hits)
+    assert num_peaks == len(set(expected[expected >= 0].tolist())) > 5
+    assert np.array_equal(peak < 0, expected < 0)
+    pairs = set(zip(peak.tolist(), expected.tolist(), strict=True))
+    assert len(pairs) == len(set(peak.tolist())) == len(set(expected.tolist()))
+
+
+def test_no_hits_make_no_peak(ruler):
+    peak, num_peaks = find_peaks(ruler.random_hits(np.random.default_rng(0), 0), PARAMETERS)
+    assert (len(peak), num_peaks) == (0, 0)
