@@ -7,10 +7,14 @@ rotation about the beam and in a mirror.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
+from numba import njit
 
 from partflow.core.detector import ECAL, HCAL, Detector
-from partflow.core.hadron_scale import bin_sums
+from partflow.core.hadron_scale import NUM_BINS, energy_bin
 from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM, Array, Collection
 
 ECAL_DEPTH_EDGES = (0.2, 0.4, 0.6)
@@ -28,62 +32,124 @@ def cluster_shapes(
     `cluster` [hit] is the row of each hit's cluster, or -1. Hits of the muon system are in no
     part of the depth.
     """
-    cluster = np.asarray(cluster, dtype=np.int64)
-    row = np.flatnonzero(cluster >= 0)
-    cluster = cluster[row]
-    energy = hits.energy[row].astype(np.float64)
-    position = np.stack([hits.columns[axis][row].astype(np.float64) for axis in "xyz"], axis=1)
-    depth = _depth(position, detector)
-    subdetector = hits.subdetector[row]
-    total = np.bincount(cluster, energy, num_clusters)
-
-    def mean(values: Array) -> Array:
-        sums = np.bincount(cluster, energy * values, num_clusters)
-        return np.divide(sums, total, out=np.zeros(num_clusters), where=total > 0)
-
-    centroid = np.stack([mean(position[:, i]) for i in range(3)], axis=1)
-    length = np.linalg.norm(centroid, axis=1, keepdims=True)
-    axis = np.divide(centroid, length, out=np.zeros_like(centroid), where=length > 0)[cluster]
-    along = np.sum(position * axis, axis=1)
-    aside = np.linalg.norm(position - along[:, None] * axis, axis=1)
-    first, largest = np.full(num_clusters, np.inf), np.zeros(num_clusters)
-    np.minimum.at(first, cluster, depth)
-    np.maximum.at(largest, cluster, energy)
-    profile = _profile(cluster, energy, depth, subdetector, num_clusters, detector)
-    spectrum = bin_sums(hits.energy[row], subdetector, cluster, num_clusters)
+    ecal, hcal = detector.ecal, detector.hcal
+    sums = _sums_over_hits(
+        np.asarray(cluster, dtype=np.int64),
+        num_clusters,
+        hits.x,
+        hits.y,
+        hits.z,
+        hits.energy,
+        hits.subdetector,
+        energy_bin(hits.energy, hits.subdetector),
+        _Faces(ecal.inner_radius, ecal.endcap_z, ecal.depth, detector.gap, hcal.depth),
+        ecal.moliere_radius,
+    )
     return {
-        **dict(zip(DEPTH_PROFILE, profile.T, strict=True)),
-        **dict(zip(HIT_SPECTRUM, spectrum.T, strict=True)),
-        "length": np.sqrt(mean((along - mean(along)[cluster]) ** 2)),
-        "width": np.sqrt(mean(aside**2)),
-        "core_fraction": mean(aside < detector.ecal.moliere_radius),
-        "first_depth": np.where(np.isfinite(first), first, 0.0),
-        "max_hit_fraction": np.divide(largest, total, out=np.zeros(num_clusters), where=total > 0),
+        **dict(zip(DEPTH_PROFILE, sums.profile.T, strict=True)),
+        **dict(zip(HIT_SPECTRUM, sums.spectrum.T, strict=True)),
+        "length": sums.length,
+        "width": sums.width,
+        "core_fraction": sums.core_fraction,
+        "first_depth": sums.first_depth,
+        "max_hit_fraction": sums.max_hit_fraction,
     }
 
 
-def _depth(position: Array, detector: Detector) -> Array:
-    """Depth of each of `position` [hit, 3] behind the nested box of the ECAL's faces [mm]."""
-    radius = np.hypot(position[:, 0], position[:, 1])
-    ecal = detector.ecal
-    return np.maximum(radius - ecal.inner_radius, np.abs(position[:, 2]) - ecal.endcap_z)
+class _Faces(NamedTuple):
+    """The nested boxes of ECAL and HCAL [mm]."""
+
+    inner_radius: float
+    endcap_z: float
+    ecal_depth: float
+    gap: float
+    hcal_depth: float
 
 
-def _profile(
-    cluster: Array,
-    energy: Array,
-    depth: Array,
-    subdetector: Array,
-    num_clusters: int,
-    detector: Detector,
-) -> Array:
-    """Energies in the parts of the depth, [cluster, part]."""
-    ecal, hcal = detector.ecal, detector.hcal
-    in_ecal = np.searchsorted(ECAL_DEPTH_EDGES, depth / ecal.depth, side="right")
-    behind = (depth - ecal.depth - detector.gap) / hcal.depth
-    in_hcal = _NUM_ECAL + np.searchsorted(HCAL_DEPTH_EDGES, behind, side="right")
-    part = np.where(subdetector == ECAL, in_ecal, in_hcal)
-    is_inside = np.isin(subdetector, (ECAL, HCAL))
-    flat = (cluster * _NUM_PARTS + part)[is_inside]
-    sums = np.bincount(flat, energy[is_inside], num_clusters * _NUM_PARTS)
-    return sums.reshape(num_clusters, _NUM_PARTS)
+class _Sums(NamedTuple):
+    """What `cluster_shapes` returns, as arrays [cluster] and [cluster, part or bin]."""
+
+    profile: Array
+    spectrum: Array
+    length: Array
+    width: Array
+    core_fraction: Array
+    first_depth: Array
+    max_hit_fraction: Array
+
+
+@njit(cache=True)
+def _part_of_depth(depth, subdetector, faces):
+    """Place in DEPTH_PROFILE of a hit at `depth` [mm], or -1 in the muon system."""
+    if subdetector == ECAL:
+        part, fraction, edges = 0, depth / faces.ecal_depth, ECAL_DEPTH_EDGES
+    elif subdetector == HCAL:
+        behind = depth - faces.ecal_depth - faces.gap
+        part, fraction, edges = _NUM_ECAL, behind / faces.hcal_depth, HCAL_DEPTH_EDGES
+    else:
+        return -1
+    for edge in edges:
+        if fraction >= edge:
+            part += 1
+    return part
+
+
+@njit(cache=True)
+def _sums_over_hits(
+    cluster, num, x, y, z, energy, subdetector, spectrum_bin, faces, moliere_radius
+):
+    """_Sums in three passes over the hits: sums, then about the axis, then about the mean."""
+    profile, spectrum = np.zeros((num, _NUM_PARTS)), np.zeros((num, NUM_BINS))
+    total, largest = np.zeros(num), np.zeros(num)
+    first, axis = np.full(num, np.inf), np.zeros((num, 3))
+    for h in range(len(cluster)):
+        c = cluster[h]
+        if c < 0:
+            continue
+        e, hx, hy, hz = np.float64(energy[h]), np.float64(x[h]), np.float64(y[h]), np.float64(z[h])
+        total[c] += e
+        largest[c] = max(largest[c], e)
+        axis[c, 0] += e * hx
+        axis[c, 1] += e * hy
+        axis[c, 2] += e * hz
+        depth = max(math.hypot(hx, hy) - faces.inner_radius, abs(hz) - faces.endcap_z)
+        first[c] = min(first[c], depth)
+        spectrum[c, spectrum_bin[h]] += e
+        part = _part_of_depth(depth, subdetector[h], faces)
+        if part >= 0:
+            profile[c, part] += e
+    for c in range(num):
+        norm = math.sqrt(axis[c, 0] ** 2 + axis[c, 1] ** 2 + axis[c, 2] ** 2)
+        for i in range(3):
+            axis[c, i] = axis[c, i] / norm if norm > 0.0 and total[c] > 0.0 else 0.0
+    mean, width, core = np.zeros(num), np.zeros(num), np.zeros(num)
+    for h in range(len(cluster)):
+        c = cluster[h]
+        if c < 0 or not total[c] > 0.0:
+            continue
+        e, hx, hy, hz = np.float64(energy[h]), np.float64(x[h]), np.float64(y[h]), np.float64(z[h])
+        along = hx * axis[c, 0] + hy * axis[c, 1] + hz * axis[c, 2]
+        aside_square = (
+            (hx - along * axis[c, 0]) ** 2
+            + (hy - along * axis[c, 1]) ** 2
+            + (hz - along * axis[c, 2]) ** 2
+        )
+        mean[c] += e * along / total[c]
+        width[c] += e * aside_square / total[c]
+        if math.sqrt(aside_square) < moliere_radius:
+            core[c] += e / total[c]
+    length = np.zeros(num)
+    for h in range(len(cluster)):
+        c = cluster[h]
+        if c >= 0 and total[c] > 0.0:
+            along = (
+                np.float64(x[h]) * axis[c, 0]
+                + np.float64(y[h]) * axis[c, 1]
+                + np.float64(z[h]) * axis[c, 2]
+            )
+            length[c] += np.float64(energy[h]) * (along - mean[c]) ** 2 / total[c]
+    for c in range(num):
+        length[c], width[c] = math.sqrt(length[c]), math.sqrt(width[c])
+        first[c] = first[c] if math.isfinite(first[c]) else 0.0
+        largest[c] = largest[c] / total[c] if total[c] > 0.0 else 0.0
+    return _Sums(profile, spectrum, length, width, core, first, largest)
