@@ -78,8 +78,12 @@ def _radiate_one(rng, flights, count, electron, geometry, number):
     """Append photons and the further parts of one electron; the new count."""
     places = np.empty(number)
     for k in range(number):
-        places[k] = place_in_material(rng, geometry)
-    places.sort()
+        place = place_in_material(rng, geometry)
+        j = k
+        while j > 0 and places[j - 1] > place:  # few: numba's own sort takes half a second
+            places[j] = places[j - 1]
+            j -= 1
+        places[j] = place
     smallest = MIN_PHOTON / flights[electron].energy
     start = math.hypot(flights[electron].x, flights[electron].y)
     part = electron

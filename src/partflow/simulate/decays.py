@@ -31,13 +31,13 @@ MUON_MASS, PION0_MASS = 0.1056583755, 0.1349768  # GeV, PDG 2024
 class Product(IntEnum):
     """What comes out of a decay."""
 
-    NOTHING, NEUTRINO, PION0, PION, MUON, ELECTRON = range(6)
+    NOTHING, NEUTRINO, PHOTON, PION0, PION, MUON, ELECTRON = range(7)
 
 
-_MASS = np.array([0.0, 0.0, PION0_MASS, PION_MASS, MUON_MASS, ELECTRON_MASS])  # by Product
+_MASS = np.array([0.0, 0.0, 0.0, PION0_MASS, PION_MASS, MUON_MASS, ELECTRON_MASS])  # by Product
 _SPECIES = np.array(
     [
-        Species.INVISIBLE, Species.INVISIBLE, Species.INVISIBLE,
+        Species.INVISIBLE, Species.INVISIBLE, Species.PHOTON, Species.INVISIBLE,
         Species.MESON, Species.MUON, Species.ELECTRON,
     ]
 )  # fmt: skip
@@ -168,18 +168,16 @@ def _add_product(rng, flights, count, parent, bending, product, momentum, charge
     x, y, z, _, _, _ = end_of(flights, parent, bending)
     if product == Product.PION0:
         for photon in two_body(rng, momentum, PION0_MASS, 0.0, 0.0):
-            count = _add_at(flights, count, parent, x, y, z, photon, 0.0, 0, Species.PHOTON)
+            count = _add_at(flights, count, parent, x, y, z, photon, np.int64(Product.PHOTON), 0)
         return count
-    return _add_at(
-        flights, count, parent, x, y, z, momentum, _MASS[product], charge, _SPECIES[product]
-    )
+    return _add_at(flights, count, parent, x, y, z, momentum, product, charge)
 
 
 @njit(cache=True, error_model="numpy")
-def _add_at(flights, count, parent, x, y, z, momentum, mass, charge, species):
+def _add_at(flights, count, parent, x, y, z, momentum, product, charge):
     px, py, pz, energy = momentum
     size = math.sqrt(px * px + py * py + pz * pz)
     return add_secondary(
         flights, count, parent, x, y, z, px / size, py / size, pz / size,
-        energy, mass, charge, species,
+        energy, _MASS[product], charge, _SPECIES[product],
     )  # fmt: skip

@@ -123,7 +123,9 @@ def first_times(keys, energies, times, offsets, media):
             start = stop
             stop, total = cell_sum(keys, energies, start, offsets[event + 1])
             if total > media[cell_subdetector(cell_of(keys[start]))].threshold:
-                first[hits] = times[start:stop].min()
+                first[hits] = np.inf
+                for i in range(start, stop):
+                    first[hits] = min(first[hits], times[i])
                 hits += 1
     return first[:hits]
 

@@ -46,7 +46,8 @@ def contribution_times(rng, keys, makers, flights, geometry, grid, resolution):
     Where several flights of a particle met in a cell, the first of them made it. All in a cell
     are mismeasured alike.
     """
-    arrivals = np.empty((len(flights), 4))
+    start = np.empty(len(flights))
+    from_x, from_y, from_z = np.empty(len(flights)), np.empty(len(flights)), np.empty(len(flights))
     is_known = np.zeros(len(flights), dtype=np.bool_)
     times = np.empty(len(keys))
     error = 0.0
@@ -56,12 +57,15 @@ def contribution_times(rng, keys, makers, flights, geometry, grid, resolution):
             error = resolution * rng.standard_normal()
         maker = makers[i]
         if not is_known[maker]:
-            arrivals[maker] = arrival(flights[maker], geometry)
+            start[maker], from_x[maker], from_y[maker], from_z[maker] = arrival(
+                flights[maker], geometry
+            )
             is_known[maker] = True
-        start, from_x, from_y, from_z = arrivals[maker]
         x, y, z, _, _, _ = cell_centre(grid, cell)
-        path = math.sqrt((x - from_x) ** 2 + (y - from_y) ** 2 + (z - from_z) ** 2)
-        times[i] = start + path / LIGHT_MM_PER_NS + error
+        path = math.sqrt(
+            (x - from_x[maker]) ** 2 + (y - from_y[maker]) ** 2 + (z - from_z[maker]) ** 2
+        )
+        times[i] = start[maker] + path / LIGHT_MM_PER_NS + error
         if flights[maker].species >= Species.MESON and rng.random() < _LATE_SHARE:
             times[i] += _LATE_DELAY * rng.standard_exponential()
     return times

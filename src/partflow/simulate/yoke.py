@@ -164,7 +164,7 @@ def crossing(yoke, region, layer, x, y, z, dx, dy, dz):
         sine = math.hypot(dx, dy)
         if sine < 1e-3 or math.hypot(x, y) > yoke.radii[layer]:
             return False, x, y, z
-        path = path_to_cylinder(1.0, x, y, dx, dy, 0, yoke.radii[layer]) / sine
+        path = path_to_cylinder(1.0, x, y, dx, dy, np.int64(0), yoke.radii[layer]) / sine
         z += dz * path
         return abs(z) < yoke.endcap_z, x + dx * path, y + dy * path, z
     plane = yoke.planes[layer] if dz > 0.0 else -yoke.planes[layer]
@@ -200,7 +200,7 @@ def count_yoke_hits(tracks, hits, yoke):
         x, y, z, dx, dy, dz = leave(
             yoke, track.face_x, track.face_y, track.face_z,
             momentum * track.face_dx, momentum * track.face_dy, momentum * track.face_dz,
-            track.charge,
+            np.int64(track.charge),  # as of a flight: compiled once
         )  # fmt: skip
         for step in range(2 * num_layers):
             region, layer = (BARREL, step) if step < num_layers else (ENDCAP, step - num_layers)
