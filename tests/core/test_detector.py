@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -26,3 +27,52 @@ def test_a_changed_constant_changes_the_fingerprint() -> None:
 
 def test_a_pion_of_one_gev_bends_with_0_83_m_in_4_tesla() -> None:
     assert 1.0 / CLIC.geometry().bending == pytest.approx(833.9, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "named"),
+    [
+        ("ecal", {"threshold": math.nan}, r"ecal\.threshold = nan"),
+        ("hcal", {"depth": math.inf}, r"hcal\.depth = inf"),
+        ("hcal", {"endcap_z": 2400.0}, "HCAL endcap begins inside the ECAL endcap"),
+        ("tracker", {"layer_radii": (31.0, 20.0, 500.0)}, r"tracker\.layer_radii"),
+        ("tracker", {"layer_radii": (31.0, 1600.0)}, r"tracker\.layer_radii"),
+        ("tracker", {"layer_radii": ()}, r"tracker\.layer_radii"),
+        ("tracker", {"eta_edges": (1.0, 0.5)}, r"tracker\.eta_edges"),
+        ("tracker", {"scattering_term": (0.002,)}, r"tracker\.scattering_term has 1 rows"),
+        ("tracker", {"curvature_term": (-1e-5,) * 6}, r"tracker\.curvature_term"),
+        ("tracker", {"radiation_lengths": -0.1}, r"tracker\.radiation_lengths = -0\.1"),
+        ("tracker", {"max_efficiency": 1.1}, r"tracker\.max_efficiency = 1\.1"),
+        ("yoke", {"cell_size": 0.0}, r"yoke\.cell_size = 0\.0"),
+        ("yoke", {"efficiency": 1.5}, r"yoke\.efficiency = 1\.5"),
+        ("yoke", {"inner_radius": 3000.0}, "behind the calorimeter"),
+        ("yoke", {"outer_z": 4000.0}, "yoke is from z = 4179"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused_by_name(part, change, named) -> None:
+    with pytest.raises(ConfigError, match=named):
+        replace(CLIC, **{part: replace(getattr(CLIC, part), **change)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"magnetic_field": math.nan},
+        {"endcap_inner_radius": -1.0},
+        {"hcal_inner_radius_cut": 1600.0},
+        {"ring_z": 2000.0},
+        {"max_path": 0.0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_whole_that_cannot_be_is_refused_by_name(change) -> None:
+    (name,) = change
+    with pytest.raises(ConfigError, match=name.removeprefix("magnetic_")):
+        replace(CLIC, **change)
+
+
+def test_half_a_layer_is_refused() -> None:
+    part = replace(CLIC.ecal)
+    object.__setattr__(part, "num_groups", 9.5)  # past the type checker of the tests
+    with pytest.raises(ConfigError, match=r"ecal\.num_groups = 9\.5; it must be whole"):
+        replace(CLIC, ecal=part)
