@@ -73,10 +73,8 @@ def cluster_inputs(
         "log_ecal": torch.log1p(features[:, f.ENERGY_ECAL].clamp(min=0.0)),
         "log_hcal": torch.log1p(features[:, f.ENERGY_HCAL].clamp(min=0.0)),
         "log_num_hits": torch.log1p(features[:, f.NUM_HITS].clamp(min=0.0)),
-        "width": torch.log1p(
-            torch.hypot(features[:, f.SIGMA_X], features[:, f.SIGMA_Y]) / WIDTH_SCALE
-        ),
-        "length": torch.log1p(features[:, f.SIGMA_Z].clamp(min=0.0) / WIDTH_SCALE),
+        "sigma_t": _log_length(torch.hypot(features[:, f.SIGMA_X], features[:, f.SIGMA_Y])),
+        "sigma_z": _log_length(features[:, f.SIGMA_Z]),
         "energy_per_hit": torch.log(energy / features[:, f.NUM_HITS].clamp(min=1.0)),
     }
     columns |= _shape_inputs(features, energy)
@@ -94,8 +92,8 @@ def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
     return fractions | {
         "core_fraction": features[:, extra.CORE_FRACTION],
         "max_hit_fraction": features[:, extra.MAX_HIT_FRACTION],
-        "axis_length": torch.log1p(features[:, extra.LENGTH].clamp(min=0.0) / WIDTH_SCALE),
-        "axis_width": torch.log1p(features[:, extra.WIDTH].clamp(min=0.0) / WIDTH_SCALE),
+        "axis_length": _log_length(features[:, extra.LENGTH]),
+        "axis_width": _log_length(features[:, extra.WIDTH]),
         "first_depth": torch.log1p(features[:, extra.FIRST_DEPTH].clamp(min=0.0) / DEPTH_SCALE),
     }
 
@@ -124,6 +122,10 @@ def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
 
 def _log_energy(energy: Tensor) -> Tensor:
     return torch.log(energy.clamp(min=MIN_ENERGY))
+
+
+def _log_length(length: Tensor) -> Tensor:
+    return torch.log1p(length.clamp(min=0.0) / WIDTH_SCALE)
 
 
 def _signed_log(value: Tensor, scale: float) -> Tensor:
