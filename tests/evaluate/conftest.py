@@ -14,6 +14,7 @@ from partflow.core.records import (
     TARGETS,
     TRACKS,
     Collection,
+    concatenate,
     offsets_from_counts,
 )
 
@@ -120,6 +121,20 @@ def make_candidates(toy, rng, width, loss, confusion, fakes):
     )  # fmt: skip
 
 
+def finer(toy):
+    """The same targets on elements with one more cluster, nobody's, before all others."""
+    parts, tracks = [], toy.tracks.counts
+    for event in range(toy.targets.num_events):
+        one, count = toy.targets[event : event + 1], tracks[event]
+        rows = np.insert(np.arange(len(one)), count, -1)
+        columns = {
+            name: np.where(rows >= 0, np.append(values, 0)[rows], 0)
+            for name, values in one.columns.items()
+        }
+        parts.append(Collection(TARGETS, np.array([0, len(rows)]), columns))
+    return concatenate(parts)
+
+
 def make_toy(num_events, seed):
     """Toy events: everything `Evaluator.add` takes."""
     rng = np.random.default_rng(seed)
@@ -145,6 +160,12 @@ def make_toy(num_events, seed):
 def toy_events():
     """`toy_events(num_events, seed)` makes toy events, always the same."""
     return make_toy
+
+
+@pytest.fixture(scope="session")
+def with_one_more_cluster():
+    """Targets of toy events whose every event has one more cluster, before the others."""
+    return finer
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,40 @@ def test_candidate_sets_are_compared_on_the_same_replicas(toy_events, fill):
     assert relative == {"iqr_over_median": 1.0, "iqr_over_median_ci": [1.0, 1.0]}
 
 
+def moved_up(candidates):
+    """The same candidates where every event has one more cluster, before the others."""
+    index = candidates.cluster_index
+    columns = {**candidates.columns, "cluster_index": np.where(index >= 0, index + 1, -1)}
+    return Collection(CANDIDATES, candidates.offsets, columns)
+
+
+def test_a_set_made_of_other_elements_is_judged_by_their_targets(toy_events, with_one_more_cluster):
+    toy = toy_events(30, 11)
+    evaluator = Evaluator(QUICK)
+    sets = {"fine": moved_up(toy.candidates["mlpf"]), "final": toy.candidates["mlpf"]}
+    evaluator.add(
+        toy.particles, toy.targets, toy.tracks, toy.clusters, sets, toy.process,
+        targets_of={"fine": with_one_more_cluster(toy)},
+    )  # fmt: skip
+    metrics = evaluator.metrics()
+    assert metrics["particles"]["fine"] == metrics["particles"]["final"]
+    assert metrics["jets"]["fine"] == metrics["jets"]["final"]
+    assert metrics["particles"]["fine"]["photon"]["efficiency"] > 0.5
+
+
+def test_targets_of_other_events_are_refused(toy_events, with_one_more_cluster):
+    toy = toy_events(5, 12)
+    for targets, message in (
+        (with_one_more_cluster(toy)[:4], "targets of mlpf: 4 events beside 5"),
+        (Collection.empty(TARGETS, 5), "targets of mlpf: fewer than tracks"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Evaluator(QUICK).add(
+                toy.particles, toy.targets, toy.tracks, toy.clusters, toy.candidates, toy.process,
+                targets_of={"mlpf": targets},
+            )  # fmt: skip
+
+
 def test_a_class_that_never_occurs_is_null(toy_events):
     toy = toy_events(20, 6)
     keep = toy.targets.pdg_id != 13

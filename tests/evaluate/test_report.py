@@ -215,6 +215,14 @@ def test_without_other_candidates_the_baseline_is_judged():
     assert any("1.25 times as wide" in remark for remark in said.remarks)
 
 
+def test_the_ceilings_of_the_elements_are_named_where_they_are_known():
+    sets = {"baseline": jet_entry(0.05), "perfect": jet_entry(0.04, relative=0.8)}
+    said = said_of(**sets, perfect_sharing=jet_entry(0.042), perfect_sharing_fine=jet_entry(0.041))
+    expected = "Perfect sharing of the final clusters 0.0420, of the fine clusters 0.0410."
+    assert any(remark.endswith(expected) for remark in said.remarks)
+    assert not any("sharing" in remark for remark in said_of(**sets).remarks)
+
+
 def test_the_table_names_every_set_and_dashes_what_is_unknown(written):
     _, metrics, _ = written
     unknown = json.loads(json.dumps(metrics))

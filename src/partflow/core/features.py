@@ -23,6 +23,12 @@ from partflow.core.records import (
 )
 
 NO_ELEMENT, TRACK, CLUSTER = 0, 1, 2
+ELEMENT_SETS = {
+    "final": ("clusters", "hit_clusters"),
+    "fine": ("fine_clusters", "fine_hit_clusters"),
+}
+"""Collections of the stage `events` that the clusters of a set of elements come from, and that say
+which hits are in them: the baseline's final clusters, or finer ones."""
 
 
 class TrackFeature(IntEnum):

@@ -26,6 +26,7 @@ from partflow.dataset.augmentation import (
     transform_targets,
 )
 from partflow.dataset.packed import PackedDataset
+from partflow.dataset.shares import rows_of_events
 
 POOL_BATCHES = 50
 """Batches drawn together: within so many, events are put with others of their size."""
@@ -79,9 +80,27 @@ class Batch:
         return self._with_tensors(Tensor.pin_memory)
 
     def _with_tensors(self, function: Callable[[Tensor], Tensor]) -> Self:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        changed: dict[str, Any] = {n: function(v) for n, v in values.items() if torch.is_tensor(v)}
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if torch.is_tensor(value):
+                changed[f.name] = function(value)
+            elif isinstance(value, Shares):
+                changed[f.name] = Shares(*(function(column) for column in value))
         return replace(self, **changed)
+
+
+class Shares(NamedTuple):
+    """Where the energy of every cluster of a batch should go; the shares of a cluster sum to its
+    energy. In the order of the clusters, nobody's share first.
+    """
+
+    cluster: Int64[Tensor, " share"]
+    """Row of the cluster in the batch."""
+    owner: Int64[Tensor, " share"]
+    """Row of the element that holds the target the energy belongs to; -1 for nobody."""
+    energy: Float32[Tensor, " share"]
+    """EM scale [GeV]."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,8 @@ class LabelledBatch(Batch):
     """(px, py) of the sum of the visible generator particles [GeV]."""
     process_index: Int64[Tensor, " event"]
     """Index of each event's process in `PackedDataset.processes`."""
+    shares: Shares | None = None
+    """Energy shares, where the data set has them."""
 
 
 def batch_of_elements(elements: Collection, event_id: Array) -> Batch:
@@ -235,7 +256,23 @@ class PackedBatches(Dataset[LabelledBatch]):
             targets=torch.from_numpy(targets),
             gen_met=torch.from_numpy(gen_met),
             process_index=torch.from_numpy(data.process_index[events]),
+            shares=_batch_shares(data, events, offsets_from_counts(counts)),
         )
+
+
+def _batch_shares(data: PackedDataset, events: Array, offsets: Array) -> Shares | None:
+    """Shares of `events`, whose elements begin at `offsets` [event + 1] in the batch."""
+    packed = data.shares
+    if packed is None:
+        return None
+    rows = rows_of_events(packed.offsets, events)
+    first = np.repeat(offsets[:-1], packed.counts[events])
+    owner = packed.owner[rows].astype(np.int64)
+    return Shares(
+        cluster=torch.from_numpy(packed.cluster[rows] + first),
+        owner=torch.from_numpy(np.where(owner >= 0, owner + first, -1)),
+        energy=torch.from_numpy(packed.energy[rows]),
+    )
 
 
 def batch_loader(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from partflow.core.features import ELEMENTS
 from partflow.core.records import Array
 from partflow.dataset.columns import TargetColumn
 from partflow.dataset.draws import uniform
+from partflow.dataset.shares import SHARE_ARRAYS, PackedShares, rows_of_events
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION_FILE = "dataset.json"
 FEATURE_NAMES = ELEMENTS.names
 TARGET_NAMES = tuple(column.name.lower() for column in TargetColumn)
@@ -48,6 +49,10 @@ class PackedDataset:
     """[event, 2] float32, columns as in `MetColumn` [GeV]."""
     processes: tuple[str, ...]
     """Names of the processes."""
+    elements: str = "final"
+    """Set of elements (`core.features.ELEMENT_SETS`) that the events were labelled with."""
+    shares: PackedShares | None = field(default=None, repr=False)
+    """Where the energy of each cluster should go, if the labels say so."""
 
     @classmethod
     def open(cls, folder: Path) -> PackedDataset:
@@ -60,6 +65,9 @@ class PackedDataset:
         description = _read_description(folder)
         arrays = {name: _open_array(folder / f"{name}.npy") for name in ARRAYS}
         num_events, num_elements = description["num_events"], description["num_elements"]
+        num_shares = description["num_shares"]
+        if num_shares is not None:
+            arrays |= {name: _open_array(folder / f"{name}.npy") for name in SHARE_ARRAYS}
         expected = {
             "features": (num_elements, len(FEATURE_NAMES)),
             "targets": (num_elements, len(TARGET_NAMES)),
@@ -68,7 +76,8 @@ class PackedDataset:
             "process_index": (num_events,),
             "gen_met": (num_events, 2),
         }
-        for name, shape in expected.items():
+        shares = dict.fromkeys(SHARE_ARRAYS, (num_shares,)) | {"share_offsets": (num_events + 1,)}
+        for name, shape in (expected if num_shares is None else expected | shares).items():
             if arrays[name].shape != shape:
                 raise InputError(
                     f"{folder}: {name}.npy holds {arrays[name].shape}, "
@@ -77,7 +86,13 @@ class PackedDataset:
         # Small, and needed for every batch: in memory.
         for name in ("offsets", "event_id", "process_index"):
             arrays[name] = np.array(arrays[name])
-        return cls(folder, processes=tuple(description["processes"]), **arrays)
+        return cls(
+            folder,
+            **{name: arrays[name] for name in ARRAYS},
+            processes=tuple(description["processes"]),
+            elements=description["elements"],
+            shares=None if num_shares is None else _shares(arrays),
+        )
 
     def __len__(self) -> int:
         """Number of events."""
@@ -90,10 +105,7 @@ class PackedDataset:
 
     def rows(self, events: Array) -> Array:
         """Rows of the elements of `events` (numbers of events), one event after the other."""
-        counts = self.counts[events]
-        ends = np.cumsum(counts)
-        shift = np.repeat(self.offsets[:-1][events] - (ends - counts), counts)
-        return np.arange(len(shift)) + shift
+        return rows_of_events(self.offsets, events)
 
     def split(self, validation_fraction: float = 0.1) -> tuple[Array, Array]:
         """Numbers of the events for training and of those for validation.
@@ -137,6 +149,11 @@ def _read_description(folder: Path) -> dict[str, Any]:
                 f"{path}: packed with other {kind} ({', '.join(other)} differ); {_AGAIN}"
             )
     return description
+
+
+def _shares(arrays: Mapping[str, Array]) -> PackedShares:
+    offsets, *columns = (arrays[name] for name in SHARE_ARRAYS)
+    return PackedShares(np.array(offsets), *columns)
 
 
 def _open_array(path: Path) -> Array:

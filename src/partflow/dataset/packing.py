@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,22 +25,29 @@ from partflow.dataset.packed import (
     TARGET_NAMES,
     PackedDataset,
 )
+from partflow.dataset.shares import SHARE_TYPES, checked_shares
 
 __all__ = ["PackedDataset", "pack", "target_matrix"]
 
 
 def pack(
-    runs: Iterable[Events], path: Path, provenance: Provenance, overwrite: bool = False
+    runs: Iterable[Events],
+    path: Path,
+    provenance: Provenance,
+    overwrite: bool = False,
+    elements: str = "final",
 ) -> PackedDataset:
     """Write the labelled events of `runs` as a packed data set in the folder `path`.
 
     Only one run is in memory at a time. Needs the collections `elements`, `targets` and
-    `gen_met`. Raises DataError, naming event and column, for a value that is not finite, and
-    OutputError where `path` cannot be written.
+    `gen_met`, and takes `shares` where every run has them; `elements` is the name of their set.
+    Raises DataError, naming event and column, for a value that is not finite, for shares that do
+    not sum to the energies of the clusters, and where only some runs have shares; OutputError
+    where `path` cannot be written.
     """
     with growing_folder(path, provenance, overwrite) as folder:
         if folder is not None:
-            _write_arrays(runs, folder)
+            _write_arrays(runs, folder, elements)
     return PackedDataset.open(path)
 
 
@@ -53,11 +61,12 @@ def target_matrix(targets: Collection) -> Array:
     return values
 
 
-def _write_arrays(runs: Iterable[Events], folder: Path) -> None:
+def _write_arrays(runs: Iterable[Events], folder: Path, elements: str) -> None:
     processes: dict[str, int] = {}
     num_targets = 0
     largest = 0
     with (
+        _GrowingShares(folder) as shares,
         _GrowingArray(folder / "features.npy", np.float32, NUM_FEATURES) as features,
         _GrowingArray(folder / "targets.npy", np.float32, NUM_TARGET_COLUMNS) as targets,
         _GrowingArray(folder / "offsets.npy", np.int64) as offsets,
@@ -72,6 +81,7 @@ def _write_arrays(runs: Iterable[Events], folder: Path) -> None:
             features.append(matrices["elements"])
             targets.append(matrices["targets"])
             gen_met.append(matrices["gen_met"])
+            shares.append(events, matrices["elements"])
             event_id.append(events.event_id)
             index = [processes.setdefault(name, len(processes)) for name in events.process]
             process_index.append(np.array(index, dtype=np.int64))
@@ -81,10 +91,12 @@ def _write_arrays(runs: Iterable[Events], folder: Path) -> None:
             "format": FORMAT,
             "features": FEATURE_NAMES,
             "targets": TARGET_NAMES,
+            "elements": elements,
             "processes": list(processes),
             "num_events": event_id.num_rows,
             "num_elements": features.num_rows,
             "num_targets": num_targets,
+            "num_shares": shares.num_rows,
             "largest_event": largest,
         }
     write_text(folder / DESCRIPTION_FILE, json.dumps(description, indent=1))
@@ -121,6 +133,52 @@ def _check_counts(events: Events, found: Array, expected: Array, what: str) -> N
             f"event {events.event_id[event]}: {found[event]:g} {what}, not {expected[event]:g}; "
             "label the events again"
         )
+
+
+class _GrowingShares:
+    """The arrays of the shares, if the runs hold any."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = contextlib.ExitStack()
+        self._arrays: dict[str, _GrowingArray] | None = None
+        self._is_first = True
+
+    def __enter__(self) -> Self:
+        self._files.__enter__()
+        return self
+
+    @property
+    def num_rows(self) -> int | None:
+        """Shares of all events; None where the runs hold none."""
+        return None if self._arrays is None else self._arrays["share_energy"].num_rows
+
+    def append(self, events: Events, features: Array) -> None:
+        """Write the shares of a run whose elements have `features`."""
+        has_shares = "shares" in events.collections
+        if self._is_first and has_shares:
+            types: dict[str, type[np.generic]] = {"share_offsets": np.int64, **SHARE_TYPES}
+            self._arrays = {
+                name: self._files.enter_context(_GrowingArray(self._folder / f"{name}.npy", kind))
+                for name, kind in types.items()
+            }
+            self._arrays["share_offsets"].append(np.zeros(1, dtype=np.int64))
+        self._is_first = False
+        if has_shares != (self._arrays is not None):
+            raise DataError("shares: only some of the shards have them; label the events again")
+        if self._arrays is not None:
+            columns = checked_shares(events, features)
+            offsets = self._arrays["share_energy"].num_rows + events.shares.offsets[1:]
+            for name, values in {"share_offsets": offsets, **columns}.items():
+                self._arrays[name].append(values)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._files.__exit__(kind, error, traceback)
 
 
 class _GrowingArray:

@@ -21,8 +21,11 @@ from partflow.evaluate.rates import confusion_counts, particle_metrics
 from partflow.evaluate.sample import join, select
 
 BASELINE, PERFECT, TARGET = "baseline", "perfect", "target"
-REFERENCES = (BASELINE, PERFECT, TARGET)
+SHARING, SHARING_FINE = "perfect_sharing", "perfect_sharing_fine"
+REFERENCES = (BASELINE, PERFECT, SHARING, SHARING_FINE, TARGET)
 """Candidate sets that others are compared with; they stand behind the user's own."""
+CEILINGS = (PERFECT, SHARING, SHARING_FINE, TARGET)
+"""References that are made with the truth."""
 
 METRICS_FORMAT = 1
 """Version of the layout of `metrics.json`."""
@@ -119,24 +122,32 @@ class Evaluator:
         candidates: Mapping[str, Collection],
         process: Array,
         event_id: Array | None = None,
+        targets_of: Mapping[str, Collection] | None = None,
     ) -> None:
         """Judge some more events.
 
         `targets` stand in the order of the elements, tracks before clusters. `process` [event]
         names where each event comes from; `event_id` [event] makes the intervals independent of
-        the order of events (by default they are numbered as they come). Raises DataError for
-        candidates of other events, for momenta that are not finite, and where the names of the
-        candidate sets differ from those of earlier events.
+        the order of events (by default they are numbered as they come). `targets_of` holds the
+        targets of candidate sets that were made from other elements: of the same tracks, and of
+        the clusters that their `cluster_index` counts. Raises DataError for candidates of other
+        events, for momenta that are not finite, and where the names of the candidate sets differ
+        from those of earlier events.
         """
+        others = targets_of or {}
         self._check({"particles": particles, "tracks": tracks, "targets": targets,
                      "clusters": clusters, **candidates}, len(process))  # fmt: skip
+        self._check({f"targets of {name}": t for name, t in others.items()}, len(process))
         self._check_names(candidates)
         if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
             raise DataError("targets: not one per track and cluster; label these events again")
+        for name, own in others.items():
+            if np.any(own.counts < tracks.counts):
+                raise DataError(f"targets of {name}: fewer than tracks; label these events again")
         first = self.num_events
         truth = self._truth(particles)
         for name, found in candidates.items():
-            judged = self._judge(name, found, truth, targets, tracks)
+            judged = self._judge(name, found, truth, others.get(name, targets), tracks)
             self._judged.setdefault(name, []).append(judged)
         if event_id is None:
             event_id = np.arange(first, first + len(process))

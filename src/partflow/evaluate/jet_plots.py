@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from partflow.core.records import Array
-from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET, Judged
+from partflow.evaluate.evaluator import BASELINE, CEILINGS, TARGET, Judged
 from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
 
 RESPONSE_EDGES = np.linspace(0.7, 1.3, 61)
@@ -243,8 +243,8 @@ def _legend(
 
 
 def highest(columns: Mapping[str, Any], names: Mapping[str, Any]) -> float:
-    """The highest bin of the sets that have a width: the target's would dwarf them."""
-    real = [name for name in names if name not in (TARGET, PERFECT)] or list(names)
+    """The highest bin of the sets that have a width: the ceilings' would dwarf them."""
+    real = [name for name in names if name not in CEILINGS] or list(names)
     return max((float(np.max(columns[name])) for name in real), default=0.0) * 1.5 or 1.0
 
 

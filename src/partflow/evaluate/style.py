@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partflow.core.records import Array
-from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET
+from partflow.evaluate.evaluator import BASELINE, PERFECT, SHARING, SHARING_FINE, TARGET
 
 # The palette of Okabe and Ito (2008), which the colour-blind can tell apart.
 BLUE, VERMILION, PURPLE, SKY = "#0072b2", "#d55e00", "#cc79a7", "#56b4e9"
 ORANGE, GREEN, GREY = "#e69f00", "#009e73", "#4d4d4d"
+BROWN = "#8c510a"  # not of the palette: darker than all of it but the grey
 OWN_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
 
 OVERRIDES = {
@@ -70,6 +71,8 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
     references = {
         BASELINE: Look(GREY, "-", "s"),
         PERFECT: Look(ORANGE, "--", "^"),
+        SHARING: Look(BROWN, "-.", "<"),
+        SHARING_FINE: Look(BROWN, ":", ">"),
         TARGET: Look(GREEN, ":", "v"),
     }
     own = [name for name in names if name not in references]

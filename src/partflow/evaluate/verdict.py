@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from partflow.evaluate.evaluator import BASELINE, PERFECT, REFERENCES
+from partflow.evaluate.evaluator import BASELINE, PERFECT, REFERENCES, SHARING, SHARING_FINE
 
 
 class Verdict(NamedTuple):
@@ -84,7 +84,13 @@ def _ceiling(name: str, jets: Mapping[str, Any]) -> str:
     if name == PERFECT or not ceiling:
         return ""
     factor = jets[name]["iqr_over_median"] / ceiling
-    return f"Perfect particle flow has {ceiling:.4f}; {name} is {factor:.2f} times as wide."
+    said = f"Perfect particle flow has {ceiling:.4f}; {name} is {factor:.2f} times as wide."
+    shared = [
+        f"of the {kind} clusters {jets[reference]['iqr_over_median']:.4f}"
+        for reference, kind in ((SHARING, "final"), (SHARING_FINE, "fine"))
+        if jets.get(reference, {}).get("iqr_over_median")
+    ]
+    return f"{said} Perfect sharing {', '.join(shared)}." if shared else said
 
 
 def _intervals(metrics: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError
-from partflow.core.features import ELEMENTS
+from partflow.core.features import ELEMENT_SETS, ELEMENTS
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class ModelConfig:
     """abs(z) of the calorimeter endcap's inner face [mm]."""
     features: tuple[str, ...] = ELEMENTS.names
     """Element columns that the network is handed, in order."""
+    elements: str = "final"
+    """Set of elements that the network was trained on: final or fine clusters."""
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     """How candidates are read out, unless told otherwise."""
 
@@ -59,6 +61,10 @@ class ModelConfig:
         for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
+        if self.elements not in ELEMENT_SETS:
+            raise ConfigError(
+                f"model.elements = {self.elements!r}; choose one of {', '.join(ELEMENT_SETS)}"
+            )
         if self.dim % self.num_heads:
             raise ConfigError(
                 f"model.dim = {self.dim} is no multiple of model.num_heads = {self.num_heads}"

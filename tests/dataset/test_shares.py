@@ -1,0 +1,139 @@
+"""Energy shares on their way from the labels to a batch."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from partflow.core.errors import DataError, InputError
+from partflow.core.records import JETS, SHARES, Collection, concatenate_events, offsets_from_counts
+from partflow.core.store import iterate_events, write_events
+from partflow.dataset.batches import PackedBatches, Selection, batch_of_elements
+from partflow.dataset.packing import PackedDataset, pack
+
+
+def with_shares(events, seed=0):
+    """Each cluster's energy divided among nobody and one or two elements of its event."""
+    rng = np.random.default_rng(seed)
+    elements = events.elements
+    rows = []
+    for row in np.flatnonzero(elements.type == 2):
+        event = elements.event_index[row]
+        first, number = elements.offsets[event], elements.counts[event]
+        elements.columns["energy"][row] = rng.uniform(0.5, 20)
+        owners = np.unique(np.append(rng.integers(0, number, rng.integers(0, 3)), -1))
+        parts = rng.dirichlet(np.ones(len(owners))) * elements.energy[row]
+        rows += [(event, row - first, o, e) for o, e in zip(owners, parts, strict=True)]
+    event, cluster, owner, energy = np.array(rows).reshape(-1, 4).T
+    counts = np.bincount(event.astype(int), minlength=len(events))
+    columns = {"cluster_element": cluster, "owner_element": owner, "energy": energy}
+    shares = Collection(SHARES, offsets_from_counts(counts), columns)
+    return events.with_collections(shares=shares)
+
+
+@pytest.fixture
+def runs(make_events):
+    return [
+        with_shares(make_events([6, 0, 5], 10)),
+        with_shares(make_events([], 50)),
+        with_shares(make_events([9, 1], 90)),
+    ]
+
+
+def test_shares_are_packed_as_they_were_labelled(tmp_path, runs, record):
+    data = pack(iter(runs), tmp_path / "packed", record, elements="fine")
+    shares = concatenate_events(runs).shares
+    assert len(shares) > 10
+    assert data.elements == "fine"
+    assert np.array_equal(data.shares.offsets, shares.offsets)
+    assert np.array_equal(data.shares.cluster, shares.cluster_element)
+    assert np.array_equal(data.shares.owner, shares.owner_element)
+    assert np.array_equal(data.shares.energy, shares.energy)
+    text = json.loads((data.folder / "dataset.json").read_text())
+    assert text["num_shares"] == len(shares)
+
+
+def test_shares_come_back_from_parquet_as_they_were_packed(tmp_path, runs, record):
+    jets = Collection.empty(JETS, 3)
+    file = tmp_path / "labelled.parquet"
+    events = runs[0].with_collections(gen_jets=jets, target_jets=jets)
+    write_events(file, events, "labelled", record)
+    straight = pack([runs[0]], tmp_path / "straight", record)
+    read = pack(iterate_events(file, "labelled"), tmp_path / "read", record)
+    for name in ("offsets", "cluster", "owner", "energy"):
+        assert np.array_equal(getattr(straight.shares, name), getattr(read.shares, name))
+
+
+def test_a_data_set_without_shares_has_none(dataset):
+    assert dataset.shares is None
+    assert dataset.elements == "final"
+    assert PackedBatches(dataset)[Selection(0, np.arange(3))].shares is None
+    assert not list(dataset.folder.glob("share_*"))
+
+
+def test_shares_of_a_batch_point_to_its_rows(tmp_path, runs, record):
+    data = pack(runs, tmp_path / "packed", record)
+    events = np.array([3, 1, 0])
+    batch = PackedBatches(data, augmentation_seed=1)[Selection(2, events)]
+    labelled = concatenate_events(runs)
+    expected = []
+    for place, event in enumerate(events):
+        shares, first = labelled.shares[event : event + 1], int(batch.offsets[place])
+        expected += [
+            (first + c, first + o if o >= 0 else -1, e)
+            for c, o, e in zip(
+                shares.cluster_element, shares.owner_element, shares.energy, strict=True
+            )
+        ]
+    found = zip(*(column.tolist() for column in batch.shares), strict=True)
+    assert list(found) == [(c, o, pytest.approx(e)) for c, o, e in expected]
+    total = torch.zeros(len(batch)).index_add(0, batch.shares.cluster, batch.shares.energy)
+    energy = torch.where(batch.is_cluster, batch.features[:, 5], 0.0)
+    assert torch.allclose(total, energy, rtol=1e-5)
+
+
+def test_shares_move_with_their_batch(tmp_path, runs, record):
+    data = pack(runs, tmp_path / "packed", record)
+    batch = PackedBatches(data)[Selection(0, np.arange(2))]
+    assert all(column.device.type == "meta" for column in batch.to("meta").shares)
+    sent = pickle.loads(pickle.dumps(data))
+    assert np.array_equal(sent.shares.energy, data.shares.energy)
+    assert not hasattr(batch_of_elements(runs[0].elements, runs[0].event_id), "shares")
+
+
+def changed(events, column, row, value):
+    shares = events.shares
+    columns = {name: values.copy() for name, values in shares.columns.items()}
+    columns[column][row] = value
+    return events.with_collections(shares=Collection(SHARES, shares.offsets, columns))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [("energy", 50.0, "event 10: shares of an element sum to"),
+     ("energy", np.nan, "event 10: shares of an element sum to nan GeV"),
+     ("owner_element", 6, r"event 10: shares\.owner_element is 6 of 6 elements"),
+     ("cluster_element", -1, r"event 10: shares\.cluster_element is -1 of 6"),
+     ("cluster_element", 0, "event 10: shares of an element sum to")],
+)  # fmt: skip
+def test_shares_that_cannot_be_are_refused(tmp_path, runs, record, column, value, message):
+    """Energy that does not close, elements that are not there, shares of a track."""
+    with pytest.raises(DataError, match=message):
+        pack([changed(runs[0], column, 0, value)], tmp_path / "packed", record)
+    assert not (tmp_path / "packed").exists()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_shares_in_some_shards_only_are_refused(tmp_path, make_events, runs, record, order):
+    mixed = [runs[0], make_events([3], 70)][::order]
+    with pytest.raises(DataError, match="only some of the shards"):
+        pack(mixed, tmp_path / "packed", record)
+
+
+def test_a_truncated_array_of_shares_is_noticed(tmp_path, runs, record):
+    data = pack(runs, tmp_path / "packed", record)
+    np.save(data.folder / "share_owner.npy", np.zeros(3, np.int32))
+    with pytest.raises(InputError, match=r"share_owner\.npy holds \(3,\)"):
+        PackedDataset.open(data.folder)
