@@ -62,6 +62,7 @@ def simulate(
     detector: str = "clic",
     workers: int = 1,
     tracker_material: bool = True,
+    fine_elements: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Simulate the detector and run the rule-based reconstruction.
@@ -77,17 +78,54 @@ def simulate(
         detector: Detector to simulate: clic.
         workers: Processes to use; the result is the same with any number.
         tracker_material: Conversions and interactions in the tracker.
+        fine_elements: Write finer clusters, too, for `label --elements fine`.
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
     from partflow.simulate.config import SimulationConfig
 
     config = SimulationConfig(tracker_material=tracker_material)
-    pipeline.simulate(generated, output, detector, config, workers, overwrite)
+    pipeline.simulate(generated, output, detector, config, workers, overwrite, fine_elements)
 
 
 @app.command
-def label(events: Positional[Path], output: Output, overwrite: bool = False) -> None:
+def ingest(
+    files: Positional[list[Path]],
+    output: Output,
+    format: Literal["edm4hep", "tfds"] = "edm4hep",
+    detector: Literal["clic", "cld"] = "clic",
+    process: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> None:
+    """Read full-simulation EDM4hep files, or published data sets, in place of a simulation.
+
+    A bad event costs itself and a bad file costs itself: both are named in ingest-report.json.
+
+    Example: partflow ingest 'rec/*.root' --detector cld --output events/
+
+    Args:
+        files: Files, folders or patterns; with --format tfds, data set folders.
+        output: Folder to write; with --format tfds it holds train/ and test/, labelled.
+        format: edm4hep or tfds.
+        detector: Detector the files are of; it sets the field.
+        process: What the events are; the file's name without its number, if not given.
+        workers: Processes to use; the result is the same with any number.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+
+    pipeline.ingest(files, output, format, detector, workers, process, overwrite)
+
+
+@app.command
+def label(
+    events: Positional[Path],
+    output: Output,
+    definition: Literal["closed", "mlpf-2.5"] = "closed",
+    elements: Literal["final", "fine"] = "final",
+    overwrite: bool = False,
+) -> None:
     """Find for every track and cluster the particle it should become.
 
     Writes Parquet shards to look at and flat arrays to train on.
@@ -95,13 +133,16 @@ def label(events: Positional[Path], output: Output, overwrite: bool = False) -> 
     Example: partflow label events/ --output labelled/
 
     Args:
-        events: Folder of `partflow simulate`.
+        events: Folder of `partflow simulate` or `partflow ingest`.
         output: Folder to write.
+        definition: closed, in which no energy is lost, or the published one, mlpf-2.5.
+        elements: Tracks with the baseline's final clusters, or with finer ones that a network
+            is to join; a network remembers which it was trained on.
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
 
-    pipeline.label(events, output, overwrite)
+    pipeline.label(events, output, overwrite=overwrite, elements=elements)
 
 
 @app.command
@@ -186,6 +227,49 @@ def evaluate(
 
 
 @app.command
+def inspect(path: Positional[Path]) -> None:
+    """Say what a file or folder is, and what will not work with it.
+
+    Example: partflow inspect events/
+
+    Args:
+        path: Output of a partflow command, EDM4hep file or TFDS data set.
+    """
+    from rich.console import Console
+
+    from partflow.ingest.inspection import inspect as look
+    from partflow.ingest.inspection_page import render
+
+    Console().print(render(look(path)))
+
+
+@app.command(name="export-dataset")
+def export_dataset(
+    source: Positional[Path],
+    output: Output,
+    format: Literal["tfds", "edm4hep"] = "tfds",
+    name: str = "",
+    candidates: tuple[str, ...] = (),
+    overwrite: bool = False,
+) -> None:
+    """Write labelled events as a published data set, or events as EDM4hep files.
+
+    Example: partflow export-dataset labelled/ --format tfds --output tfds/
+
+    Args:
+        source: Folder of `partflow label` (tfds) or of `simulate` or `ingest` (edm4hep).
+        output: Folder to write.
+        format: tfds or edm4hep.
+        name: Name of the data set (tfds); clic_edm_PROCESS_pf if not given.
+        candidates: NAME=FILE, further ReconstructedParticle collections (edm4hep).
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+
+    pipeline.export_dataset(source, output, format, name, _named_files(candidates), overwrite)
+
+
+@app.command
 def validate(
     output: Output,
     reduced: bool = False,
@@ -248,8 +332,8 @@ def _parse_and_run() -> None:
 
 
 _DESCRIPTION = """Machine-learned particle flow for e+e- collisions, from the generator to judged
-particles. The verbs in their order: generate, simulate, label, train, reconstruct, evaluate;
-demo does them all."""
+particles. The verbs in their order: generate, simulate (or ingest), label, train, reconstruct,
+evaluate; demo does them all."""
 
 
 def _run(command: Callable[[], object]) -> int:

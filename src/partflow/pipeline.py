@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from partflow.core.detector import Detector, detector
-from partflow.core.errors import InputError
+from partflow.core.errors import ConfigError, InputError
+from partflow.core.features import ELEMENT_SETS
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
@@ -40,9 +41,13 @@ from partflow.core.store import (
 from partflow.core.stream import CandidateStream
 from partflow.core.workers import in_processes
 from partflow.generate.config import GenerationConfig
+from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.simulation import simulate as fast_simulation
+
+if TYPE_CHECKING:
+    from partflow.label.config import LabelConfig
 
 SHARD_EVENTS = 100
 """Events per shard: the unit of memory, of work, and of what a restart can keep."""
@@ -82,15 +87,20 @@ def simulate(
     config: SimulationConfig | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    fine_elements: bool = False,
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
-    Shard boundaries and random numbers depend on the input alone, so the output is the same
-    with any number of workers.
+    With `fine_elements` finer clusters are written beside the baseline's. Shard boundaries and
+    random numbers depend on the input alone, so the output is the same with any number of workers.
     """
     config, setup = config or SimulationConfig(), detector(detector_name)
     files = [file for path in inputs for file in shards(path, "generated")]
-    settings = {"detector": detector_name, "simulation": asdict(config)}
+    settings = {
+        "detector": detector_name,
+        "simulation": asdict(config),
+        "fine_elements": fine_elements,
+    }
     record = provenance("events", settings, inputs=inputs)
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
@@ -100,17 +110,25 @@ def simulate(
             (file, group, folder / f"events-{number:05d}.parquet")
             for number, (file, group) in enumerate(groups)
         ]
-        work = partial(_simulate_shard, setup=setup, config=config, record=record)
+        work = partial(
+            _simulate_shard, setup=setup, config=config, record=record, fine_elements=fine_elements
+        )
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
             for done in in_processes(work, tasks, workers, partial(compile_kernels, config)):
                 advance(done)
 
 
-def simulate_events(generated: Events, setup: Detector, config: SimulationConfig) -> Events:
+def simulate_events(
+    generated: Events, setup: Detector, config: SimulationConfig, fine_elements: bool = False
+) -> Events:
     """Simulation and rule-based reconstruction of events with the collection `particles`."""
     simulated = fast_simulation(generated.particles, generated.event_id, setup, config)
     found = rule_based(simulated.hits, simulated.tracks, setup)
+    finer = {}
+    if fine_elements:
+        fine = fine_clusters(simulated.hits, setup)
+        finer = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
     return generated.with_collections(
         hits=simulated.hits,
         tracks=simulated.tracks,
@@ -119,6 +137,7 @@ def simulate_events(generated: Events, setup: Detector, config: SimulationConfig
         contributions=simulated.contributions,
         track_particles=simulated.track_particles,
         baseline=found.candidates,
+        **finer,
     )
 
 
@@ -129,10 +148,12 @@ def _simulate_shard(
     setup: Detector,
     config: SimulationConfig,
     record: Provenance,
+    fine_elements: bool,
 ) -> int:
     generated = read_group(file, group, "generated")
     if not shard.exists():  # an earlier, interrupted run may have made it
-        write_events(shard, simulate_events(generated, setup, config), "events", record)
+        simulated = simulate_events(generated, setup, config, fine_elements)
+        write_events(shard, simulated, "events", record)
     return len(generated)
 
 
@@ -142,53 +163,143 @@ def compile_kernels(config: SimulationConfig) -> None:
     simulate_events(nothing, detector("clic"), config)
 
 
+# --- ingest and export --------------------------------------------------------------------
+
+
+def ingest(
+    inputs: Sequence[Path],
+    output: Path,
+    format: str = "edm4hep",
+    detector_name: str = "clic",
+    workers: int = 1,
+    process: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Full-simulation EDM4hep files -> events; published data sets -> labelled events."""
+    if format == "edm4hep":
+        from partflow.ingest.ingestion import ingest as ingest_edm4hep
+
+        ingest_edm4hep(inputs, output, detector_name, workers, process, overwrite)
+        return
+    from partflow.dataset.packing import pack
+    from partflow.ingest.tfds.ingestion import ingest_tfds
+
+    found = ingest_tfds(inputs, output, workers, overwrite)
+    for folder in found.folders.values():
+        record = read_provenance(shards(folder, "labelled")[0])
+        pack(iterate_events(folder, "labelled"), folder / PACKED, record)
+    found.report.raise_if_failed(str(output))
+
+
+def export_dataset(
+    source: Path,
+    output: Path,
+    format: str = "tfds",
+    name: str = "",
+    candidates: Mapping[str, Path] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Labelled events -> a published data set; events -> EDM4hep files."""
+    if format == "tfds":
+        from partflow.ingest.tfds.writing import export_tfds
+
+        console.print(export_tfds(source, output, name, overwrite))
+        return
+    from partflow.ingest.edm4hep.export import export_edm4hep
+
+    export_edm4hep(source, output, candidates or {}, overwrite)
+
+
 # --- label --------------------------------------------------------------------------------
 
 
-def label(events: Path, output: Path, overwrite: bool = False) -> None:
+def label(
+    events: Path,
+    output: Path,
+    definition: str = "closed",
+    overwrite: bool = False,
+    elements: str = "final",
+    config: LabelConfig | None = None,
+) -> None:
     """Events -> elements and the particle each should become, plus flat arrays for training."""
     from partflow.dataset.packing import pack
-    from partflow.label.report import LabelReport
+    from partflow.label.config import LabelConfig
 
-    num = num_events(events, "events")
-    record = provenance("labelled", {"definition": "closed"}, inputs=[events])
+    num, config = num_events(events, "events"), config or LabelConfig()
+    _check_elements(events, elements)
+    chosen = asdict(config) if definition == config.definition else {}
+    settings = {**chosen, "definition": definition, "elements": elements}
+    record = provenance("labelled", settings, inputs=[events])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return _say_done(output)
-        report = LabelReport()
+        report = None
         with progress("label", num) as advance:
             for number, run in enumerate(iterate_events(events, "events")):
-                labelled, of_run = label_events(run)
+                labelled, of_run = label_events(run, definition, elements, config)
                 shard = folder / f"labelled-{number:05d}.parquet"
                 write_events(shard, labelled, "labelled", record)
-                report = report + of_run
+                report = of_run if report is None else report + of_run
                 advance(len(run))
-        write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
-        pack(iterate_events(folder, "labelled"), folder / PACKED, record)
+        if report is not None:
+            write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
+        runs = iterate_events(folder, "labelled")
+        pack(runs, folder / PACKED, record, elements=elements)
 
 
-def label_events(events: Events) -> tuple[Events, Any]:
+def label_events(
+    events: Events,
+    definition: str = "closed",
+    elements: str = "final",
+    config: LabelConfig | None = None,
+) -> tuple[Events, Any]:
     """Labelled events of `events`, and the report on what was labelled."""
     from partflow.core.features import build_elements
     from partflow.label.labelling import label as label_targets
+    from partflow.label.published import label_published
+    from partflow.label.published_elements import baseline_on_elements
 
+    if definition == "mlpf-2.5":
+        if elements != "final":
+            raise ConfigError(f"definition {definition}: it is one of the final elements only")
+        return label_published(events)
+    clusters, hit_clusters = (events.collections[name] for name in ELEMENT_SETS[elements])
     labels = label_targets(
         events.particles,
         events.tracks,
-        events.clusters,
-        events.hit_clusters,
+        clusters,
+        hit_clusters,
         events.contributions,
         events.track_particles,
         events.event_id,
+        events.hits,
+        config,
     )
     collections = {
-        "elements": build_elements(events.tracks, events.clusters),
+        "elements": build_elements(events.tracks, clusters),
         "targets": labels.targets,
+        "shares": labels.shares,
         "gen_jets": labels.gen_jets,
         "target_jets": labels.target_jets,
         "gen_met": labels.gen_met,
     }
+    if elements == "final":  # the baseline's candidates stand at these
+        collections["baseline_targets"] = baseline_on_elements(
+            events.baseline, events.tracks, clusters
+        )
     return Events(events.event_id, events.process, collections), labels.report
+
+
+def _check_elements(events: Path, elements: str) -> None:
+    """Raise ConfigError for a set of elements that is unknown, InputError where it is missing."""
+    if elements not in ELEMENT_SETS:
+        raise ConfigError(f"elements {elements!r}: choose one of {', '.join(ELEMENT_SETS)}")
+    if elements != "final":
+        for file in shards(events, "events"):
+            if not read_provenance(file).config.get("fine_elements"):
+                raise InputError(
+                    f"{file}: holds no fine clusters; simulate again with --fine-elements"
+                )
 
 
 # --- train --------------------------------------------------------------------------------
@@ -216,9 +327,10 @@ def train(
         chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
     )
     dataset = PackedDataset.open(labelled / PACKED)
-    settings = {"preset": preset, "model": asdict(chosen.model), "train": asdict(config)}
+    model = replace(chosen.model, elements=dataset.elements)
+    settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
-    return train_model(dataset, chosen.model, config, output, resume=resume, record=record)
+    return train_model(dataset, model, config, output, resume=resume, record=record)
 
 
 # --- reconstruct --------------------------------------------------------------------------
@@ -230,9 +342,14 @@ def reconstruct(events: Path, model: str, output: Path, overwrite: bool = False)
     find: Callable[[Events], Collection]
     if model == BASELINE:
         find, needed, inputs = _baseline_candidates, [BASELINE], [events]
+        elements = "final"
     else:
-        find, needed, inputs = _network(Path(model)), ["tracks", "clusters"], [events, Path(model)]
-    record = provenance("candidates", {"model": Path(model).name}, inputs=inputs)
+        find, elements = _network(Path(model))
+        _check_elements(events, elements)
+        needed, inputs = ["tracks", ELEMENT_SETS[elements][0]], [events, Path(model)]
+    record = provenance(
+        "candidates", {"model": Path(model).name, "elements": elements}, inputs=inputs
+    )
     if holds(output, record, overwrite):
         return _say_done(output)
     with (
@@ -248,7 +365,8 @@ def _baseline_candidates(events: Events) -> Collection:
     return events.baseline
 
 
-def _network(folder: Path) -> Callable[[Events], Collection]:
+def _network(folder: Path) -> tuple[Callable[[Events], Collection], str]:
+    """The network in `folder` at work, and the set of elements that it needs."""
     from partflow.core.features import build_elements
     from partflow.infer.reconstruction import reconstruct as infer
     from partflow.model.folder import load_model
@@ -258,7 +376,13 @@ def _network(folder: Path) -> Callable[[Events], Collection]:
             f"{folder}: no such model folder; give the output of `partflow train`, or 'baseline'"
         )
     model = load_model(folder)
-    return lambda events: infer(model, build_elements(events.tracks, events.clusters))
+    elements = model.config.elements
+    clusters = ELEMENT_SETS[elements][0]
+
+    def find(events: Events) -> Collection:
+        return infer(model, build_elements(events.tracks, events.collections[clusters]))
+
+    return find, elements
 
 
 # --- evaluate -----------------------------------------------------------------------------
@@ -272,13 +396,15 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate.evaluation import Evaluator, write_evaluation
+    from partflow.evaluate.evaluator import REFERENCES
 
-    taken = {BASELINE, "perfect", "target"} & set(candidates)
+    taken = set(REFERENCES) & set(candidates)
     if taken:
         raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
     num = num_events(events, "events")
-    for path in candidates.values():
-        shards(path, "candidates")
+    elements = {name: _elements_of(path) for name, path in candidates.items()}
+    for own in elements.values():
+        _check_elements(events, own)
     record = provenance(
         "report", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
     )
@@ -292,10 +418,13 @@ def evaluate(
         with progress("evaluate", num) as advance:
             for run in iterate_events(events, "events"):
                 sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-                targets, columns = reference_candidates(run, setup)
+                references = reference_candidates(run, setup)
+                targets = references.targets
                 evaluator.add(
-                    run.particles, targets, run.tracks, run.clusters,
-                    {**sets, BASELINE: run.baseline, **columns}, run.process, run.event_id,
+                    run.particles, targets["final"], run.tracks, run.clusters,
+                    {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
+                    run.event_id,
+                    {n: targets[own] for n, own in (elements | references.elements).items()},
                 )  # fmt: skip
                 advance(len(run))
         for stream in streams.values():
@@ -335,24 +464,54 @@ def demo(output: Path, workers: int = 2, seed: int = 1) -> dict[str, Any]:
     return evaluate(events, {"mlpf": output / "mlpf.parquet"}, output / "report")
 
 
-def reference_candidates(
-    events: Events, setup: Detector
-) -> tuple[Collection, dict[str, Collection]]:
-    """Targets of simulated events, and the candidates made from truth: perfect and target PF."""
-    from partflow.label.candidates import perfect_candidates, target_candidates
+class References(NamedTuple):
+    """What candidates are judged by, and candidates made from the truth to stand beside them."""
 
-    labelled, _ = label_events(events)
-    perfect = perfect_candidates(
+    targets: dict[str, Collection]
+    """Targets of each set of elements that the events hold."""
+    candidates: dict[str, Collection]
+    """Perfect and target particle flow, perfect sharing of each set of elements."""
+    elements: dict[str, str]
+    """Set of elements that those candidates are made from, where it is not the final ones."""
+
+
+def reference_candidates(events: Events, setup: Detector) -> References:
+    """Targets of simulated events, and the ceilings as candidates."""
+    from partflow.evaluate.evaluator import PERFECT, SHARING, SHARING_FINE, TARGET
+    from partflow.label.candidates import (
+        perfect_candidates,
+        sharing_candidates,
+        target_candidates,
+    )
+
+    scale = load_hadron_scale(setup)
+    targets, candidates = {}, {}
+    candidates[PERFECT] = perfect_candidates(
         events.particles,
         events.tracks,
         events.hits,
         events.hit_clusters,
         events.contributions,
         events.track_particles,
-        load_hadron_scale(setup),
+        scale,
     )
-    target = target_candidates(labelled.targets, events.tracks, events.clusters)
-    return labelled.targets, {"perfect": perfect, "target": target}
+    for elements, name in (("final", SHARING), ("fine", SHARING_FINE)):
+        if ELEMENT_SETS[elements][0] in events.collections:
+            labelled, _ = label_events(events, elements=elements)
+            clusters = events.collections[ELEMENT_SETS[elements][0]]
+            targets[elements] = labelled.targets
+            candidates[name] = sharing_candidates(
+                labelled.targets, labelled.shares, events.tracks, clusters, scale
+            )
+    candidates[TARGET] = target_candidates(targets["final"], events.tracks, events.clusters)
+    fine = {SHARING_FINE: "fine"} if SHARING_FINE in candidates else {}
+    return References(targets, candidates, fine)
+
+
+def _elements_of(candidates: Path) -> str:
+    """The set of elements that candidates were made from."""
+    record = read_provenance(shards(candidates, "candidates")[0])
+    return str(record.config.get("elements", "final"))
 
 
 def _detector_of(events: Path) -> Detector:
