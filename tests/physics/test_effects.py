@@ -11,7 +11,7 @@ from partflow.core.records import PARTICLES, Collection, concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate import SimulationConfig, simulate
 from partflow.simulate.bremsstrahlung import fitted_pt, radiate
-from partflow.simulate.decays import decay, decay_lengths, end_by_decay
+from partflow.simulate.decays import decay, decay_lengths, end_by_decay, two_body
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
 
 GEOMETRY = CLIC.geometry()
@@ -139,6 +139,8 @@ def test_radiation_gives_electron_tracks_a_tail_and_the_ecal_their_energy_all_th
     assert lost.mean() > 0.15 > 0.01 > kept.mean()
     energy = np.bincount(result.hits.event_index, result.hits.energy, num)
     assert energy.mean() == pytest.approx(20.0, rel=0.02)
+    assert result.tracks.counts.max() == 1  # its parts are one track
+    assert len(result.tracks) == pytest.approx(len(plain.tracks), abs=15)
 
 
 def test_noise_lights_as_many_cells_as_the_tail_of_a_gaussian():
@@ -259,3 +261,25 @@ def test_a_track_counts_the_hits_near_it_and_not_those_of_others():
     is_pion = result.track_particles.particle_index == 1
     assert (result.tracks.num_yoke_hits[is_pion] >= 4).mean() < 0.05
     assert (result.tracks.num_yoke_hits[~is_pion] >= 4).mean() > 0.95
+
+
+def test_the_daughters_of_a_decay_have_their_masses_and_share_the_momentum():
+    rng, mass = np.random.default_rng(5), 0.49368
+    whole = (1.0, -2.0, 3.0, math.sqrt(14.0 + mass**2))
+    for _ in range(50):
+        daughters = np.array(two_body(rng, whole, mass, 0.13957, 0.2))
+        np.testing.assert_allclose(daughters.sum(axis=0), whole, rtol=1e-12)
+        found = np.sqrt(daughters[:, 3] ** 2 - (daughters[:, :3] ** 2).sum(axis=1))
+        assert found == pytest.approx([0.13957, 0.2], rel=1e-9)
+
+
+def test_a_layer_that_missed_a_muon_is_not_counted_for_its_neighbour():
+    dense = replace(CLIC, yoke=replace(CLIC.yoke, num_layers=60, efficiency=0.5))
+    events = fired(13, 40.0, 60, (-0.5, 0.5))
+    setting = replace(PLAIN, yoke_hits=True)
+    result = simulate(events.particles, events.event_id, dense, setting)
+    num_hits = (np.add.reduceat(result.hits.subdetector == MUON, result.hits.offsets[:-1]))[
+        result.tracks.event_index
+    ]
+    assert num_hits.mean() == pytest.approx(30, abs=2)
+    assert (result.tracks.num_yoke_hits <= num_hits).all()
