@@ -10,7 +10,9 @@ from partflow.core.errors import ConfigError
 from partflow.core.records import PARTICLES, Collection, concatenate
 from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.config import EFFECTS
+from partflow.simulate.flights import NO_END, flights_of
 from partflow.simulate.ghosts import MIN_FAKE_PT
+from partflow.simulate.material import interact
 
 IDS = np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 NOISY = replace(realistic(), fake_rate=0.3, duplicate_rate=0.3)
@@ -265,3 +267,11 @@ def test_every_setting_is_described():
         line = next(k for k in source.splitlines() if k.strip().startswith(f"{field.name}:"))
         behind = source.split(line)[1].lstrip()
         assert behind.startswith('"""'), field.name
+
+
+def test_all_of_the_material_is_in_a_tracker_smaller_than_that_of_clic(gun):
+    photons = gun(22, 5.0, 20_000, (0.0, 0.0))
+    flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), 0.12, 0.0)
+    converted = flights["end"][:20_000] < NO_END
+    assert converted.mean() == pytest.approx(1 - np.exp(-7 / 9 * 0.12), abs=0.008)  # 4 sigma
+    assert (flights["end"][:20_000][converted] < SMALL.ecal.inner_radius).all()
