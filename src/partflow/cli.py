@@ -142,7 +142,7 @@ def label(
     """
     from partflow import pipeline
 
-    pipeline.label(events, output, overwrite=overwrite, elements=elements)
+    pipeline.label(events, output, definition, overwrite, elements)
 
 
 @app.command
