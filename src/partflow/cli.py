@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,7 @@ def simulate(
     detector: str = "clic",
     workers: int = 1,
     tracker_material: bool = True,
+    realistic: bool = False,
     fine_elements: bool = False,
     overwrite: bool = False,
 ) -> None:
@@ -75,16 +77,20 @@ def simulate(
     Args:
         generated: File(s) of `partflow generate`.
         output: Folder to write.
-        detector: Detector to simulate: clic.
+        detector: Detector to simulate: clic or cld.
         workers: Processes to use; the result is the same with any number.
         tracker_material: Conversions and interactions in the tracker.
+        realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
+            and yoke hits, too; the published figures of this program are without them.
         fine_elements: Write finer clusters, too, for `label --elements fine`.
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
     from partflow.simulate.config import SimulationConfig
+    from partflow.simulate.config import realistic as with_everything
 
-    config = SimulationConfig(tracker_material=tracker_material)
+    config = with_everything() if realistic else SimulationConfig()
+    config = replace(config, tracker_material=tracker_material)
     pipeline.simulate(generated, output, detector, config, workers, overwrite, fine_elements)
 
 
