@@ -1,0 +1,178 @@
+"""How much do the elements leave on the table: jets of the baseline and of every ceiling.
+
+    python -m benchmarks.ceilings [--processes ttbar qq ww] [--num-events 1000] [--seed 91]
+        [--secondary-tracks each none leading] [--cone-scale 0.65]
+
+Each row is the jet response IQR/median of one way to make particles of the same events:
+
+    baseline            the rule-based chain
+    whole, final        true tracks; each final cluster is given whole to its largest owner
+    whole, fine         the same with the finer clusters
+    perfect sharing     true tracks; each cluster is divided as its energy shares say
+    perfect             every particle as this detector measures it alone
+
+All but the first know the truth. A network that answers for each cluster as a whole cannot beat
+`whole`, one that divides clusters cannot beat `perfect sharing`, unless it measures energies
+better than software compensation does. With several `--secondary-tracks` the rows with truth are
+repeated for each definition of the targets. Intervals hold 68 % of a bootstrap over events; ratios
+are paired. The definitions are those of `partflow evaluate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from partflow.core.detector import CLIC
+from partflow.core.hadron_scale import HadronScale, load_hadron_scale
+from partflow.core.kinematics import momentum_from_pt_eta_phi
+from partflow.core.particles import is_neutrino
+from partflow.core.records import Array, Collection, Events
+from partflow.evaluate.bootstrap import Bootstrap
+from partflow.evaluate.config import EvaluationConfig
+from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
+from partflow.evaluate.sample import join
+from partflow.generate import GenerationConfig, generate
+from partflow.label import LabelConfig, label, perfect_candidates, sharing_candidates
+from partflow.label.config import SECONDARY_TRACKS
+from partflow.reconstruct import BaselineConfig, reconstruct
+from partflow.reconstruct.fine import CONE_SCALE, fine_config
+from partflow.simulate import simulate
+
+BATCH = 100
+JUDGING = EvaluationConfig(num_replicas=300)
+BASELINE = "baseline"
+FORMAT = "{:<32}{:>10} {:<8}{:>8}{:>24}{:>9}"
+
+
+def undivided(shares: Collection) -> Collection:
+    """Shares of clusters that are given whole to the owner with most of their energy."""
+    cluster = shares.event_index * (int(shares.cluster_element.max(initial=0)) + 1)
+    cluster = cluster + shares.cluster_element
+    order = np.lexsort((-shares.energy, cluster))
+    first = order[np.unique(cluster[order], return_index=True)[1]]
+    is_largest = np.zeros(len(shares), dtype=bool)
+    is_largest[first] = True
+    _, place = np.unique(cluster, return_inverse=True)
+    energy = np.bincount(place, shares.energy, len(first))[place]
+    whole = Collection(shares.schema, shares.offsets, {**shares.columns, "energy": energy})
+    return whole.select(is_largest)
+
+
+def candidate_sets(
+    generated: Events, definitions: list[str], cone_scale: float, scale: HadronScale
+) -> tuple[dict[str, Collection], dict[str, float]]:
+    """Candidates of generated events by name, and numbers of elements per event."""
+    particles = generated.particles
+    simulated = simulate(particles, generated.event_id, CLIC)
+    hits, tracks = simulated.hits, simulated.tracks
+    final = reconstruct(hits, tracks, CLIC)
+    no_tracks = Collection.empty(tracks.schema, tracks.num_events)
+    fine = reconstruct(hits, no_tracks, CLIC, fine_config(BaselineConfig(), cone_scale))
+    sets = {BASELINE: final.candidates}
+    truth = {
+        "contributions": simulated.contributions,
+        "track_particles": simulated.track_particles,
+        "hits": hits,
+    }
+    for definition in definitions:
+        config = LabelConfig(secondary_tracks=definition)
+        mark = f" [{definition}]" if len(definitions) > 1 else ""
+        labels = {
+            name: label(
+                particles, tracks, found.clusters, found.hit_clusters, **truth, config=config
+            )
+            for name, found in (("final", final), ("fine", fine))
+        }
+        for kind, share in (("whole", undivided), ("perfect sharing", lambda shares: shares)):
+            for name, found in (("final", final), ("fine", fine)):
+                sets[f"{kind}, {name}{mark}"] = sharing_candidates(
+                    labels[name].targets, share(labels[name].shares), tracks, found.clusters, scale
+                )
+        sets[f"perfect{mark}"] = perfect_candidates(
+            particles, tracks, hit_clusters=final.hit_clusters, **truth, hadron_scale=scale,
+            config=config,
+        )  # fmt: skip
+    counts = {"tracks": tracks, "final clusters": final.clusters, "fine clusters": fine.clusters}
+    return sets, {name: len(found) for name, found in counts.items()}
+
+
+def jets_of(name: str, found: Collection) -> Collection:
+    momentum = momentum_from_pt_eta_phi(found.pt, found.eta, found.phi)
+    return find_jets(name, found.offsets, momentum, found.energy, JUDGING)
+
+
+def judge(
+    process: str, num_events: int, seed: int, definitions: list[str], cone_scale: float
+) -> tuple[dict[str, JetSample], Array, dict[str, float]]:
+    """Jets of every candidate set, event ids, and numbers of elements per event."""
+    scale = load_hadron_scale(CLIC)
+    parts: dict[str, list[JetSample]] = {}
+    event_ids, totals = [], {}
+    for generated in generate(GenerationConfig(process, num_events, seed), BATCH):
+        first = sum(len(ids) for ids in event_ids)
+        sets, counts = candidate_sets(generated, definitions, cone_scale, scale)
+        p = generated.particles.select(~is_neutrino(generated.particles.pdg_id))
+        gen_jets = find_jets("particles", p.offsets, (p.px, p.py, p.pz), p.energy, JUDGING)
+        for name, found in sets.items():
+            judged = judge_jets(gen_jets, jets_of(name, found), first, JUDGING.max_delta_r)
+            parts.setdefault(name, []).append(judged)
+        event_ids.append(generated.event_id)
+        totals = {name: totals.get(name, 0) + number for name, number in counts.items()}
+    mean = {name: number / num_events for name, number in totals.items()}
+    return {name: join(samples) for name, samples in parts.items()}, np.concatenate(event_ids), mean
+
+
+def show(samples: Mapping[str, JetSample], event_id: Array) -> None:
+    """One line for each candidate set."""
+    bootstrap = Bootstrap.of_events(
+        event_id, JUDGING.num_replicas, JUDGING.confidence, JUDGING.seed
+    )
+    print(FORMAT.format("", "IQR/median", "", "median", "ratio to baseline", "matched"))
+    for name, sample in samples.items():
+        other = None if name == BASELINE else samples[BASELINE]
+        entry = jet_metrics(sample, other, bootstrap, JUDGING)
+        low, high = entry["iqr_over_median_ci"]
+        ratio = ""
+        if other is not None:
+            relative = entry["relative_to_baseline"]
+            ratio = "{:.3f} [{:.3f}, {:.3f}]".format(
+                relative["iqr_over_median"], *relative["iqr_over_median_ci"]
+            )
+        print(
+            FORMAT.format(
+                name,
+                f"{entry['iqr_over_median']:.4f}",
+                f"+-{(high - low) / 2:.4f}",
+                f"{entry['median']:.4f}",
+                ratio,
+                f"{entry['matched_fraction']:.3f}",
+            )
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--processes", nargs="+", default=["ttbar", "qq", "ww"])
+    parser.add_argument("--num-events", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=91)
+    parser.add_argument("--secondary-tracks", nargs="+", default=["each"], choices=SECONDARY_TRACKS)
+    parser.add_argument("--cone-scale", type=float, default=CONE_SCALE)
+    options = parser.parse_args()
+    for process in options.processes:
+        start = time.perf_counter()
+        samples, event_id, counts = judge(
+            process, options.num_events, options.seed, options.secondary_tracks, options.cone_scale
+        )
+        elements = ", ".join(f"{number:.0f} {name}" for name, number in counts.items())
+        num_jets = len(samples[BASELINE].event)
+        print(f"\n{process}: {options.num_events} events, {num_jets} jets; {elements} an event")
+        show(samples, event_id)
+        print(f"({time.perf_counter() - start:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
