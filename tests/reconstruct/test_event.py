@@ -43,21 +43,21 @@ def columns_of(hits: Collection) -> HitColumns:
 
 @pytest.fixture
 def event(ruler):
-    """Three clusters, every third hit to each."""
+    """Three clusters of twenty hits; the innermost ones are in the last."""
     hits = ruler.random_hits(np.random.default_rng(8), 60)
-    hits["layer"] = np.sort(np.arange(60) % 10)
+    hits["layer"] = np.arange(60) // 6
     event = new_event(hits, np.zeros(1, TRACK))
     for _ in range(2):
         add_cluster(event, int(Kind.NEUTRAL))
     for i in range(60):
-        attach(event, i, i % 3)
+        attach(event, i, 2 - i // 20)
     return event
 
 
 def test_merging_adds_up_what_the_clusters_hold(event):
     merge(event, 2, 1, SCALE)
     inside = members(event, 1)
-    assert inside.tolist() == [i for i in range(60) if i % 3 > 0]
+    assert inside.tolist() == list(range(40))
     hits, cluster = event.hits[inside], event.clusters[1]
     assert set(hits["cluster"].tolist()) == {1}
     assert total_energy(cluster) == pytest.approx(hits["energy"].sum())
@@ -74,7 +74,7 @@ def test_merging_adds_up_what_the_clusters_hold(event):
 
 def test_the_distance_of_clusters_is_that_of_their_nearest_hits(event):
     place = np.stack([event.hits[axis] for axis in "xyz"], axis=1)
-    pairs = np.linalg.norm(place[0::3, None] - place[None, 1::3], axis=2)
+    pairs = np.linalg.norm(place[40:, None] - place[None, 20:40], axis=2)
     assert hit_distance(event, 0, 1, 0.0, 1e5) == pytest.approx(pairs.min())
     assert hit_distance(event, 0, 1, 0.0, pairs.min() / 2) == pytest.approx(pairs.min() / 2)
     assert hit_distance(event, 0, 1, 2 * pairs.min(), 1e5) < 2 * pairs.min()

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from partflow.core.detector import CLIC, ECAL
 from partflow.reconstruct import BaselineConfig
+from partflow.reconstruct.event import HIT, TRACK
 from partflow.reconstruct.grid import (
     angle_to_row,
     angular_grid,
@@ -16,9 +18,12 @@ from partflow.reconstruct.grid import (
 )
 from partflow.reconstruct.parameters import PeakConfig
 from partflow.reconstruct.peaks import find_peaks
+from partflow.reconstruct.photons import PeakKind, identify_peaks, measure_peaks
+from partflow.reconstruct.pseudolayers import calorimeters
 
 CONFIG = PeakConfig()
 PARAMETERS = BaselineConfig().record()["peaks"]
+PHOTONS = BaselineConfig().record()["photons"]
 REGIONS = {
     "everywhere": ((0.02, math.pi - 0.02), (-math.pi, math.pi)),
     "at the seam of the azimuth": ((1.3, 1.5), (3.0, 3.3)),
@@ -87,6 +92,27 @@ def test_peaks_are_those_of_the_definition(ruler, region):
     assert np.array_equal(peak < 0, expected < 0)
     pairs = set(zip(peak.tolist(), expected.tolist(), strict=True))
     assert len(pairs) == len(set(peak.tolist())) == len(set(expected.tolist()))
+
+
+@pytest.mark.parametrize(("phi", "kind"), [(0.5, PeakKind.OTHER), (0.5 - math.pi, PeakKind.PHOTON)])
+def test_a_peak_on_a_tracks_line_is_no_photon_unless_it_is_across_the_detector(ruler, phi, kind):
+    theta = 1.4 if phi > 0 else math.pi - 1.4
+    rows = ruler.photon(5.0, theta, phi)
+    hits = np.zeros(len(rows), HIT)
+    hits["x"], hits["y"], hits["z"] = np.array([row[0] for row in rows]).T
+    hits["energy"] = [row[1] for row in rows]
+    depth = np.hypot(hits["x"], hits["y"]) - CLIC.ecal.inner_radius
+    hits["layer"] = depth // CLIC.ecal.group_thickness
+    peaks = measure_peaks(hits, np.zeros(len(hits), np.int64), 1, PHOTONS)
+    track = np.zeros(1, TRACK)  # of 40 GeV, so that the peak is no electron
+    track["dx"], track["dy"], track["dz"] = ruler.layer_point(ECAL, 0, 1.4, 0.5)
+    length = math.sqrt(track["dx"][0] ** 2 + track["dy"][0] ** 2 + track["dz"][0] ** 2)
+    for axis in "xyz":
+        track[f"d{axis}"] /= length
+        track[axis] = track[f"d{axis}"] * CLIC.ecal.inner_radius / math.sin(1.4)
+    track["momentum"], track["reaches"] = 40.0, True
+    found, _ = identify_peaks(peaks, track, PHOTONS, calorimeters(CLIC))
+    assert found.tolist() == [kind]
 
 
 def test_no_hits_make_no_peak(ruler):

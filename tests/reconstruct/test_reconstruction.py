@@ -95,6 +95,13 @@ def test_a_track_takes_no_hits_on_the_far_side_of_the_detector(ruler):
     assert result.candidates.cluster_index[result.candidates.track_index == 0].tolist() == [-1]
 
 
+def test_a_photon_opposite_to_a_track_is_a_photon(ruler):
+    """It lies on the track's line, but a detector away from the track."""
+    hits = ruler.hits(ruler.photon(5.0, math.pi - 1.4, 0.5 - math.pi))
+    result = reconstruct(hits, ruler.tracks([(40.0, 1.4, 0.5)]), CLIC)
+    assert sorted(result.candidates.pdg_id.tolist()) == [PHOTON, CHARGED_HADRON]
+
+
 def test_clusters_hold_the_energy_of_the_hits_that_they_list(ruler):
     hits, tracks = ruler.busy_events(range(3))
     result = reconstruct(hits, tracks, CLIC)

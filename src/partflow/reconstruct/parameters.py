@@ -56,7 +56,7 @@ class PhotonConfig:
     """Least fraction of a soft peak's energy in the front."""
     track_distance: float = 16.0
     """A peak nearer to a track's line than this is no photon [mm]."""
-    isolation_distance: float = 35.2
+    isolation_distance: float = 35.0
     """A peak nearer than this must also pass the next two [mm]."""
     near_track_core: float = 0.65
     """Least core fraction of a peak that is not isolated."""

@@ -1,0 +1,107 @@
+"""What each step of the chain adds, on the least event that needs it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from partflow.core.detector import CLIC, HCAL
+from partflow.core.particles import KAON0_MASS, NEUTRAL_HADRON, PHOTON
+from partflow.core.records import TRACKS, Collection
+from partflow.reconstruct import BaselineConfig, reconstruct
+
+NO_TRACKS = Collection.empty(TRACKS, 1)
+CONFIG = BaselineConfig()
+NO_FRAGMENTS = replace(CONFIG, fragments=replace(CONFIG.fragments, sweeps=0))
+
+
+def hcal_blob(ruler, phi=0.5, first_layer=0, shower=1.0):
+    """The shower of a hadron without its way there: four layers of the HCAL."""
+    return ruler.hadron(1.4, phi, first_layer, shower)[-36:]
+
+
+def candidates(ruler, rows, tracks=NO_TRACKS, config=CONFIG):
+    return reconstruct(ruler.hits(rows), tracks, CLIC, config).candidates
+
+
+def test_energy_beyond_the_momentum_is_split_off_even_where_nothing_can_be_told_apart(ruler):
+    rows = ruler.hadron(shower=8.0)
+    energy = ruler.hadronic_energy(rows)
+    tracks = ruler.tracks([(energy / 2, 1.4, 0.5)])
+    found = candidates(ruler, rows, tracks)
+    neutral = found.select(found.charge == 0)
+    assert neutral.energy.sum() == pytest.approx(energy / 2, rel=0.25)
+
+
+def test_energy_that_agrees_with_the_momentum_is_left_together(ruler):
+    rows = ruler.hadron(shower=8.0)
+    tracks = ruler.tracks([(0.9 * ruler.hadronic_energy(rows), 1.4, 0.5)])
+    assert np.all(candidates(ruler, rows, tracks).charge != 0)
+
+
+def test_a_track_without_hits_takes_the_cluster_at_its_entrance(ruler):
+    """55 mm beside the line is too far for its cone and near enough for this."""
+    rows = ruler.hadron(phi=0.5 + 55 / 1500)
+    tracks = ruler.tracks([(ruler.hadronic_energy(rows), 1.4, 0.5)])
+    strict = replace(
+        NO_FRAGMENTS, association=replace(NO_FRAGMENTS.association, late_distance=10.0)
+    )
+    assert len(candidates(ruler, rows, tracks, NO_FRAGMENTS)) == 1
+    assert len(candidates(ruler, rows, tracks, strict)) == 2
+
+
+def test_a_fragment_returns_to_the_track_that_lacks_its_energy(ruler):
+    own, piece = ruler.hadron(first_layer=1), hcal_blob(ruler, 0.62, 5)
+    together = ruler.hadronic_energy(own + piece)
+    tracks = ruler.tracks([(together, 1.4, 0.5)])
+    assert len(candidates(ruler, own + piece, tracks)) == 1
+    assert len(candidates(ruler, own + piece, tracks, NO_FRAGMENTS)) == 2
+
+
+def test_no_track_takes_a_fragment_that_it_has_no_energy_for(ruler):
+    own, piece = ruler.hadron(first_layer=1), hcal_blob(ruler, 0.62, 5, shower=3.0)
+    tracks = ruler.tracks([(ruler.hadronic_energy(own), 1.4, 0.5)])
+    assert len(candidates(ruler, own + piece, tracks)) == 2
+
+
+def test_what_leaks_out_behind_a_photon_is_the_photons(ruler):
+    photon, leaked = ruler.photon(20.0), hcal_blob(ruler, shower=0.3)
+    found = candidates(ruler, photon + leaked)
+    assert found.pdg_id.tolist() == [PHOTON]
+    assert found.energy[0] == pytest.approx(20.0 + sum(row[1] for row in leaked), rel=1e-5)
+
+
+def test_a_hadron_behind_a_photon_is_not_its_leakage(ruler):
+    beside = candidates(ruler, ruler.photon(20.0) + hcal_blob(ruler, phi=0.6, shower=0.3))
+    harder = candidates(ruler, ruler.photon(20.0) + hcal_blob(ruler, shower=2.0))
+    assert sorted(beside.pdg_id.tolist()) == [PHOTON, NEUTRAL_HADRON]
+    assert sorted(harder.pdg_id.tolist()) == [PHOTON, NEUTRAL_HADRON]
+
+
+@pytest.mark.parametrize(("angle", "num"), [(0.08, 1), (0.2, 2)])
+def test_neutral_clusters_join_if_their_hits_are_near(ruler, angle, num):
+    rows = hcal_blob(ruler, shower=2.0) + hcal_blob(ruler, 0.5 + angle)
+    assert len(candidates(ruler, rows)) == num
+
+
+def test_a_cluster_too_soft_to_be_a_peak_may_still_be_a_photon(ruler):
+    found = candidates(ruler, ruler.photon(0.23))
+    assert found.pdg_id.tolist() == [PHOTON]
+    assert found.energy[0] == pytest.approx(0.23, rel=1e-5)
+
+
+def test_a_soft_cluster_joins_what_it_lies_beside(ruler):
+    single = (ruler.layer_point(HCAL, 4, 1.4, 0.55), 0.1, HCAL)
+    rows = [*ruler.hadron(), single]
+    result = reconstruct(ruler.hits(rows), NO_TRACKS, CLIC)
+    assert len(result.clusters) == 1
+
+
+def test_a_neutral_hadron_has_a_mass_unless_that_would_raise_its_energy(ruler):
+    soft = candidates(ruler, hcal_blob(ruler, shower=0.05))
+    hard = candidates(ruler, hcal_blob(ruler, shower=1.0))
+    for found, mass in ((soft, 0.0), (hard, KAON0_MASS)):
+        assert found.pdg_id.tolist() == [NEUTRAL_HADRON]
+        momentum = found.pt[0] * np.cosh(found.eta[0])
+        assert found.energy[0] ** 2 - momentum**2 == pytest.approx(mass**2, abs=1e-6)
+    assert soft.energy[0] < CONFIG.candidates.massless_below < hard.energy[0]
