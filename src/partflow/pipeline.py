@@ -39,7 +39,7 @@ from partflow.core.store import (
     write_events,
 )
 from partflow.core.stream import CandidateStream
-from partflow.core.workers import in_processes
+from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
@@ -94,6 +94,7 @@ def simulate(
     With `fine_elements` finer clusters are written beside the baseline's. Shard boundaries and
     random numbers depend on the input alone, so the output is the same with any number of workers.
     """
+    check_workers(workers)
     config, setup = config or SimulationConfig(), detector(detector_name)
     files = [file for path in inputs for file in shards(path, "generated")]
     settings = {

@@ -23,8 +23,7 @@ def in_processes(
     `prepare` runs once before others start, to compile what each would compile for itself.
     Raises PartflowError where a worker dies.
     """
-    if workers < 1:
-        raise ConfigError(f"--workers {workers}: give at least 1")
+    check_workers(workers)
     if workers == 1 or len(tasks) < 2:
         yield from (work(*task) for task in tasks)
         return
@@ -42,6 +41,12 @@ def in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def check_workers(workers: int) -> None:
+    """Raise ConfigError unless there is a worker: before a stage begins, not in its middle."""
+    if workers < 1:
+        raise ConfigError(f"--workers {workers}: give at least 1")
 
 
 def _ignore_interrupt() -> None:
