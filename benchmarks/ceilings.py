@@ -45,6 +45,8 @@ from partflow.simulate import simulate
 BATCH = 100
 JUDGING = EvaluationConfig(num_replicas=300)
 BASELINE = "baseline"
+ENERGY = "GeV without neutrinos"
+LEGS, LEGS_ENERGY = "targets on tracks of secondaries", "GeV in them"
 FORMAT = "{:<32}{:>10} {:<8}{:>8}{:>24}{:>9}"
 
 
@@ -65,7 +67,7 @@ def undivided(shares: Collection) -> Collection:
 def candidate_sets(
     generated: Events, definitions: list[str], cone_scale: float, scale: HadronScale
 ) -> tuple[dict[str, Collection], dict[str, float]]:
-    """Candidates of generated events by name, and numbers of elements per event."""
+    """Candidates of generated events by name, and how much of what there is."""
     particles = generated.particles
     simulated = simulate(particles, generated.event_id, CLIC)
     hits, tracks = simulated.hits, simulated.tracks
@@ -78,6 +80,9 @@ def candidate_sets(
         "track_particles": simulated.track_particles,
         "hits": hits,
     }
+    visible = particles.energy[~is_neutrino(particles.pdg_id)].sum()
+    amounts = {"tracks": len(tracks), "final clusters": len(final.clusters)}
+    amounts |= {"fine clusters": len(fine.clusters), ENERGY: visible}
     for definition in definitions:
         config = LabelConfig(secondary_tracks=definition)
         mark = f" [{definition}]" if len(definitions) > 1 else ""
@@ -87,6 +92,8 @@ def candidate_sets(
             )
             for name, found in (("final", final), ("fine", fine))
         }
+        legs = labels["final"].report.on_tracks_of_secondaries
+        amounts |= {f"{LEGS}{mark}": legs.number, f"{LEGS_ENERGY}{mark}": legs.energy}
         for kind, share in (("whole", undivided), ("perfect sharing", lambda shares: shares)):
             for name, found in (("final", final), ("fine", fine)):
                 sets[f"{kind}, {name}{mark}"] = sharing_candidates(
@@ -96,8 +103,7 @@ def candidate_sets(
             particles, tracks, hit_clusters=final.hit_clusters, **truth, hadron_scale=scale,
             config=config,
         )  # fmt: skip
-    counts = {"tracks": tracks, "final clusters": final.clusters, "fine clusters": fine.clusters}
-    return sets, {name: len(found) for name, found in counts.items()}
+    return sets, amounts
 
 
 def jets_of(name: str, found: Collection) -> Collection:
@@ -108,20 +114,20 @@ def jets_of(name: str, found: Collection) -> Collection:
 def judge(
     process: str, num_events: int, seed: int, definitions: list[str], cone_scale: float
 ) -> tuple[dict[str, JetSample], Array, dict[str, float]]:
-    """Jets of every candidate set, event ids, and numbers of elements per event."""
+    """Jets of every candidate set, event ids, and amounts per event."""
     scale = load_hadron_scale(CLIC)
     parts: dict[str, list[JetSample]] = {}
     event_ids, totals = [], {}
     for generated in generate(GenerationConfig(process, num_events, seed), BATCH):
         first = sum(len(ids) for ids in event_ids)
-        sets, counts = candidate_sets(generated, definitions, cone_scale, scale)
+        sets, amounts = candidate_sets(generated, definitions, cone_scale, scale)
         p = generated.particles.select(~is_neutrino(generated.particles.pdg_id))
         gen_jets = find_jets("particles", p.offsets, (p.px, p.py, p.pz), p.energy, JUDGING)
         for name, found in sets.items():
             judged = judge_jets(gen_jets, jets_of(name, found), first, JUDGING.max_delta_r)
             parts.setdefault(name, []).append(judged)
         event_ids.append(generated.event_id)
-        totals = {name: totals.get(name, 0) + number for name, number in counts.items()}
+        totals = {name: totals.get(name, 0) + number for name, number in amounts.items()}
     mean = {name: number / num_events for name, number in totals.items()}
     return {name: join(samples) for name, samples in parts.items()}, np.concatenate(event_ids), mean
 
@@ -164,12 +170,12 @@ def main() -> None:
     options = parser.parse_args()
     for process in options.processes:
         start = time.perf_counter()
-        samples, event_id, counts = judge(
+        samples, event_id, amounts = judge(
             process, options.num_events, options.seed, options.secondary_tracks, options.cone_scale
         )
-        elements = ", ".join(f"{number:.0f} {name}" for name, number in counts.items())
         num_jets = len(samples[BASELINE].event)
-        print(f"\n{process}: {options.num_events} events, {num_jets} jets; {elements} an event")
+        print(f"\n{process}: {options.num_events} events, {num_jets} jets; an event has")
+        print(", ".join(f"{number:.3g} {name}" for name, number in amounts.items()))
         show(samples, event_id)
         print(f"({time.perf_counter() - start:.0f} s)", flush=True)
 
