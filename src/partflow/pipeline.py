@@ -4,6 +4,9 @@ Each function is one stage: it reads what the stage before wrote and writes its 
 whole or not at all. A stage that is finished already (same configuration, inputs, version)
 is skipped; a folder that was cut short is taken up where it stopped.
 
+Longer than a file should be: it is the list of all stages, each of them short, and the next
+thing to split when one more joins.
+
 Rooms that load torch, fastjet or matplotlib are imported by the stage that needs them: a
 worker that simulates should not wait for them.
 """

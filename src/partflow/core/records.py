@@ -4,6 +4,8 @@ A `Collection` holds the objects of one kind for many events as flat columns plu
 the objects of event `i` are rows `offsets[i]:offsets[i+1]`. Indices stored in a column
 (`hit_index`, `particle_index`, ...) count from the start of their own event, so an event
 means the same wherever it stands; `Collection.flat_index` turns them into rows.
+
+Longer than a file should be: half of it is the columns of every record, which belong in one place.
 """
 
 from __future__ import annotations
