@@ -18,12 +18,17 @@ every element, smoothed by a Gaussian in delta_r, is compared with the true one 
     expected_sum  every cluster counts with its probability
     listed_sum    a cluster counts whole or not at all, by its probability being above 1/2
 
-Measured after 28k training events of all processes, width of jets relative to the rule-based
-baseline's, threshold | expectation: neither 1.17 | 1.12, expected_sum 1.13 | 1.04, both
-1.07 | 1.06 (each +-0.015). So the first is the default, as is its readout; the second, for a
-list as good as the sums, teaches the clusters that make the list to take over what is left out
-of it. Its gradient with respect to the probability is that of the first ("straight through",
-arXiv:1308.3432), since a step has none.
+The second teaches the clusters that make the list to take over what is left out of it. Its
+gradient with respect to the probability is that of the first ("straight through",
+arXiv:1308.3432), since a step has none. Measured after 28k training events (preset small, four
+minutes of one core; 2100 test events of ttbar, qq and ww), width of the jet response relative
+to the rule-based baseline's, +-0.018:
+
+    readout          threshold   expectation
+    expected_sum       0.999        0.884
+    both               0.923        0.879
+
+and on other simulated events without either sum 4 % and 8 % wider than with the first.
 
 A track already knows its momentum to some permille, and the readout keeps it: the momentum
 terms of tracks teach next to nothing and are kept for comparability.
@@ -66,7 +71,7 @@ class LossConfig:
     """Weight of the squared errors of eta, sin phi and cos phi."""
     expected_sum: float = 1.0
     """Weight of the local sum of expected momentum; for the readout `expectation`."""
-    listed_sum: float = 0.0
+    listed_sum: float = 1.0
     """Weight of the local sum of the listed particles' momentum; for the readout `threshold`."""
     sum_radius: float = 0.2
     """Width in delta_r of the Gaussian of both sums."""
