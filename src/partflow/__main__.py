@@ -1,0 +1,5 @@
+"""`python -m partflow` is `partflow`."""
+
+from partflow.cli import main
+
+main()

@@ -1,0 +1,110 @@
+"""Verbs that make events, or take them in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from partflow.cli.app import Output, app
+from partflow.generate.config import Gun
+
+
+@app.command
+def generate(
+    output: Output,
+    process: str = "ttbar",
+    num_events: int = 200,
+    seed: int = 1,
+    energy: float = 380.0,
+    gun: Gun = Gun(),  # noqa: B008 (frozen)
+    overwrite: bool = False,
+) -> None:
+    """Make generator particles with Pythia8, or single particles with a gun.
+
+    Example: partflow generate --process ttbar --num-events 200 --seed 7 --output gen.parquet
+
+    Args:
+        output: Parquet file to write.
+        process: qq, ttbar, ww (both to quarks), zh, uds (no radiation), or gun.
+        num_events: Number of events.
+        seed: The same seed gives the same events.
+        energy: Centre-of-mass energy [GeV].
+        gun: Settings of --process gun.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+    from partflow.generate.config import GenerationConfig
+
+    config = GenerationConfig(process, num_events, seed, energy, gun)
+    pipeline.generate(config, output, overwrite)
+
+
+@app.command
+def simulate(
+    generated: Positional[list[Path]],
+    output: Output,
+    detector: str = "clic",
+    workers: int = 1,
+    tracker_material: bool = True,
+    realistic: bool = False,
+    fine_elements: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Simulate the detector and run the rule-based reconstruction.
+
+    Writes a folder of Parquet shards with hits, tracks, clusters, the baseline's particles,
+    and the truth. An interrupted run goes on where it stopped.
+
+    Example: partflow simulate gen.parquet --output events/ --workers 2
+
+    Args:
+        generated: File(s) of `partflow generate`.
+        output: Folder to write.
+        detector: Detector to simulate: clic or cld.
+        workers: Processes to use; the result is the same with any number.
+        tracker_material: Conversions and interactions in the tracker.
+        realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
+            and yoke hits, too; the published figures of this program are without them.
+        fine_elements: Write finer clusters, too, for `label --elements fine`.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+    from partflow.simulate.config import SimulationConfig
+    from partflow.simulate.config import realistic as with_everything
+
+    config = with_everything() if realistic else SimulationConfig()
+    config = replace(config, tracker_material=tracker_material)
+    pipeline.simulate(generated, output, detector, config, workers, overwrite, fine_elements)
+
+
+@app.command
+def ingest(
+    files: Positional[list[Path]],
+    output: Output,
+    format: Literal["edm4hep", "tfds"] = "edm4hep",
+    detector: Literal["clic", "cld"] = "clic",
+    process: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> None:
+    """Read full-simulation EDM4hep files, or published data sets, in place of a simulation.
+
+    A bad event costs itself and a bad file costs itself: both are named in ingest-report.json.
+
+    Example: partflow ingest 'rec/*.root' --detector cld --output events/
+
+    Args:
+        files: Files, folders or patterns; with --format tfds, data set folders.
+        output: Folder to write; with --format tfds it holds train/ and test/, labelled.
+        format: edm4hep or tfds.
+        detector: Detector the files are of; it sets the field.
+        process: What the events are; the file's name without its number, if not given.
+        workers: Processes to use; the result is the same with any number.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+
+    pipeline.ingest(files, output, format, detector, workers, process, overwrite)

@@ -1,0 +1,95 @@
+"""Verbs about a network: what it learns from, how it learns, and what it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from partflow.cli.app import Output, app
+
+Preset = Literal["tiny", "small", "base"]
+
+
+@app.command
+def label(
+    events: Positional[Path],
+    output: Output,
+    definition: Literal["closed", "mlpf-2.5"] = "closed",
+    elements: Literal["final", "fine"] = "final",
+    overwrite: bool = False,
+) -> None:
+    """Find for every track and cluster the particle it should become.
+
+    Writes Parquet shards to look at and flat arrays to train on.
+
+    Example: partflow label events/ --output labelled/
+
+    Args:
+        events: Folder of `partflow simulate` or `partflow ingest`.
+        output: Folder to write.
+        definition: closed, in which no energy is lost, or the published one, mlpf-2.5.
+        elements: Tracks with the baseline's final clusters, or with finer ones that a network
+            is to join; a network remembers which it was trained on.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+
+    pipeline.label(events, output, definition, overwrite, elements)
+
+
+@app.command
+def train(
+    labelled: Positional[Path],
+    output: Output,
+    preset: Preset = "small",
+    max_minutes: float | None = None,
+    epochs: int | None = None,
+    seed: int = 1,
+    threads: int | None = None,
+    resume: bool = False,
+) -> None:
+    """Train a network on labelled events.
+
+    Ends after --epochs or --max-minutes, whichever comes first; the learning rate follows
+    whichever is nearer. Ctrl-C keeps what was learnt: --resume goes on from there.
+
+    Example: partflow train labelled/ --preset small --output run/ --max-minutes 10
+
+    Args:
+        labelled: Folder of `partflow label`.
+        output: Folder for the model and the checkpoints.
+        preset: Size of the network.
+        max_minutes: Stop after so many minutes of training.
+        epochs: Stop after so many passes over the events.
+        seed: Seed of the weights and of the order of events.
+        threads: Threads to use; all cores if not given.
+        resume: Continue the run in --output.
+    """
+    from partflow import pipeline
+
+    result = pipeline.train(labelled, output, preset, max_minutes, epochs, seed, threads, resume)
+    print(
+        f"{result.folder}: {result.events_seen:,} events in {result.minutes:.1f} min "
+        f"({result.events_per_second:.0f} events/s), validation loss {result.validation_loss:.4f}"
+    )
+
+
+@app.command
+def reconstruct(
+    events: Positional[Path], model: str, output: Output, overwrite: bool = False
+) -> None:
+    """Find the particles of every event with a trained network, or by rule.
+
+    Example: partflow reconstruct events/ --model run/ --output mlpf.parquet
+
+    Args:
+        events: Folder of `partflow simulate`.
+        model: Folder of `partflow train`, or `baseline` for the rule-based particles.
+        output: Parquet file to write.
+        overwrite: Replace an output made with other settings.
+    """
+    from partflow import pipeline
+
+    pipeline.reconstruct(events, model, output, overwrite)

@@ -1,0 +1,36 @@
+"""The whole way, room by room: the only package that calls every one of them.
+
+Each function is one stage: it reads what the stage before wrote and writes its own output
+whole or not at all. A stage that is finished already (same configuration, inputs, version)
+is skipped; a folder that was cut short is taken up where it stopped.
+
+Rooms that load torch, fastjet or matplotlib are imported by the stage that needs them: a
+worker that simulates should not wait for them.
+"""
+
+from partflow.pipeline.common import BASELINE, PACKED, SHARD_EVENTS
+from partflow.pipeline.demonstration import demo
+from partflow.pipeline.doors import export_dataset, ingest
+from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
+from partflow.pipeline.labels import label, label_events
+from partflow.pipeline.network import reconstruct, train
+from partflow.pipeline.verdict import evaluate, reference_candidates
+
+__all__ = [
+    "BASELINE",
+    "PACKED",
+    "SHARD_EVENTS",
+    "compile_kernels",
+    "demo",
+    "evaluate",
+    "export_dataset",
+    "generate",
+    "ingest",
+    "label",
+    "label_events",
+    "reconstruct",
+    "reference_candidates",
+    "simulate",
+    "simulate_events",
+    "train",
+]

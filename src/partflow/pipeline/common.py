@@ -1,0 +1,40 @@
+"""What several stages share: names of folders, checks of sets of elements, words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from partflow.core.detector import Detector, detector
+from partflow.core.errors import ConfigError, InputError
+from partflow.core.features import ELEMENT_SETS
+from partflow.core.progress import console
+from partflow.core.store import read_provenance, shards
+
+SHARD_EVENTS = 100
+"""Events per shard: the unit of memory, of work, and of what a restart can keep."""
+BASELINE = "baseline"
+PACKED = "packed"
+"""Folder of the flat arrays beside the labelled shards."""
+
+
+def check_elements(events: Path, elements: str) -> None:
+    """Raise ConfigError for a set of elements that is unknown, InputError where it is missing."""
+    if elements not in ELEMENT_SETS:
+        raise ConfigError(f"elements {elements!r}: choose one of {', '.join(ELEMENT_SETS)}")
+    if elements != "final":
+        for file in shards(events, "events"):
+            if not read_provenance(file).config.get("fine_elements"):
+                raise InputError(
+                    f"{file}: holds no fine clusters; simulate again with --fine-elements"
+                )
+
+
+def detector_of(events: Path) -> Detector:
+    """The detector that the folder `events` was made with."""
+    record = read_provenance(shards(events, "events")[0])
+    return detector(str(record.config.get("detector", "")))
+
+
+def say_done(output: Path) -> None:
+    """Tell the user that `output` was there already."""
+    console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")

@@ -1,0 +1,132 @@
+"""Events from nothing: generator, detector, rule-based reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from partflow.core.detector import Detector, detector
+from partflow.core.outputs import growing_folder
+from partflow.core.progress import progress
+from partflow.core.provenance import Provenance, provenance
+from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.store import (
+    EventWriter,
+    holds,
+    num_events,
+    num_groups,
+    read_group,
+    shards,
+    write_events,
+)
+from partflow.core.workers import check_workers, in_processes
+from partflow.generate.config import GenerationConfig
+from partflow.pipeline.common import SHARD_EVENTS, say_done
+from partflow.reconstruct.fine import fine_clusters
+from partflow.reconstruct.reconstruction import reconstruct as rule_based
+from partflow.simulate.config import SimulationConfig
+from partflow.simulate.simulation import simulate as fast_simulation
+
+
+def generate(config: GenerationConfig, output: Path, overwrite: bool = False) -> None:
+    """Generator particles of `config.num_events` events -> one Parquet file."""
+    from partflow.generate.generation import generate as generate_events
+
+    record = provenance("generated", config, config.seed)
+    if holds(output, record, overwrite):
+        return say_done(output)
+    with (
+        EventWriter(output, "generated", record) as writer,
+        progress(f"generate {config.process}", config.num_events) as advance,
+    ):
+        for events in generate_events(config, SHARD_EVENTS):
+            writer.write(events)
+            advance(len(events))
+
+
+def simulate(
+    inputs: Sequence[Path],
+    output: Path,
+    detector_name: str = "clic",
+    config: SimulationConfig | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    fine_elements: bool = False,
+) -> None:
+    """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
+
+    With `fine_elements` finer clusters are written beside the baseline's. Shard boundaries and
+    random numbers depend on the input alone, so the output is the same with any number of workers.
+    """
+    check_workers(workers)
+    config, setup = config or SimulationConfig(), detector(detector_name)
+    files = [file for path in inputs for file in shards(path, "generated")]
+    settings = {
+        "detector": detector_name,
+        "simulation": asdict(config),
+        "fine_elements": fine_elements,
+    }
+    record = provenance("events", settings, inputs=inputs)
+    with growing_folder(output, record, overwrite) as folder:
+        if folder is None:
+            return say_done(output)
+        groups = [(file, group) for file in files for group in range(num_groups(file))]
+        tasks = [
+            (file, group, folder / f"events-{number:05d}.parquet")
+            for number, (file, group) in enumerate(groups)
+        ]
+        work = partial(
+            _simulate_shard, setup=setup, config=config, record=record, fine_elements=fine_elements
+        )
+        total = sum(num_events(file, "generated") for file in files)
+        with progress("simulate", total) as advance:
+            for done in in_processes(work, tasks, workers, partial(compile_kernels, config)):
+                advance(done)
+
+
+def simulate_events(
+    generated: Events, setup: Detector, config: SimulationConfig, fine_elements: bool = False
+) -> Events:
+    """Simulation and rule-based reconstruction of events with the collection `particles`."""
+    simulated = fast_simulation(generated.particles, generated.event_id, setup, config)
+    found = rule_based(simulated.hits, simulated.tracks, setup)
+    finer = {}
+    if fine_elements:
+        fine = fine_clusters(simulated.hits, setup)
+        finer = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
+    return generated.with_collections(
+        hits=simulated.hits,
+        tracks=simulated.tracks,
+        clusters=found.clusters,
+        hit_clusters=found.hit_clusters,
+        contributions=simulated.contributions,
+        track_particles=simulated.track_particles,
+        baseline=found.candidates,
+        **finer,
+    )
+
+
+def _simulate_shard(
+    file: Path,
+    group: int,
+    shard: Path,
+    setup: Detector,
+    config: SimulationConfig,
+    record: Provenance,
+    fine_elements: bool,
+) -> int:
+    generated = read_group(file, group, "generated")
+    if not shard.exists():  # an earlier, interrupted run may have made it
+        simulated = simulate_events(generated, setup, config, fine_elements)
+        write_events(shard, simulated, "events", record)
+    return len(generated)
+
+
+def compile_kernels(config: SimulationConfig) -> None:
+    """Compile once before the workers start, so that each finds the kernels in the cache."""
+    nothing = Events(np.zeros(1), np.array(["none"]), {"particles": Collection.empty(PARTICLES, 1)})
+    simulate_events(nothing, detector("clic"), config)

@@ -1,0 +1,118 @@
+"""Candidates judged, beside what can be made with the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from partflow.core.detector import Detector
+from partflow.core.errors import InputError
+from partflow.core.features import ELEMENT_SETS
+from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.outputs import growing_folder
+from partflow.core.progress import console, progress
+from partflow.core.provenance import provenance
+from partflow.core.records import Collection, Events
+from partflow.core.store import iterate_events, num_events, read_provenance, shards
+from partflow.core.stream import CandidateStream
+from partflow.pipeline.common import BASELINE, check_elements, detector_of, say_done
+from partflow.pipeline.labels import label_events
+
+
+def evaluate(
+    events: Path,
+    candidates: Mapping[str, Path],
+    output: Path,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
+    from partflow.evaluate.evaluation import Evaluator, write_evaluation
+    from partflow.evaluate.evaluator import REFERENCES
+
+    taken = set(REFERENCES) & set(candidates)
+    if taken:
+        raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
+    num = num_events(events, "events")
+    elements = {name: elements_of(path) for name, path in candidates.items()}
+    for own in elements.values():
+        check_elements(events, own)
+    record = provenance(
+        "report", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
+    )
+    with growing_folder(output, record, overwrite) as folder:
+        if folder is None:
+            say_done(output)
+            return dict(json.loads((output / "metrics.json").read_text()))
+        setup = detector_of(events)
+        streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
+        evaluator = Evaluator()
+        with progress("evaluate", num) as advance:
+            for run in iterate_events(events, "events"):
+                sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
+                references = reference_candidates(run, setup)
+                targets = references.targets
+                evaluator.add(
+                    run.particles, targets["final"], run.tracks, run.clusters,
+                    {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
+                    run.event_id,
+                    {n: targets[own] for n, own in (elements | references.elements).items()},
+                )  # fmt: skip
+                advance(len(run))
+        for stream in streams.values():
+            stream.expect_end()
+        with console.status("figures and page") as status:
+            return write_evaluation(
+                evaluator, folder, record, lambda part: status.update(f"written: {part}")
+            )
+
+
+class References(NamedTuple):
+    """What candidates are judged by, and candidates made from the truth to stand beside them."""
+
+    targets: dict[str, Collection]
+    """Targets of each set of elements that the events hold."""
+    candidates: dict[str, Collection]
+    """Perfect and target particle flow, perfect sharing of each set of elements."""
+    elements: dict[str, str]
+    """Set of elements that those candidates are made from, where it is not the final ones."""
+
+
+def reference_candidates(events: Events, setup: Detector) -> References:
+    """Targets of simulated events, and the ceilings as candidates."""
+    from partflow.evaluate.evaluator import PERFECT, SHARING, SHARING_FINE, TARGET
+    from partflow.label.candidates import (
+        perfect_candidates,
+        sharing_candidates,
+        target_candidates,
+    )
+
+    scale = load_hadron_scale(setup)
+    targets, candidates = {}, {}
+    candidates[PERFECT] = perfect_candidates(
+        events.particles,
+        events.tracks,
+        events.hits,
+        events.hit_clusters,
+        events.contributions,
+        events.track_particles,
+        scale,
+    )
+    for elements, name in (("final", SHARING), ("fine", SHARING_FINE)):
+        if ELEMENT_SETS[elements][0] in events.collections:
+            labelled, _ = label_events(events, elements=elements)
+            clusters = events.collections[ELEMENT_SETS[elements][0]]
+            targets[elements] = labelled.targets
+            candidates[name] = sharing_candidates(
+                labelled.targets, labelled.shares, events.tracks, clusters, scale
+            )
+    candidates[TARGET] = target_candidates(targets["final"], events.tracks, events.clusters)
+    fine = {SHARING_FINE: "fine"} if SHARING_FINE in candidates else {}
+    return References(targets, candidates, fine)
+
+
+def elements_of(candidates: Path) -> str:
+    """The set of elements that candidates were made from."""
+    record = read_provenance(shards(candidates, "candidates")[0])
+    return str(record.config.get("elements", "final"))
