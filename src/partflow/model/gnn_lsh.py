@@ -1,0 +1,207 @@
+"""A graph network that builds its graph anew in every layer, by locality-sensitive hashing.
+
+The layer of MLPF (arXiv:2101.08578, arXiv:2309.06782), on packed events. Elements are hashed by
+the largest of their projections on random directions, sorted by hash, and cut into bins of equal
+size; only elements of one bin exchange messages, so that time and memory grow linearly:
+
+    u_i  = elu(MLP(x_i))                      where i stands in the space of the hash
+    A_ij = exp(-|u_i - u_j| / 10)             for i, j of one bin
+    f    = A (x theta),  h = x W_h,  g = sigmoid(x W_t + b_t)
+    x    <- elu(g f + (1 - g) h)              as often as there are messages
+
+Events do not mix: each is filled up to whole bins of its own, by rows of zeros that take part as
+elements do (so it was published), and hashed with as many directions as its bins ask for.
+Parameters have the names they have in published checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partflow.core.errors import ConfigError
+
+NORM_EPSILON = 1e-6
+INVERSE_RANGE = 0.1
+"""Adjacency falls by 1/e over a distance of ten (in the space of the hash, which learns it)."""
+MIN_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE = 1e-6, 1e6
+
+
+@dataclass(frozen=True)
+class GnnLshConfig:
+    """One layer; the defaults are those of the published CLIC configuration."""
+
+    bin_size: int = 32
+    """Elements that exchange messages with each other."""
+    max_num_bins: int = 200
+    """Hash values of the largest events: twice the number of random directions."""
+    distance_dim: int = 128
+    """Dimensions of the space in which elements are hashed and compared."""
+    hidden_dim: int = 128
+    """Hidden width of the network that maps into that space."""
+    num_hidden_layers: int = 2
+    """Hidden layers of that network."""
+    num_messages: int = 2
+    """Rounds of messages on one graph."""
+    layer_norm: bool = True
+    """Normalise the elements before anything else."""
+    dropout: float = 0.0
+    """Dropout probability while training, after messages and in the network above."""
+
+    def __post_init__(self) -> None:
+        for name in ("bin_size", "distance_dim", "hidden_dim", "num_hidden_layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"gnn_lsh.{name} = {getattr(self, name)}; it must be positive")
+        if self.max_num_bins < 2:
+            raise ConfigError(f"gnn_lsh.max_num_bins = {self.max_num_bins}; at least 2 are needed")
+        if self.num_messages < 0:
+            raise ConfigError(f"gnn_lsh.num_messages = {self.num_messages}; it is a number >= 0")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"gnn_lsh.dropout = {self.dropout}; it lies in [0, 1)")
+
+
+class BinnedRows(NamedTuple):
+    """Where the elements of a batch lie once every event is filled up to whole bins.
+
+    It depends on the sizes of the events alone: made once for a batch, used by every layer.
+    """
+
+    place: Int[Tensor, " element"]
+    """Row of each element among the filled-up rows."""
+    event: Int[Tensor, " row"]
+    """Event of each filled-up row."""
+    num_directions: Int[Tensor, " row"]
+    """Random directions that the event of each row is hashed with."""
+    bin_size: int
+
+    @classmethod
+    def of_events(
+        cls, counts: Sequence[int], config: GnnLshConfig, device: torch.device | str = "cpu"
+    ) -> Self:
+        """Rows of events with `counts` elements each; an empty event has none."""
+        size = config.bin_size
+        elements = np.asarray(counts, dtype=np.int64).reshape(-1)
+        num_bins = -(-elements // size)
+        filler_before = np.cumsum(num_bins * size - elements) - (num_bins * size - elements)
+        event = np.repeat(np.arange(len(elements)), num_bins * size)
+        num_directions = np.clip(num_bins // 2, 1, config.max_num_bins // 2)
+        place = np.arange(elements.sum()) + np.repeat(filler_before, elements)
+
+        def on_device(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(values).to(device)
+
+        return cls(on_device(place), on_device(event), on_device(num_directions[event]), size)
+
+
+class GnnLshLayer(nn.Module):
+    """One layer: norm, hash, bins, messages inside each bin."""
+
+    def __init__(self, dim: int, config: GnnLshConfig) -> None:
+        super().__init__()
+        self.layernorm1 = nn.LayerNorm(dim, eps=NORM_EPSILON) if config.layer_norm else None
+        self.ffn_dist = _distance_network(dim, config)
+        self.message_building_layer = RandomDirections(config)
+        self.message_passing_layers = nn.ModuleList(
+            GatedMessage(dim) for _ in range(config.num_messages)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Float[Tensor, "element dim"], rows: BinnedRows
+    ) -> Float[Tensor, "element dim"]:
+        """`x` after the messages; an element that fills up a bin is dropped again."""
+        filled = x.new_zeros(len(rows.event), x.shape[1]).index_copy(0, rows.place, x)
+        if self.layernorm1 is not None:
+            filled = self.layernorm1(filled)
+        position = F.elu(self.ffn_dist(filled))
+        order = self.message_building_layer(position, rows)
+        adjacency = gaussian_adjacency(position[order].unflatten(0, (-1, rows.bin_size)))
+        binned = filled[order]
+        for message in self.message_passing_layers:
+            binned = self.dropout(message(binned, adjacency))
+        back = torch.empty_like(order).index_copy(
+            0, order, torch.arange(len(order), device=order.device)
+        )
+        return binned[back[rows.place]]
+
+
+class RandomDirections(nn.Module):
+    """The hash: which of the directions, or of their opposites, an element points along."""
+
+    codebook_random_rotations: Tensor
+
+    def __init__(self, config: GnnLshConfig) -> None:
+        super().__init__()
+        # A buffer: drawn once, never learned.
+        drawn = torch.randn(config.distance_dim, config.max_num_bins // 2)
+        self.register_buffer("codebook_random_rotations", drawn)
+
+    @torch.no_grad()
+    def forward(
+        self, position: Float[Tensor, "row space"], rows: BinnedRows
+    ) -> Int[Tensor, " row"]:
+        """The rows of each event in the order of their hashes; equal ones keep their order.
+
+        Directions that are too many for an event are left out by -inf. They stand between the
+        others without changing their order, so that of the hashes is that of the event alone.
+        """
+        along = position @ self.codebook_random_rotations
+        num_directions = along.shape[1]
+        number = torch.arange(num_directions, device=along.device)
+        is_absent = number >= rows.num_directions[:, None]
+        either_way = torch.stack([along, -along], 1).masked_fill(is_absent[:, None], -torch.inf)
+        hashed = either_way.flatten(1).argmax(1)
+        return torch.argsort(rows.event * (2 * num_directions) + hashed, stable=True)
+
+
+class GatedMessage(nn.Module):
+    """A round of messages: what the neighbours send, or the element's own, as a gate decides."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        # Published: standard normal numbers. Those explode over a few layers of width 100.
+        self.W_t = nn.Parameter(torch.randn(dim, dim) / dim**0.5)
+        self.b_t = nn.Parameter(torch.randn(dim))
+        self.W_h = nn.Parameter(torch.randn(dim, dim) / dim**0.5)
+        self.theta = nn.Parameter(torch.randn(dim, dim) / dim**0.5)
+
+    def forward(
+        self, x: Float[Tensor, "row dim"], adjacency: Float[Tensor, "bin size size"]
+    ) -> Float[Tensor, "row dim"]:
+        """elu(g A x theta + (1 - g) x W_h), A acting inside each bin."""
+        sent = (x @ self.theta).unflatten(0, adjacency.shape[:2])
+        received = torch.bmm(adjacency, sent).flatten(0, 1)
+        gate = torch.sigmoid(torch.addmm(self.b_t, x, self.W_t))
+        return F.elu(torch.lerp(x @ self.W_h, received, gate))
+
+
+def gaussian_adjacency(
+    position: Float[Tensor, "bin size space"],
+) -> Float[Tensor, "bin size size"]:
+    """exp(-distance / 10) between the elements of each bin.
+
+    The square is expanded, as published, because other forms would give other roundings of the
+    distance of close elements.
+    """
+    norm = position.square().sum(-1)
+    product = torch.bmm(position, position.transpose(1, 2))
+    squared = norm[:, :, None] - 2.0 * product + norm[:, None, :]
+    distance = squared.clamp(MIN_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE).sqrt()
+    return torch.exp(-INVERSE_RANGE * distance)
+
+
+def _distance_network(dim: int, config: GnnLshConfig) -> nn.Sequential:
+    """Linear, ELU; then (Linear, ELU, dropout) as often as there are further hidden layers."""
+    layers = [nn.Linear(dim, config.hidden_dim), nn.ELU()]
+    for _ in range(config.num_hidden_layers - 1):
+        layers += [nn.Linear(config.hidden_dim, config.hidden_dim), nn.ELU()]
+        if config.dropout > 0:  # it counts in the numbering, so in the names of parameters
+            layers.append(nn.Dropout(config.dropout))
+    return nn.Sequential(*layers, nn.Linear(config.hidden_dim, config.distance_dim))
