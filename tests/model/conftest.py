@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from partflow.dataset.batches import batch_of_elements
-from partflow.model.config import ModelConfig
+from partflow.model.config import BACKBONES, ModelConfig
+from partflow.model.gnn_lsh import GnnLshConfig
 from partflow.model.mlpf import MLPF
 
 SIZES = ((12, 20), (0, 7), (9, 0), (0, 0), (1, 1), (20, 30))
@@ -21,15 +22,33 @@ def batch(events):
 
 
 @pytest.fixture(scope="session")
-def model(toy_events):
-    """A network with random weights everywhere (the momentum heads begin at 0) and standardised
-    inputs, ready for inference.
+def random_network(toy_events):
+    """`random_network(**config)`: a network with random weights everywhere (the momentum heads
+    begin at 0) and standardised inputs, ready for inference.
     """
-    network = MLPF(ModelConfig(dim=32, num_layers=2, num_heads=4))
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(0.15 * torch.randn(parameter.shape, generator=generator))
     train = toy_events([10] * 40, [18] * 40, seed=6)
-    network.fit_standardisation([batch_of_elements(train.elements, train.event_id)])
-    return network.eval()
+
+    def make(**config):
+        with torch.random.fork_rng():
+            torch.manual_seed(7)  # directions of hashes and features
+            network = MLPF(ModelConfig(**{"dim": 32, "num_layers": 2, "num_heads": 4, **config}))
+        generator = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.copy_(0.15 * torch.randn(parameter.shape, generator=generator))
+        network.fit_standardisation([batch_of_elements(train.elements, train.event_id)])
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model(random_network):
+    return random_network()
+
+
+@pytest.fixture(scope="session", params=BACKBONES)
+def model_of_any_backbone(request, random_network):
+    return random_network(
+        backbone=request.param, gnn_lsh=GnnLshConfig(bin_size=8, layer_norm=False)
+    )

@@ -126,8 +126,8 @@ def test_a_feature_list_that_differs_names_the_column(folder, change, message):
 
 
 def test_an_unknown_setting_is_named(folder):
-    edit_config(folder, lambda c: c["model"].update(backbone="mamba"))
-    with pytest.raises(SchemaError, match=r"model\.backbone is unknown"):
+    edit_config(folder, lambda c: c["model"].update(memory="long"))
+    with pytest.raises(SchemaError, match=r"model\.memory is unknown"):
         load_model(folder)
 
 

@@ -8,7 +8,7 @@ from partflow.core.errors import DataError
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Collection
 from partflow.dataset.batches import batch_of_elements
-from partflow.model.config import ModelConfig, preset
+from partflow.model.config import BACKBONES, ModelConfig, preset
 from partflow.model.heads import PARTICLE_CLASSES, Output
 from partflow.model.mlpf import MLPF
 
@@ -36,20 +36,24 @@ def changed(elements, **columns):
     return Collection(ELEMENTS, elements.offsets, {**elements.columns, **columns})
 
 
-def test_an_event_gets_the_same_answer_alone_and_in_any_batch(model, events):
-    together = predicted(model, events.elements)
+def test_an_event_gets_the_same_answer_alone_and_in_any_batch(model_of_any_backbone, events):
+    together = predicted(model_of_any_backbone, events.elements)
     backwards = np.arange(len(events))[::-1]
-    reversed_batch = predicted(model, events.elements.take(backwards))
+    reversed_batch = predicted(model_of_any_backbone, events.elements.take(backwards))
     offset = 0
     for event in backwards:
-        alone = predicted(model, events.elements[event : event + 1])
+        alone = predicted(model_of_any_backbone, events.elements[event : event + 1])
         assert_same(alone, together, rows_of(events.elements, event))
         size = events.elements.counts[event]
         assert_same(alone, reversed_batch, slice(offset, offset + size))
         offset += size
 
 
-def test_elements_in_another_order_get_the_same_answers_in_that_order(model, events):
+@pytest.mark.parametrize("backbone", ["transformer", "favor"])
+def test_elements_in_another_order_get_the_same_answers_in_that_order(
+    backbone, random_network, events
+):
+    model = random_network(backbone=backbone)
     elements = events.elements
     rng = np.random.default_rng(0)
     order = np.lexsort((rng.uniform(size=len(elements)), elements.event_index))
@@ -58,12 +62,12 @@ def test_elements_in_another_order_get_the_same_answers_in_that_order(model, eve
     assert_same(predicted(model, shuffled), predicted(model, elements), torch.from_numpy(order))
 
 
-def test_an_event_does_not_feel_what_happens_in_another(model, events):
-    before = predicted(model, events.elements)
+def test_an_event_does_not_feel_what_happens_in_another(model_of_any_backbone, events):
+    before = predicted(model_of_any_backbone, events.elements)
     first, last = rows_of(events.elements, 0), rows_of(events.elements, 5)
     energy = events.elements.energy.copy()
     energy[first] *= 3.0
-    after = predicted(model, changed(events.elements, energy=energy))
+    after = predicted(model_of_any_backbone, changed(events.elements, energy=energy))
     assert torch.equal(before.is_particle_logit[last], after.is_particle_logit[last])
     assert not torch.equal(before.is_particle_logit[first], after.is_particle_logit[first])
 
@@ -100,8 +104,9 @@ def test_an_untrained_network_predicts_the_momentum_of_the_element(batch):
     torch.testing.assert_close(output.eta, batch.features[:, 2])
 
 
-def test_every_parameter_learns_from_a_batch(batch):
-    model = MLPF(ModelConfig(dim=16, num_layers=2, num_heads=2))
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_parameter_learns_from_a_batch(backbone, batch):
+    model = MLPF(ModelConfig(backbone=backbone, dim=16, num_layers=2, num_heads=2))
     with torch.no_grad():  # the heads begin at 0, which would hide what is behind them
         for heads in (model.track_heads, model.cluster_heads):
             heads.momentum[-1].weight.fill_(0.1)
@@ -118,9 +123,9 @@ def test_every_parameter_learns_from_a_batch(batch):
     assert silent == []
 
 
-def test_no_event_and_events_without_elements_come_out_empty(model):
+def test_no_event_and_events_without_elements_come_out_empty(model_of_any_backbone):
     for number in (0, 3):
-        output = predicted(model, Collection.empty(ELEMENTS, number))
+        output = predicted(model_of_any_backbone, Collection.empty(ELEMENTS, number))
         assert all(len(getattr(output, field.name)) == 0 for field in fields(Output))
 
 

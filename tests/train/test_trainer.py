@@ -203,3 +203,15 @@ def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_con
 def test_a_training_that_diverges_says_so(dataset, model_config, tmp_path):
     with pytest.raises(DataError, match="diverged; lower its learning rate"):
         train(dataset, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")
+
+
+@pytest.mark.parametrize("backbone", ["favor", "gnn_lsh"])
+def test_the_linear_backbones_learn_and_come_back_from_their_folder(
+    backbone, dataset, model_config, tmp_path
+):
+    config = replace(model_config, backbone=backbone)
+    trained = train(dataset, config, replace(CONFIG, epochs=2), tmp_path / "run")
+    first, last = (float(history(trained.folder)[i]["validation_loss"]) for i in (0, -1))
+    assert last < first
+    loaded = load_model(trained.folder)
+    assert loaded.config == config

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from partflow.cli.app import Output, app
 
 Preset = Literal["tiny", "small", "base"]
+Backbone = Literal["transformer", "gnn_lsh", "favor"]
 
 
 @app.command
@@ -49,6 +50,7 @@ def train(
     seed: int = 1,
     threads: int | None = None,
     resume: bool = False,
+    backbone: Backbone = "transformer",
 ) -> None:
     """Train a network on labelled events.
 
@@ -66,10 +68,14 @@ def train(
         seed: Seed of the weights and of the order of events.
         threads: Threads to use; all cores if not given.
         resume: Continue the run in --output.
+        backbone: How elements exchange: by attention of each to every other, by attention in
+            linear time (favor), or in bins of a learned hash (gnn_lsh).
     """
     from partflow import pipeline
 
-    result = pipeline.train(labelled, output, preset, max_minutes, epochs, seed, threads, resume)
+    result = pipeline.train(
+        labelled, output, preset, max_minutes, epochs, seed, threads, resume, backbone
+    )
     print(
         f"{result.folder}: {result.events_seen:,} events in {result.minutes:.1f} min "
         f"({result.events_per_second:.0f} events/s), validation loss {result.validation_loss:.4f}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -66,6 +67,15 @@ def packed_attention(
     return torch.cat(outputs, 1).transpose(0, 1).reshape(num_elements, num_heads * width)
 
 
+class SharedRows(NamedTuple):
+    """What the attention of all layers shares of a batch."""
+
+    events: Sequence[EventRows]
+    """Rows of each event; they cover all rows in order."""
+    biases: Sequence[Float[Tensor, "head _ _"]] | None
+    """Terms in the logits, parallel to `events`."""
+
+
 class PackedSelfAttention(nn.Module):
     """Multi-head self-attention inside each event of a packed batch."""
 
@@ -76,12 +86,24 @@ class PackedSelfAttention(nn.Module):
         self.output = nn.Linear(dim, dim)
 
     def forward(
-        self,
-        x: Float[Tensor, "element dim"],
-        events: Sequence[EventRows],
-        biases: Sequence[Tensor] | None,
+        self, x: Float[Tensor, "element dim"], shared: SharedRows
     ) -> Float[Tensor, "element dim"]:
-        """Attended values; `events` and `biases` as in `packed_attention`."""
+        """Attended values."""
         projected = self.query_key_value(x).view(len(x), 3, *self.head_shape)
-        attended: Tensor = self.output(packed_attention(projected, events, biases))
+        attended: Tensor = self.output(packed_attention(projected, *shared))
         return attended
+
+    def maps(
+        self, x: Float[Tensor, "element dim"], shared: SharedRows
+    ) -> list[Float[Tensor, "head _ _"]]:
+        """The weights of each event; those of an element sum to one."""
+        projected = self.query_key_value(x).view(len(x), 3, *self.head_shape)
+        query, key, _ = projected.permute(1, 2, 0, 3)
+        maps = []
+        for i, (begin, _, end) in enumerate(shared.events):
+            logits = query[:, begin:end] @ key[:, begin:end].transpose(1, 2)
+            logits = logits * self.head_shape[1] ** -0.5
+            if shared.biases is not None:
+                logits = logits + shared.biases[i]
+            maps.append(torch.softmax(logits, -1))
+        return maps

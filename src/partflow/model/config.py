@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError
 from partflow.core.features import ELEMENT_SETS, ELEMENTS
+from partflow.model.favor import FavorConfig
+from partflow.model.gnn_lsh import GnnLshConfig
+
+BackboneKind = Literal["transformer", "gnn_lsh", "favor"]
+BACKBONES = get_args(BackboneKind)
 
 
 @dataclass(frozen=True)
@@ -30,22 +35,37 @@ class ReadoutConfig:
                 raise ConfigError(f"readout.{name} = {value}; a probability lies between 0 and 1")
 
 
+def _normed_gnn_lsh() -> GnnLshConfig:
+    """Layers that leave normalising to the block around them."""
+    return GnnLshConfig(layer_norm=False)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """A network; stored beside its weights."""
 
+    backbone: BackboneKind = "transformer"
+    """How elements of an event exchange. transformer: attention of each to every other, quadratic
+    in their number. favor: the same by random features, linear. gnn_lsh: messages inside bins of
+    elements that a learned hash finds alike, linear."""
     dim: int = 128
     """Width of an element's representation."""
     num_layers: int = 4
-    """Transformer layers."""
+    """Blocks of the trunk."""
     num_heads: int = 4
-    """Attention heads of a layer; few wide ones are faster than many narrow ones."""
+    """Attention heads of a layer; few wide ones are faster than many narrow ones. gnn_lsh has
+    none."""
     mlp_ratio: float = 2.0
     """Hidden width of a layer's feed-forward part, in units of `dim`."""
     dropout: float = 0.0
     """Dropout probability after attention and feed-forward parts while training."""
     distance_bias: bool = True
-    """Lower the attention between elements that are far apart at the calorimeter."""
+    """Lower the attention between elements that are far apart at the calorimeter; the transformer
+    alone can."""
+    favor: FavorConfig = field(default_factory=FavorConfig)
+    """Random features of the backbone favor."""
+    gnn_lsh: GnnLshConfig = field(default_factory=_normed_gnn_lsh)
+    """Hash, graph and messages of the backbone gnn_lsh."""
     face_radius: float = CLIC.ecal.inner_radius
     """Radius of the calorimeter's inner face [mm], from which depths are counted."""
     face_half_length: float = CLIC.ecal.endcap_z
@@ -61,6 +81,10 @@ class ModelConfig:
         for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
+        if self.backbone not in BACKBONES:
+            raise ConfigError(
+                f"model.backbone = {self.backbone!r}; choose one of {', '.join(BACKBONES)}"
+            )
         if self.elements not in ELEMENT_SETS:
             raise ConfigError(
                 f"model.elements = {self.elements!r}; choose one of {', '.join(ELEMENT_SETS)}"

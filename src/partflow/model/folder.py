@@ -24,12 +24,20 @@ from partflow.core.features import ELEMENTS
 from partflow.core.outputs import replacing, write_text
 from partflow.core.provenance import Provenance
 from partflow.model.config import ModelConfig, ReadoutConfig
+from partflow.model.favor import FavorConfig
+from partflow.model.gnn_lsh import GnnLshConfig
 from partflow.model.mlpf import MLPF
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "partflow-model"
 FORMAT_VERSION = 1
+PARTS: Mapping[str, type] = {
+    "readout": ReadoutConfig,
+    "favor": FavorConfig,
+    "gnn_lsh": GnnLshConfig,
+}
+"""Fields of `ModelConfig` that are configurations themselves."""
 
 
 def save_model(model: MLPF, folder: Path, provenance: Provenance | None = None) -> None:
@@ -81,15 +89,18 @@ def load_config(folder: Path) -> ModelConfig:
     if not isinstance(stored, dict):
         raise SchemaError(f"{path}: holds no model configuration")
     values = dict(stored)
-    readout = values.pop("readout", {})
-    if not isinstance(readout, dict):
-        raise SchemaError(f"{path}: model.readout is {readout!r}, which is no configuration")
-    _check_fields(path, ReadoutConfig, readout, "model.readout.")
-    _check_fields(path, ModelConfig, {**values, "readout": readout}, "model.")
+    parts: dict[str, Any] = {}
+    for name, kind in PARTS.items():
+        parts[name] = values.pop(name, {})
+        if not isinstance(parts[name], dict):
+            raise SchemaError(f"{path}: model.{name} is {parts[name]!r}, which is no configuration")
+        _check_fields(path, kind, parts[name], f"model.{name}.")
+    _check_fields(path, ModelConfig, {**values, **parts}, "model.")
     values["features"] = tuple(values["features"])
     _check_features(path, values["features"])
     try:
-        return ModelConfig(**values, readout=ReadoutConfig(**readout))
+        made = {name: kind(**parts[name]) for name, kind in PARTS.items() if parts[name]}
+        return ModelConfig(**values, **made)
     except (ConfigError, TypeError) as error:
         raise SchemaError(f"{path}: {error}; the file was changed or is damaged") from error
 

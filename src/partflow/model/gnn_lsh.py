@@ -117,19 +117,38 @@ class GnnLshLayer(nn.Module):
         self, x: Float[Tensor, "element dim"], rows: BinnedRows
     ) -> Float[Tensor, "element dim"]:
         """`x` after the messages; an element that fills up a bin is dropped again."""
+        binned, position, adjacency = self._graph(x, rows)
+        for message in self.message_passing_layers:
+            binned = self.dropout(message(binned, adjacency))
+        return binned[position]
+
+    def maps(
+        self, x: Float[Tensor, "element dim"], rows: BinnedRows
+    ) -> list[Float[Tensor, "head _ _"]]:
+        """The adjacency in each event that is not empty, as if of one head; 0 across bins."""
+        _, position, adjacency = self._graph(x, rows)
+        bins, slots = position // rows.bin_size, position % rows.bin_size
+        sizes = torch.unique_consecutive(rows.event[rows.place], return_counts=True)[1].tolist()
+        maps = []
+        for b, slot in zip(bins.split(sizes), slots.split(sizes), strict=True):
+            weights = adjacency[b[:, None], slot[:, None], slot]
+            maps.append(torch.where(b[:, None] == b, weights, 0.0)[None])
+        return maps
+
+    def _graph(self, x: Tensor, rows: BinnedRows) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows in the order of their bins, where each element stands among them, and the
+        adjacency inside each bin.
+        """
         filled = x.new_zeros(len(rows.event), x.shape[1]).index_copy(0, rows.place, x)
         if self.layernorm1 is not None:
             filled = self.layernorm1(filled)
         position = F.elu(self.ffn_dist(filled))
         order = self.message_building_layer(position, rows)
         adjacency = gaussian_adjacency(position[order].unflatten(0, (-1, rows.bin_size)))
-        binned = filled[order]
-        for message in self.message_passing_layers:
-            binned = self.dropout(message(binned, adjacency))
         back = torch.empty_like(order).index_copy(
             0, order, torch.arange(len(order), device=order.device)
         )
-        return binned[back[rows.place]]
+        return filled[order], back[rows.place], adjacency
 
 
 class RandomDirections(nn.Module):

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from partflow.core.features import NUM_FEATURES
 from partflow.dataset.batches import Batch
 from partflow.model import neighbourhood as near
+from partflow.model.backbones import make_trunk
 from partflow.model.config import ModelConfig
 from partflow.model.embedding import Encoder, Standardisation
 from partflow.model.heads import CLUSTER_CLASSES, TRACK_CLASSES, Output, TypeHeads, decode
 from partflow.model.inputs import cluster_inputs, track_inputs
 from partflow.model.layout import Layout, layout, tracks_first
-from partflow.model.transformer import Transformer
 
 
 class TypeInputs(NamedTuple):
@@ -46,7 +46,7 @@ class MLPF(nn.Module):
         self.cluster_standardisation = Standardisation(num_cluster)
         self.track_encoder = Encoder(num_track, config.dim)
         self.cluster_encoder = Encoder(num_cluster, config.dim)
-        self.trunk = Transformer(config)
+        self.trunk = make_trunk(config)
         self.track_heads = TypeHeads(config.dim + num_track, config.dim, TRACK_CLASSES)
         self.cluster_heads = TypeHeads(config.dim + num_cluster, config.dim, CLUSTER_CLASSES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from partflow.core.errors import InputError
 from partflow.core.features import ELEMENT_SETS
@@ -28,6 +28,7 @@ def train(
     seed: int = 1,
     threads: int | None = None,
     resume: bool = False,
+    backbone: Literal["transformer", "gnn_lsh", "favor"] = "transformer",
 ) -> Any:
     """Labelled events -> a trained model in `output`; returns `train.trainer.TrainResult`."""
     from partflow.dataset.packed import PackedDataset
@@ -41,7 +42,7 @@ def train(
         chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
     )
     dataset = PackedDataset.open(labelled / PACKED)
-    model = replace(chosen.model, elements=dataset.elements)
+    model = replace(chosen.model, elements=dataset.elements, backbone=backbone)
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
     return train_model(dataset, model, config, output, resume=resume, record=record)
