@@ -10,10 +10,11 @@ from partflow.model.config import ModelConfig
 from partflow.model.inputs import cluster_inputs
 from partflow.model.layout import layout
 from partflow.model.mlpf import MLPF
+from partflow.model.neighbour_search import REACH
 from partflow.model.neighbourhood import (
-    FAR,
     NUM_CLUSTER_INPUTS,
     NUM_TRACK_INPUTS,
+    event_distances,
     neighbourhood,
     pair_distances,
 )
@@ -57,7 +58,7 @@ def test_the_track_in_front_of_a_cluster_is_its_closest(batch):
 def test_neighbours_that_do_not_exist_are_far_away(batch):
     near = neighbourhood(batch.features, layout(batch.features, batch.counts))
     without_tracks = near.clusters[20:27]
-    expected = torch.full((7,), FAR / 10).log1p()
+    expected = torch.full((7,), REACH / 10).log1p()
     torch.testing.assert_close(without_tracks[:, CLOSEST_TRACK], expected)
     assert near.tracks.shape[1] == NUM_TRACK_INPUTS
     assert near.clusters.shape[1] == NUM_CLUSTER_INPUTS
@@ -71,7 +72,8 @@ def test_a_turned_and_mirrored_event_has_the_same_neighbourhood(batch):
     turned = torch.from_numpy(transform_features(batch.features.numpy(), per_element))
     rows = layout(batch.features, batch.counts)
     before, after = neighbourhood(batch.features, rows), neighbourhood(turned, rows)
-    for a, b in zip(before.distances, after.distances, strict=True):
+    distances = (event_distances(f, rows) for f in (batch.features, turned))
+    for a, b in zip(*distances, strict=True):
         torch.testing.assert_close(a, b, atol=0.3, rtol=1e-4)  # mm: float32 at two metres
     # Logarithms of lengths in units of 10 mm.
     torch.testing.assert_close(before.tracks, after.tracks, atol=0.03, rtol=1e-3)

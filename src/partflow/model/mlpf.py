@@ -22,11 +22,10 @@ from partflow.model.layout import Layout, layout, tracks_first
 
 
 class TypeInputs(NamedTuple):
-    """Inputs of one batch: those of its tracks, those of its clusters, and distances."""
+    """Inputs of one batch: those of its tracks and those of its clusters."""
 
     tracks: Float[Tensor, "track input"]
     clusters: Float[Tensor, "cluster input"]
-    distances: Sequence[Float[Tensor, "_ _"]]
 
 
 class MLPF(nn.Module):
@@ -70,7 +69,7 @@ class MLPF(nn.Module):
         tracks = self.track_standardisation(inputs.tracks)
         clusters = self.cluster_standardisation(inputs.clusters)
         x = _interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
-        x = self.trunk(x, rows.events, inputs.distances)
+        x = self.trunk(x, rows.events, self.distances(features, rows))
         # The heads see the inputs once more: a momentum is mostly a function of them.
         track_predictions = self.track_heads(torch.cat([x[rows.track_rows], tracks], 1))
         cluster_predictions = self.cluster_heads(torch.cat([x[rows.cluster_rows], clusters], 1))
@@ -85,8 +84,14 @@ class MLPF(nn.Module):
         return TypeInputs(
             torch.cat([tracks, surroundings.tracks], 1),
             torch.cat([clusters, surroundings.clusters], 1),
-            surroundings.distances,
         )
+
+    @torch.no_grad()
+    def distances(
+        self, features: Float[Tensor, "element feature"], rows: Layout
+    ) -> list[Float[Tensor, "_ _"]] | None:
+        """Distances within each event [mm], if the trunk needs them."""
+        return near.event_distances(features, rows) if self.trunk.needs_distances else None
 
     @torch.no_grad()
     def fit_standardisation(self, batches: Iterable[Batch]) -> None:

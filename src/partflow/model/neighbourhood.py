@@ -3,13 +3,15 @@
 A track stands for its line beyond the calorimeter's face: its distance to a cluster is
 perpendicular to that line. Distances lower the attention (see `attention`), and give each
 element a summary of its surroundings: the closest track or cluster, the momentum that
-points at a cluster, and how much of a track's momentum the clusters near it account for.
+points at a cluster, and how much of a track's momentum the clusters near it account for. The
+summaries come from a search (`neighbour_search`), not from matrices of all distances.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,62 +19,55 @@ from torch import Tensor
 from partflow.core.features import ExtraFeature, TrackFeature
 from partflow.model.inputs import MIN_ENERGY
 from partflow.model.layout import Layout
+from partflow.model.neighbour_search import BACKWARD_REACH, search
 
-BACKWARD_REACH = 50.0
-"""How far before the face a track's line still counts [mm]: showers scatter back a little."""
-FAR = 3000.0
-"""Distance of a neighbour that does not exist [mm]; the size of the detector."""
-NEAR = 120.0
-"""Distance within which a cluster may belong to the shower of a track [mm]."""
-CORE_WIDTH, SHOWER_WIDTH = 30.0, 80.0
-"""Gaussian widths of the sums of track momentum around a cluster [mm]."""
-CLUSTER_WIDTH = 120.0
-"""Gaussian width of the sum of cluster energies around a cluster [mm]."""
 LENGTH_SCALE = 10.0  # mm, a cell of the ECAL
 DEPTH_SCALE = 300.0  # mm, between the interaction lengths of ECAL and HCAL
 RESOLUTION = 0.5
 """sigma(E) = 0.5 sqrt(E) [GeV] of a hadron's shower, as the rule-based chain compares E and p."""
 MAX_CHI = 8.0
-
-
-class Neighbourhood(NamedTuple):
-    """Distances within each event and the inputs made from them."""
-
-    distances: list[Float[Tensor, "_ _"]]
-    """One matrix [element, element] for each event of the layout [mm]."""
-    tracks: Float[Tensor, "track track_input"]
-    clusters: Float[Tensor, "cluster cluster_input"]
-
-
 NUM_TRACK_INPUTS = 5
 NUM_CLUSTER_INPUTS = 13
 
 
+class Neighbourhood(NamedTuple):
+    """Inputs made from the neighbours of each element."""
+
+    tracks: Float[Tensor, "track track_input"]
+    clusters: Float[Tensor, "cluster cluster_input"]
+
+
 def neighbourhood(features: Float[Tensor, "element feature"], layout: Layout) -> Neighbourhood:
-    """Distances and neighbourhood inputs of the events of `layout`."""
+    """Neighbourhood inputs of the events of `layout`; searched for on the CPU."""
+    extra = ExtraFeature
+    is_track = torch.zeros(len(features), dtype=torch.bool, device=features.device)
+    is_track[layout.track_rows] = True
+    weight = torch.where(is_track, features[:, TrackFeature.P], features[:, extra.ENERGY_HADRONIC])
+    found = search(
+        np.array(layout.events, dtype=np.int64).reshape(-1, 3),
+        features[:, extra.FACE_X : extra.FACE_Z + 1].cpu().numpy(),
+        features[:, extra.FACE_DX : extra.FACE_DZ + 1].cpu().numpy(),
+        weight.cpu().numpy(),
+    )
+    of_tracks, of_clusters = (torch.from_numpy(columns).to(features.device) for columns in found)
+    tracks, clusters = layout.track_rows, layout.cluster_rows
+    return Neighbourhood(
+        _track_inputs(weight[tracks], _TrackNeighbours(*of_tracks[tracks].unbind(1))),
+        _cluster_inputs(weight[clusters], _ClusterNeighbours(*of_clusters[clusters].unbind(1))),
+    )
+
+
+def event_distances(
+    features: Float[Tensor, "element feature"], layout: Layout
+) -> list[Float[Tensor, "_ _"]]:
+    """Distances [mm] between all elements of each event of the layout; quadratic in its size."""
     extra = ExtraFeature
     positions = features[:, extra.FACE_X : extra.FACE_Z + 1]
     directions = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
-    momenta = features[:, TrackFeature.P]
-    energies = features[:, extra.ENERGY_HADRONIC]
-    distances = []
-    of_tracks = [features.new_empty(0, len(_TrackNeighbours._fields))]
-    of_clusters = [features.new_empty(0, len(_ClusterNeighbours._fields))]
-    for begin, middle, end in layout.events:
-        distance, depth = pair_distances(
-            positions[begin:end], directions[begin:middle], middle - begin
-        )
-        distances.append(distance)
-        near_tracks, near_clusters = _neighbours(
-            distance, depth, momenta[begin:middle], energies[middle:end]
-        )
-        of_tracks.append(torch.stack(near_tracks, 1))
-        of_clusters.append(torch.stack(near_clusters, 1))
-    return Neighbourhood(
-        distances,
-        _track_inputs(_TrackNeighbours(*torch.cat(of_tracks).unbind(1))),
-        _cluster_inputs(_ClusterNeighbours(*torch.cat(of_clusters).unbind(1))),
-    )
+    return [
+        pair_distances(positions[begin:end], directions[begin:middle], middle - begin)[0]
+        for begin, middle, end in layout.events
+    ]
 
 
 def pair_distances(
@@ -97,7 +92,8 @@ def pair_distances(
 
 
 class _TrackNeighbours(NamedTuple):
-    momentum: Tensor
+    """Columns as in `neighbour_search.TRACK_COLUMNS`."""
+
     cluster_distance: Tensor
     cluster_energy: Tensor
     shower_energy: Tensor
@@ -105,7 +101,8 @@ class _TrackNeighbours(NamedTuple):
 
 
 class _ClusterNeighbours(NamedTuple):
-    energy: Tensor
+    """Columns as in `neighbour_search.CLUSTER_COLUMNS`."""
+
     track_distance: Tensor
     track_momentum: Tensor
     track_depth: Tensor
@@ -119,76 +116,19 @@ class _ClusterNeighbours(NamedTuple):
     energy_around: Tensor
 
 
-def _neighbours(
-    distance: Tensor, depth: Tensor, momentum: Tensor, energy: Tensor
-) -> tuple[_TrackNeighbours, _ClusterNeighbours]:
-    """Neighbours of one event's elements; two tracks and a cluster far away, almost without
-    energy, stand for those that an event does not have.
-    """
-    num_tracks = len(momentum)
-    to_cluster = distance[:num_tracks, num_tracks:]
-    track_distances = torch.cat([to_cluster, distance.new_full((2, len(energy)), FAR)])
-    momenta = torch.cat([momentum, momentum.new_full((2,), MIN_ENERGY)])
-    depths = torch.cat([depth, depth.new_zeros(2, len(energy))])
-
-    closest, first = track_distances.min(0)
-    second_closest, second = track_distances.scatter(0, first[None], torch.inf).min(0)
-    in_shower = torch.where(closest < NEAR, energy, 0.0)
-    shower_energy = torch.zeros_like(momenta).index_add(0, first, in_shower)
-    between = distance[num_tracks:, num_tracks:]
-    larger = torch.where(energy[None] > energy[:, None], between, torch.inf)
-    larger = torch.cat([larger, larger.new_full((len(energy), 1), FAR)], 1)
-    larger_distance, larger_cluster = larger.min(1)
-    energies = torch.cat([energy, energy.new_full((1,), MIN_ENERGY)])
-
-    cluster_distances = torch.cat([to_cluster, to_cluster.new_full((num_tracks, 1), FAR)], 1)
-    cluster_distance, cluster = cluster_distances.min(1)
-    tracks_apart = distance[:num_tracks, :num_tracks].clone()
-    tracks_apart.fill_diagonal_(FAR)
-    tracks_apart = torch.cat([tracks_apart, tracks_apart.new_full((num_tracks, 1), FAR)], 1)
-    return (
-        _TrackNeighbours(
-            momentum=momentum,
-            cluster_distance=cluster_distance,
-            cluster_energy=energies[cluster],
-            shower_energy=shower_energy[:num_tracks],
-            track_distance=tracks_apart.min(1).values,
-        ),
-        _ClusterNeighbours(
-            energy=energy,
-            track_distance=closest,
-            track_momentum=momenta[first],
-            track_depth=depths.gather(0, first[None])[0],
-            second_distance=second_closest.clamp(max=FAR),
-            second_momentum=momenta[second],
-            core_momentum=_smoothed_sum(to_cluster.T, momentum, CORE_WIDTH),
-            shower_momentum=_smoothed_sum(to_cluster.T, momentum, SHOWER_WIDTH),
-            rest_of_shower=shower_energy[first] - in_shower,
-            larger_distance=larger_distance,
-            larger_energy=energies[larger_cluster],
-            energy_around=_smoothed_sum(between, energy, CLUSTER_WIDTH),
-        ),
-    )
-
-
-def _smoothed_sum(distance: Tensor, weight: Tensor, width: float) -> Tensor:
-    """Sum over columns of `weight`, falling off as a Gaussian of `distance`."""
-    return torch.exp(-0.5 * (distance / width).square()) @ weight
-
-
-def _track_inputs(near: _TrackNeighbours) -> Tensor:
+def _track_inputs(momentum: Tensor, near: _TrackNeighbours) -> Tensor:
     columns = (
         _log_length(near.cluster_distance),
         _log_energy(near.cluster_energy),
         torch.log1p(near.shower_energy),
-        _chi(near.shower_energy, near.momentum),
+        _chi(near.shower_energy, momentum),
         _log_length(near.track_distance),
     )
     return torch.stack(columns, 1)
 
 
-def _cluster_inputs(near: _ClusterNeighbours) -> Tensor:
-    whole_shower = near.rest_of_shower + near.energy
+def _cluster_inputs(energy: Tensor, near: _ClusterNeighbours) -> Tensor:
+    whole_shower = near.rest_of_shower + energy
     columns = (
         _log_length(near.track_distance),
         _log_energy(near.track_momentum),
@@ -197,7 +137,7 @@ def _cluster_inputs(near: _ClusterNeighbours) -> Tensor:
         _log_energy(near.second_momentum),
         torch.log1p(near.core_momentum),
         torch.log1p(near.shower_momentum),
-        _log_energy(near.energy) - _log_energy(near.track_momentum),
+        _log_energy(energy) - _log_energy(near.track_momentum),
         _chi(near.rest_of_shower, near.track_momentum),
         _chi(whole_shower, near.track_momentum),
         _log_length(near.larger_distance),
@@ -214,7 +154,7 @@ def _chi(energy: Tensor, momentum: Tensor) -> Tensor:
 
 
 def _log_length(distance: Tensor) -> Tensor:
-    return torch.log1p(distance.clamp(max=FAR) / LENGTH_SCALE)
+    return torch.log1p(distance / LENGTH_SCALE)
 
 
 def _log_energy(energy: Tensor) -> Tensor:
