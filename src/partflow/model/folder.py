@@ -31,7 +31,7 @@ from partflow.model.mlpf import MLPF
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "partflow-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTS: Mapping[str, type] = {
     "readout": ReadoutConfig,
     "favor": FavorConfig,
