@@ -16,6 +16,9 @@ def evaluate(
     events: Positional[Path],
     output: Output,
     candidates: tuple[str, ...] = (),
+    jet_radius: float = 0.4,
+    jet_min_pt: float | None = None,
+    require: Path | None = None,
     overwrite: bool = False,
 ) -> None:
     """Judge particles against truth: jets, missing momentum, efficiencies.
@@ -29,11 +32,46 @@ def evaluate(
         events: Folder of `partflow simulate`.
         output: Folder to write.
         candidates: NAME=FILE, files of `partflow reconstruct`.
+        jet_radius: Radius of the jets; 0.7 is that of the older definition.
+        jet_min_pt: Lowest pt of jets [GeV]; if not given 5 with radius 0.4, 15 with 0.7.
+        require: Gate file; a bound of it that is broken ends in status 6.
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
+    from partflow.evaluate import EvaluationConfig
+    from partflow.evaluate.gate import read_gate
+    from partflow.evaluate.gate import require as require_bounds
 
-    _show_verdict(pipeline.evaluate(events, named_files(candidates), output, overwrite), output)
+    bounds = None if require is None else read_gate(require)  # a mistake in it is told at once
+    config = EvaluationConfig.with_radius(jet_radius, jet_min_pt)
+    metrics = pipeline.evaluate(events, named_files(candidates), output, overwrite, config)
+    _show_verdict(metrics, output)
+    if require is not None and bounds is not None:
+        require_bounds(metrics, bounds, require)
+
+
+@app.command
+def compare(first: Positional[Path], second: Positional[Path], output: Path | None = None) -> None:
+    """Say which figures of two reports differ, and by how much.
+
+    Reports on the same events are compared event by event, others as independent samples.
+
+    Example: partflow compare report-before/ report-after/
+
+    Args:
+        first: Folder of `partflow evaluate`.
+        second: Another one; its figures are set against those of the first.
+        output: JSON file with all differences.
+    """
+    from rich.console import Console
+
+    from partflow import pipeline
+    from partflow.evaluate.table import comparison_table
+
+    found = pipeline.compare(first, second, output)
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(comparison_table(found))
+    console.print(found.sentence, soft_wrap=True)
 
 
 @app.command

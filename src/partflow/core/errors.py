@@ -5,7 +5,8 @@
     ├── InputError      an input that is missing, unreadable or not ours
     │   └── SchemaError a file of ours that is of another stage or lacks a column
     ├── DataError       values that cannot be (NaN in a feature, an index out of range)
-    └── OutputError     an output that cannot be written (disk full, exists already)
+    ├── OutputError     an output that cannot be written (disk full, exists already)
+    └── RequirementError a result that does not keep what was required of it
 
 A message is one line that says where, what, and what to do next. The command line prints
 it without a traceback and exits with `exit_code`.
@@ -46,3 +47,9 @@ class OutputError(PartflowError):
     """An output that cannot be written."""
 
     exit_code = 5
+
+
+class RequirementError(PartflowError):
+    """A result that does not keep what was required of it."""
+
+    exit_code = 6

@@ -7,6 +7,9 @@ from itertools import pairwise
 
 from partflow.core.errors import ConfigError
 
+MIN_PT_OF_RADIUS = {0.4: 5.0, 0.7: 15.0}
+"""Lowest pt [GeV] of jets by radius, as the published papers pair them."""
+
 
 @dataclass(frozen=True)
 class EvaluationConfig:
@@ -36,6 +39,17 @@ class EvaluationConfig:
     """Probability content of the intervals."""
     seed: int = 0
     """Seed of the bootstrap."""
+
+    @classmethod
+    def with_radius(cls, radius: float, min_pt: float | None = None) -> EvaluationConfig:
+        """Jets of another radius; the lowest pt is the one that goes with it, unless given."""
+        if min_pt is None:
+            min_pt = MIN_PT_OF_RADIUS.get(radius)
+        if min_pt is None:
+            raise ConfigError(
+                f"--jet-radius {radius:g}: no lowest pt is usual with it; give --jet-min-pt too"
+            )
+        return cls(jet_radius=radius, jet_min_pt=min_pt)
 
     def __post_init__(self) -> None:
         for name in ("jet_radius", "max_delta_r", "num_replicas"):

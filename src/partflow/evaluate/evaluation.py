@@ -11,6 +11,7 @@ from partflow.core.provenance import Provenance
 from partflow.evaluate.evaluator import Evaluator
 from partflow.evaluate.jet_plots import jet_plots
 from partflow.evaluate.particle_plots import particle_plots
+from partflow.evaluate.replicas import REPLICAS_FILE, write_replicas
 from partflow.evaluate.report import Picture, build_page
 from partflow.evaluate.style import Plot, drawing, looks, save
 from partflow.evaluate.words import sample_label
@@ -26,15 +27,16 @@ def write_evaluation(
     provenance: Provenance | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Write `metrics.json`, `plots/` and `index.html` into `folder`; returns the metrics.
+    """Write `metrics.json`, `replicas.npz`, `plots/`, `index.html` into `folder`.
 
-    `provenance` is shown at the end of the page; `progress` is told the name of each part that
-    is done. OSError where the folder cannot be written.
+    Returns the metrics. `provenance` is shown at the end of the page; `progress` is told the
+    name of each part that is done. OSError where the folder cannot be written.
     """
     report = progress or (lambda part: None)
-    metrics = evaluator.metrics()
+    metrics, replicas = evaluator.figures()
     content = json.dumps(metrics, indent=1, allow_nan=False)
     (folder / METRICS_FILE).write_text(content + "\n", encoding="utf-8")
+    write_replicas(folder / REPLICAS_FILE, replicas)
     report(METRICS_FILE)
     (folder / PLOTS_FOLDER).mkdir(exist_ok=True)
     pictures = []

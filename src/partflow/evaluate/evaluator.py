@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
 from partflow.evaluate.particles import FoundSample, ParticleSample, judge_particles
 from partflow.evaluate.rates import confusion_counts, particle_metrics
+from partflow.evaluate.replicas import digest_of_events, separate
 from partflow.evaluate.sample import join, select
 
 BASELINE, PERFECT, TARGET = "baseline", "perfect", "target"
@@ -27,7 +29,7 @@ REFERENCES = (BASELINE, PERFECT, SHARING, SHARING_FINE, TARGET)
 CEILINGS = (PERFECT, SHARING, SHARING_FINE, TARGET)
 """References that are made with the truth."""
 
-METRICS_FORMAT = 1
+METRICS_FORMAT = 2
 """Version of the layout of `metrics.json`."""
 
 DEFINITIONS = {
@@ -156,14 +158,20 @@ class Evaluator:
 
     def metrics(self) -> dict[str, Any]:
         """All figures, as `metrics.json` holds them: numbers or None, never NaN."""
+        return self.figures()[0]
+
+    def figures(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """`metrics`, and the replicas [replica] of the inclusive figures by dotted name."""
         bootstrap = Bootstrap.of_events(
             self.event_id, self.config.num_replicas, self.config.confidence, self.config.seed
         )
         judged = {name: self.judged(name) for name in self.names}
+        figures, replicas = separate(self._figures(judged, bootstrap))
         result: dict[str, Any] = {
             "format": METRICS_FORMAT,
             "num_events": self.num_events,
-            **self._figures(judged, bootstrap),
+            "events": self._digest(judged),
+            **figures,
             "processes": {},
         }
         process = self.process
@@ -172,13 +180,17 @@ class Evaluator:
             part = {n: j.of_events(keep) for n, j in judged.items()}
             result["processes"][name] = {
                 "num_events": int(keep.sum()),
-                **self._figures(part, bootstrap),
+                **separate(self._figures(part, bootstrap))[0],
             }
         if len(result["processes"]) == 1:
             result["processes"][process[0]] = {"num_events": self.num_events}
-        result["config"] = asdict(self.config)
+        result["config"] = json.loads(json.dumps(asdict(self.config)))  # lists, as on disk
         result["definitions"] = DEFINITIONS
-        return result
+        return result, replicas
+
+    def _digest(self, judged: Mapping[str, Judged]) -> str:
+        gen_met = next((of.met.gen for of in judged.values()), np.zeros(self.num_events))
+        return digest_of_events(self.event_id, self.process, gen_met)
 
     def _figures(self, judged: Mapping[str, Judged], bootstrap: Bootstrap) -> dict[str, Any]:
         config = self.config

@@ -8,7 +8,7 @@ from typing import Any
 from partflow.evaluate.evaluator import TARGET
 from partflow.evaluate.html import Markup, element, join, table
 from partflow.evaluate.style import Look
-from partflow.evaluate.words import NOTHING, decimal, distances
+from partflow.evaluate.words import NOTHING, decimal, distances, jet_definition
 
 Looks = Mapping[str, Look]
 Figures = Mapping[str, Any]
@@ -29,7 +29,8 @@ def jet_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
     number = max((entry["num_gen"] for entry in figures["jets"].values()), default=0)
     headings = ["", "IQR / median", "matched", "median", "/ baseline"]
     percent = f"{100 * config['confidence']:g} %"
-    return table(headings, rows, f"{number} generator jets, {percent} intervals")
+    caption = f"{number} generator jets, {jet_definition(config)}; {percent} intervals"
+    return table(headings, rows, caption)
 
 
 def jet_bins(figures: Figures, look: Looks, key: str, unit: str) -> Markup:

@@ -9,6 +9,7 @@ import numpy as np
 
 from partflow.core.records import Array
 from partflow.evaluate.bootstrap import QUARTILES, Bootstrap
+from partflow.evaluate.replicas import SUFFIX
 
 MIN_EVENTS = 2
 """A figure made from fewer events has no interval: resampling one event varies nothing."""
@@ -36,9 +37,14 @@ def width(values: Array, event: Array, bootstrap: Bootstrap) -> Width:
 def figure(
     name: str, replicas: Array, bootstrap: Bootstrap, has_interval: bool = True
 ) -> dict[str, Any]:
-    """`{name: value, name_ci: [low, high]}` of a figure and its replicas [1 + replica]."""
-    interval = bootstrap.interval(replicas[1:]) if has_interval else np.full(2, np.nan)
-    return {name: number(replicas[0]), f"{name}_ci": pair(interval)}
+    """`{name: value, name_ci: [low, high], name_replicas}` of a figure [1 + replica].
+
+    `replicas.separate` takes the last entry out again; without an interval there is none.
+    """
+    if not has_interval:
+        return {name: number(replicas[0]), f"{name}_ci": [None, None]}
+    interval = pair(bootstrap.interval(replicas[1:]))
+    return {name: number(replicas[0]), f"{name}_ci": interval, f"{name}{SUFFIX}": replicas[1:]}
 
 
 def width_figures(found: Width, bootstrap: Bootstrap) -> dict[str, Any]:

@@ -39,3 +39,12 @@ def sample_label(metrics: Mapping[str, Any]) -> str:
     processes = ", ".join(metrics["processes"])
     events = f"{metrics['num_events']} events"
     return f"{processes}: {events}" if processes else events
+
+
+def jet_definition(config: Mapping[str, Any]) -> str:
+    """Radius and lowest pt of the jets.
+
+    >>> jet_definition({"jet_radius": 0.4, "jet_min_pt": 5.0})
+    'R = 0.4, pT > 5 GeV'
+    """
+    return f"R = {config['jet_radius']:g}, pT > {config['jet_min_pt']:g} GeV"

@@ -14,12 +14,13 @@ from partflow.pipeline.doors import export_dataset, ingest
 from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.network import reconstruct, train
-from partflow.pipeline.verdict import evaluate, reference_candidates
+from partflow.pipeline.verdict import compare, evaluate, reference_candidates
 
 __all__ = [
     "BASELINE",
     "PACKED",
     "SHARD_EVENTS",
+    "compare",
     "compile_kernels",
     "demo",
     "evaluate",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partflow.core.detector import Detector
 from partflow.core.errors import InputError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.hadron_scale import load_hadron_scale
-from partflow.core.outputs import growing_folder
+from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import provenance
 from partflow.core.records import Collection, Events
@@ -20,14 +21,20 @@ from partflow.core.stream import CandidateStream
 from partflow.pipeline.common import BASELINE, check_elements, detector_of, say_done
 from partflow.pipeline.labels import label_events
 
+if TYPE_CHECKING:
+    from partflow.evaluate.comparison import Comparison
+    from partflow.evaluate.config import EvaluationConfig
+
 
 def evaluate(
     events: Path,
     candidates: Mapping[str, Path],
     output: Path,
     overwrite: bool = False,
+    config: EvaluationConfig | None = None,
 ) -> dict[str, Any]:
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
+    from partflow.evaluate import EvaluationConfig
     from partflow.evaluate.evaluation import Evaluator, write_evaluation
     from partflow.evaluate.evaluator import REFERENCES
 
@@ -38,16 +45,16 @@ def evaluate(
     elements = {name: elements_of(path) for name, path in candidates.items()}
     for own in elements.values():
         check_elements(events, own)
-    record = provenance(
-        "report", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
-    )
+    config = config or EvaluationConfig()
+    settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
+    record = provenance("report", settings, inputs=[events, *candidates.values()])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             say_done(output)
             return dict(json.loads((output / "metrics.json").read_text()))
         setup = detector_of(events)
         streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
-        evaluator = Evaluator()
+        evaluator = Evaluator(config)
         with progress("evaluate", num) as advance:
             for run in iterate_events(events, "events"):
                 sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
@@ -66,6 +73,17 @@ def evaluate(
             return write_evaluation(
                 evaluator, folder, record, lambda part: status.update(f"written: {part}")
             )
+
+
+def compare(first: Path, second: Path, output: Path | None = None) -> Comparison:
+    """Two folders of `evaluate` -> which figures differ; written as JSON into `output`."""
+    from partflow.evaluate.comparison import compare as compare_reports
+    from partflow.evaluate.comparison import read_report
+
+    found = compare_reports(read_report(first), read_report(second))
+    if output is not None:
+        write_text(output, json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    return found
 
 
 class References(NamedTuple):
