@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from partflow.evaluate.bootstrap import QUARTILES, Bootstrap, weighted_quantiles
+from partflow.evaluate.bootstrap import QUARTILES, Bootstrap
+from partflow.evaluate.quantiles import replica_quantiles
 from partflow.evaluate.response import width
 
 
@@ -14,13 +15,16 @@ def make(num_events, replicas=200, seed=0, confidence=0.68):
 def test_weighted_quantiles_are_those_of_repeated_values():
     rng = np.random.default_rng(1)
     values = np.sort(rng.normal(size=37))
-    weights = rng.poisson(1.0, (50, 37))
-    expected = [np.quantile(np.repeat(values, w), QUARTILES) for w in weights]
-    np.testing.assert_allclose(weighted_quantiles(values, weights, QUARTILES), expected, rtol=1e-12)
+    event = rng.integers(0, 12, 37)
+    weights = rng.poisson(1.0, (50, 12)).astype(np.uint8)
+    expected = [np.quantile(np.repeat(values, w[event]), QUARTILES) for w in weights]
+    found = replica_quantiles(values, event, weights, np.array(QUARTILES))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_a_replica_without_values_has_no_quantile():
-    found = weighted_quantiles(np.array([1.0, 2.0]), np.array([[0, 0], [0, 3]]), (0.5,))
+    weights = np.array([[0, 0], [0, 3]], dtype=np.uint8)
+    found = replica_quantiles(np.array([1.0, 2.0]), np.arange(2), weights, np.array([0.5]))
     assert np.isnan(found[0, 0])
     assert found[1, 0] == 2.0
 

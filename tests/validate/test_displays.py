@@ -29,7 +29,8 @@ def test_drawn_tracks_end_at_the_calorimeter_face(event):
 
 def test_mistakes_hold_the_energy_of_the_confusion_matrix(event):
     """By the largest contribution of each hit, so equal to the matrix but for shared hits."""
-    from partflow.validate.confusion import Found, Truth, confusion
+    from partflow.evaluate.energy_flow import Truth
+    from partflow.validate.confusion import Found, confusion
 
     matrix = confusion(event)[0]
     absorbed, twice = prepare(event, CLIC).mistakes

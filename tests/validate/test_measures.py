@@ -16,10 +16,11 @@ from partflow.core.records import (
     Collection,
     Events,
 )
+from partflow.evaluate.energy_flow import Truth
 from partflow.generate import GenerationConfig, generate
 from partflow.validate import tracks as track_room
 from partflow.validate.collisions import calorimeter_candidates
-from partflow.validate.confusion import Found, Truth, confusion
+from partflow.validate.confusion import Found, confusion
 from partflow.validate.published import neutral_hadron_resolution, photon_resolution
 from partflow.validate.tracks import perigee_miss
 

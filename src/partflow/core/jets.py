@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,16 +48,8 @@ def cluster_jets(
     by which the published data sets number theirs. Raises DataError where an input is not finite.
     """
     definition = definition or JetDefinition()
-    momenta = {"px": px, "py": py, "pz": pz, "E": energy}
-    for name, values in momenta.items():
-        if not np.all(np.isfinite(values)):
-            raise DataError(f"jets: {np.sum(~np.isfinite(values))} values of {name} not finite")
-    _print_banner_to_nowhere()
     counts = np.diff(offsets)
-    inputs = ak.zip(
-        {k: ak.unflatten(np.asarray(v, np.float64), counts) for k, v in momenta.items()},
-        with_name="Momentum4D",
-    )
+    inputs = _four_vectors(counts, px, py, pz, energy)
     sequence = fastjet.ClusterSequence(
         inputs,
         fastjet.JetDefinition(fastjet.ee_genkt_algorithm, definition.radius, definition.power),
@@ -85,6 +80,57 @@ def cluster_jets(
         "energy": jet_energy[order],
     }
     return Collection(JETS, jet_offsets, columns), jet_of_object
+
+
+def cluster_exclusive_jets(
+    offsets: Array, px: Array, py: Array, pz: Array, energy: Array, num_jets: int
+) -> Array:
+    """All of each event in `num_jets` jets by the Durham algorithm (`ee_kt`).
+
+    px, py, pz, E (GeV) of the jets, [event, num_jets, 4], in no order that means anything; NaN
+    for an event with fewer objects. Raises DataError where an input is not finite.
+    """
+    counts = np.diff(offsets)
+    jets = np.full((len(counts), num_jets, 4), np.nan)
+    is_enough = counts >= num_jets
+    keep = np.repeat(is_enough, counts)
+    inputs = _four_vectors(counts[is_enough], *(v[keep] for v in (px, py, pz, energy)))
+    if np.any(is_enough):
+        # This algorithm has no radius: the constructor for those that have one refuses it.
+        durham = fastjet.JetDefinition0Param(fastjet.ee_kt_algorithm)
+        with _no_advice():
+            found = fastjet.ClusterSequence(inputs, durham).exclusive_jets(n_jets=num_jets)
+        columns = [ak.to_numpy(found[k]) for k in ("px", "py", "pz", "E")]
+        jets[is_enough] = np.stack(columns, axis=-1)
+    return jets
+
+
+@contextlib.contextmanager
+def _no_advice() -> Iterator[None]:
+    """Without fastjet's warning, meant for other algorithms: Durham is the kt of e+e-.
+
+    The package also replaces how Python prints all later warnings: that is put back.
+    """
+    before = warnings.formatwarning
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "dcut and exclusive jets", UserWarning)
+            yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _four_vectors(counts: Array, px: Array, py: Array, pz: Array, energy: Array) -> ak.Array:
+    """Inputs of fastjet, of events with `counts` objects each."""
+    momenta = {"px": px, "py": py, "pz": pz, "E": energy}
+    for name, values in momenta.items():
+        if not np.all(np.isfinite(values)):
+            raise DataError(f"jets: {np.sum(~np.isfinite(values))} values of {name} not finite")
+    _print_banner_to_nowhere()
+    return ak.zip(
+        {k: ak.unflatten(np.asarray(v, np.float64), counts) for k, v in momenta.items()},
+        with_name="Momentum4D",
+    )
 
 
 @cache

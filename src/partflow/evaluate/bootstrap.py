@@ -39,16 +39,12 @@ class Bootstrap:
 
     def quartiles(self, values: Array, event: Array) -> Array:
         """Quartiles of `values` [object] in each replica, [replica, 3]; NaN where it is empty."""
+        from partflow.evaluate.quantiles import replica_quantiles
+
         order = np.argsort(values, kind="stable")
-        values, event = values[order], event[order]
-        result = np.full((len(self.weights), len(QUARTILES)), np.nan)
-        if len(values):
-            step = max(1, WEIGHTS_PER_BLOCK // len(values))
-            for start in range(0, len(self.weights), step):
-                block = slice(start, start + step)
-                weights = self.weights[block][:, event]
-                result[block] = weighted_quantiles(values, weights, QUARTILES)
-        return result
+        sorted_values = np.ascontiguousarray(values[order], dtype=np.float64)
+        own_event = np.ascontiguousarray(event[order], dtype=np.int64)
+        return replica_quantiles(sorted_values, own_event, self.weights, np.array(QUARTILES))
 
     def ratio(self, numerator: Array, denominator: Array, event: Array) -> Array:
         """Ratio of sums over `event` in each replica.
@@ -79,34 +75,3 @@ class Bootstrap:
             column = np.where(finite, replicas, np.nan)[:, defined]
             result[:, defined] = np.nanpercentile(column, [tail, 100 - tail], axis=0)
         return result
-
-
-def weighted_quantiles(values: Array, weights: Array, levels: tuple[float, ...]) -> Array:
-    """Quantiles of `values` (sorted, [value]) repeated `weights` [replica, value] times.
-
-    Exactly numpy's linear quantile of the repeated values, without repeating them; [replica,
-    level], NaN where all weights are zero.
-
-    >>> weighted_quantiles(np.array([1.0, 2.0, 4.0]), np.array([[1, 0, 1], [0, 0, 0]]), (0.5,))
-    array([[2.5],
-           [nan]])
-    """
-    num_replicas, num_values = weights.shape
-    # One running sum over all replicas is monotonic, so one search serves every replica.
-    running = np.cumsum(weights, axis=None, dtype=np.int64)
-    ends = running[num_values - 1 :: num_values]
-    starts = np.concatenate([[0], ends[:-1]])
-    total = ends - starts
-    rank = np.maximum(total - 1, 0)[:, None] * np.asarray(levels)
-    lower = np.floor(rank).astype(np.int64)
-    upper = np.minimum(lower + 1, np.maximum(total - 1, 0)[:, None])
-    row = num_values * np.arange(num_replicas)[:, None]
-
-    def value_of_rank(k: Array) -> Array:
-        column = np.searchsorted(running, starts[:, None] + k, side="right") - row
-        return values[np.clip(column, 0, num_values - 1)]
-
-    low, high = value_of_rank(lower), value_of_rank(upper)
-    quantiles = low + (high - low) * (rank - lower)
-    quantiles[total == 0] = np.nan
-    return quantiles

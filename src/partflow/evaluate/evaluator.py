@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,15 @@ from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
 from partflow.core.records import Array, Collection
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.config import EvaluationConfig
+from partflow.evaluate.dijets import (
+    DijetSample,
+    GenDijets,
+    dijet_metrics,
+    exclusive_jets,
+    find_bosons,
+    judge_dijets,
+)
+from partflow.evaluate.energy_flow import ClusterTruth, FlowSample, flow_metrics, judge_flow
 from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
 from partflow.evaluate.particles import FoundSample, ParticleSample, judge_particles
@@ -44,6 +53,14 @@ DEFINITIONS = {
     "fake_rate": "candidates whose element's target is not of their class / candidates, among "
     "candidates that stand at an element",
     "confusion": "elements by class of target (row) and of their most energetic candidate (column)",
+    "particle_response": "pt and energy of a found target's candidate over the target's; "
+    "residuals of eta and phi [rad] likewise; bins are those of the target",
+    "dijets": "masses of the bosons of ww and zh from four exclusive Durham jets of everything "
+    "visible, paired at generator level (both masses within 10 GeV of the bosons'), candidates' "
+    "jets matched to those by angle; response m(reco)/m(gen)",
+    "energy_flow": "mean EM-scale energy in clusters per event [GeV] by the generator particle "
+    "that left it and by what a candidate without a track took it for; sets made from the truth's "
+    "shares take no cluster and have none",
     "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
     "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
 }
@@ -54,6 +71,7 @@ class Truth(NamedTuple):
 
     jets: Collection
     met: Array
+    dijets: GenDijets
 
 
 @dataclass(frozen=True)
@@ -64,15 +82,14 @@ class Judged:
     met: MetSample
     particles: ParticleSample
     found: FoundSample
+    dijets: DijetSample
+    flow: FlowSample
+    """Empty where it is not known who lit the clusters."""
 
     def of_events(self, keep: Array) -> Judged:
         """The part in events whose number is true in `keep` [event]."""
-        return Judged(
-            select(self.jets, keep[self.jets.event]),
-            select(self.met, keep[self.met.event]),
-            select(self.particles, keep[self.particles.event]),
-            select(self.found, keep[self.found.event]),
-        )
+        samples = (getattr(self, part.name) for part in fields(self))
+        return Judged(*(select(sample, keep[sample.event]) for sample in samples))
 
 
 @dataclass
@@ -108,12 +125,8 @@ class Evaluator:
     def judged(self, name: str) -> Judged:
         """What the candidate set `name` made of all events added."""
         parts = self._judged[name]
-        return Judged(
-            join([p.jets for p in parts]),
-            join([p.met for p in parts]),
-            join([p.particles for p in parts]),
-            join([p.found for p in parts]),
-        )
+        samples = ([getattr(p, part.name) for p in parts] for part in fields(Judged))
+        return Judged(*map(join, samples))
 
     def add(
         self,
@@ -125,6 +138,7 @@ class Evaluator:
         process: Array,
         event_id: Array | None = None,
         targets_of: Mapping[str, Collection] | None = None,
+        cluster_truth_of: Mapping[str, ClusterTruth] | None = None,
     ) -> None:
         """Judge some more events.
 
@@ -132,9 +146,10 @@ class Evaluator:
         names where each event comes from; `event_id` [event] makes the intervals independent of
         the order of events (by default they are numbered as they come). `targets_of` holds the
         targets of candidate sets that were made from other elements: of the same tracks, and of
-        the clusters that their `cluster_index` counts. Raises DataError for candidates of other
-        events, for momenta that are not finite, and where the names of the candidate sets differ
-        from those of earlier events.
+        the clusters that their `cluster_index` counts. `cluster_truth_of` says, for candidate
+        sets made from clusters, who lit those; without it they have no energy flow.
+        Raises DataError for candidates of other events, for momenta that are not finite, and
+        where the names of the candidate sets differ from those of earlier events.
         """
         others = targets_of or {}
         self._check({"particles": particles, "tracks": tracks, "targets": targets,
@@ -147,9 +162,11 @@ class Evaluator:
             if np.any(own.counts < tracks.counts):
                 raise DataError(f"targets of {name}: fewer than tracks; label these events again")
         first = self.num_events
-        truth = self._truth(particles)
+        truth = self._truth(particles, np.asarray(process, dtype=object))
+        lit = cluster_truth_of or {}
         for name, found in candidates.items():
-            judged = self._judge(name, found, truth, others.get(name, targets), tracks)
+            own = others.get(name, targets)
+            judged = self._judge(name, found, truth, own, tracks, lit.get(name))
             self._judged.setdefault(name, []).append(judged)
         if event_id is None:
             event_id = np.arange(first, first + len(process))
@@ -195,23 +212,27 @@ class Evaluator:
     def _figures(self, judged: Mapping[str, Judged], bootstrap: Bootstrap) -> dict[str, Any]:
         config = self.config
         baseline = judged[BASELINE].jets if BASELINE in judged else None
-        jets, met, particles, confusion = {}, {}, {}, {}
+        jets, met, particles, confusion, dijets, flow = {}, {}, {}, {}, {}, {}
         for name, of in judged.items():
             other = None if name == BASELINE else baseline
             jets[name] = jet_metrics(of.jets, other, bootstrap, config)
             met[name] = met_metrics(of.met, bootstrap, config)
             particles[name] = particle_metrics(of.particles, of.found, bootstrap, config)
             confusion[name] = confusion_counts(of.particles)
+            dijets[name] = dijet_metrics(of.dijets, bootstrap)
+            flow[name] = flow_metrics(of.flow, bootstrap)
         names = ["none", *(CLASS_NAMES[c] for c in CLASSES[1:])]
         return {
             "jets": jets,
             "met": met,
             "particles": particles,
             "confusion": {"classes": names, "counts": confusion},
+            "dijets": dijets,
+            "energy_flow": flow,
         }
 
-    def _truth(self, particles: Collection) -> Truth:
-        """Gen jets and gen MET of what a detector could see of the generator particles."""
+    def _truth(self, particles: Collection, process: Array) -> Truth:
+        """Gen jets, bosons and gen MET of what a detector could see of the generator particles."""
         keep = ~is_neutrino(particles.pdg_id)
         if self.config.min_theta > 0:
             theta = np.arctan2(np.hypot(particles.px, particles.py), np.abs(particles.pz))
@@ -219,11 +240,17 @@ class Evaluator:
         seen = particles.select(keep)
         momentum = (seen.px, seen.py, seen.pz)
         jets = find_jets("particles", seen.offsets, momentum, seen.energy, self.config)
-        return Truth(jets, missing_pt(seen.event_index, seen.px, seen.py, seen.num_events))
+        bosons = find_bosons(
+            process,
+            lambda event: exclusive_jets("particles", seen.offsets, momentum, seen.energy, event),
+        )
+        met = missing_pt(seen.event_index, seen.px, seen.py, seen.num_events)
+        return Truth(jets, met, bosons)
 
     def _judge(
-        self, name: str, found: Collection, truth: Truth, targets: Collection, tracks: Collection
-    ) -> Judged:
+        self, name: str, found: Collection, truth: Truth, targets: Collection,
+        tracks: Collection, lit: ClusterTruth | None,
+    ) -> Judged:  # fmt: skip
         """What one candidate set made of some events."""
         config, first = self.config, self.num_events
         momentum = momentum_from_pt_eta_phi(found.pt, found.eta, found.phi)
@@ -234,10 +261,14 @@ class Evaluator:
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         numbers = np.arange(first, first + found.num_events)
+        pair_jets = exclusive_jets(name, found.offsets, momentum, found.energy, truth.dijets.event)
+        flow = FlowSample.empty() if lit is None else judge_flow(found, lit, first)
         return Judged(
             judge_jets(truth.jets, jets, first, config.max_delta_r),
             MetSample(numbers, truth.met, met),
             *particles,
+            judge_dijets(truth.dijets, pair_jets, first),
+            flow,
         )
 
     def _check(self, collections: Mapping[str, Collection], num_events: int) -> None:

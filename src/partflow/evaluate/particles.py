@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from partflow.core.errors import DataError
+from partflow.core.kinematics import delta_phi
 from partflow.core.particles import CLASSES, class_index
 from partflow.core.records import Array, Collection
 from partflow.evaluate.config import EvaluationConfig
@@ -49,8 +50,18 @@ class FoundSample(Sample):
 
     kind: Array
     """Index of the class in CLASSES, [found]."""
+    pt: Array
+    """Of the target, [found], GeV."""
+    abs_eta: Array
+    """Of the target, [found]."""
     pt_response: Array
     """pt(candidate)/pt(target), [found]."""
+    energy_response: Array
+    """energy(candidate)/energy(target), [found]."""
+    eta_residual: Array
+    """eta(candidate) - eta(target), [found]."""
+    phi_residual: Array
+    """phi(candidate) - phi(target), [found], rad."""
 
 
 def elements_of_candidates(candidates: Collection, targets: Collection, num_tracks: Array) -> Array:
@@ -117,14 +128,32 @@ def judge_particles(
         target_energy=_energy_sums(targets, wanted),
         candidate_energy=_energy_sums(candidates, given),
     )
-    rows = np.flatnonzero(is_found & (targets.pt > 0))
-    # The one sample with a row per particle: narrow types keep it to 9 bytes.
-    found = FoundSample(
-        event=(targets.event_index[rows] + first_event).astype(np.int32),
-        kind=wanted[rows].astype(np.int8),
-        pt_response=(candidates.pt[finder[rows]] / targets.pt[rows]).astype(np.float32),
+    rows = np.flatnonzero(is_found & (targets.pt > 0) & (targets.energy > 0))
+    return judged, _found(targets, candidates, rows, finder[rows], wanted[rows], first_event)
+
+
+def _found(
+    targets: Collection, candidates: Collection, target: Array, candidate: Array, kind: Array,
+    first_event: int,
+) -> FoundSample:  # fmt: skip
+    """Targets in rows `target` beside the candidates in rows `candidate` that found them.
+
+    The one sample with a row per particle: narrow types keep it to 29 bytes.
+    """
+    phi = np.arctan2(targets.sin_phi[target], targets.cos_phi[target])
+    values = {
+        "pt": targets.pt[target],
+        "abs_eta": np.abs(targets.eta[target]),
+        "pt_response": candidates.pt[candidate] / targets.pt[target],
+        "energy_response": candidates.energy[candidate] / targets.energy[target],
+        "eta_residual": candidates.eta[candidate] - targets.eta[target],
+        "phi_residual": delta_phi(candidates.phi[candidate], phi),
+    }
+    return FoundSample(
+        event=(targets.event_index[target] + first_event).astype(np.int32),
+        kind=kind.astype(np.int8),
+        **{name: column.astype(np.float32) for name, column in values.items()},
     )
-    return judged, found
 
 
 def _check_classes(pdg_id: Array, allowed: Sequence[int]) -> None:

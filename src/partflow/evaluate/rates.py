@@ -34,16 +34,34 @@ def particle_metrics(
     result = {}
     for index in range(1, NUM_CLASSES):
         chosen = select(found, found.kind == index)
-        response = width(chosen.pt_response, chosen.event, bootstrap)
         result[CLASS_NAMES[CLASSES[index]]] = {
             **overall[index][0],
             "num_targets": int(inclusive[:, Count.TARGETS, index].sum()),
             "num_candidates": int(sample.num_candidates[:, index].sum(dtype=np.int64)),
             "target_energy_per_event": _mean(sample.target_energy[:, index], num_events),
             "candidate_energy_per_event": _mean(sample.candidate_energy[:, index], num_events),
-            "pt_response": width_figures(response, bootstrap),
-            "bins": _with_edges(by_pt[index][1:-1], config.particle_pt_edges),
-            "eta_bins": _with_edges(by_abs_eta[index][1:-1], config.abs_eta_edges),
+            **_responses(chosen, bootstrap),
+            "bins": _in_bins(by_pt[index][1:-1], chosen, "pt", config.particle_pt_edges, bootstrap),
+            "eta_bins": _in_bins(
+                by_abs_eta[index][1:-1], chosen, "abs_eta", config.abs_eta_edges, bootstrap
+            ),
+        }
+    return result
+
+
+def _responses(found: FoundSample, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Scale and resolution of momentum, energy and direction of targets that were found."""
+    result: dict[str, Any] = {}
+    for name in ("pt_response", "energy_response"):
+        result[name] = width_figures(width(getattr(found, name), found.event, bootstrap), bootstrap)
+    for name in ("eta_residual", "phi_residual"):
+        spread = width(getattr(found, name), found.event, bootstrap)
+        result[name] = {
+            key: entry
+            for kind in ("median", "iqr")
+            for key, entry in figure(
+                kind, getattr(spread, kind), bootstrap, spread.has_interval
+            ).items()
         }
     return result
 
@@ -79,11 +97,18 @@ def _rates(counts: Array, event: Array, bootstrap: Bootstrap) -> list[list[dict[
     return entries
 
 
-def _with_edges(entries: list[dict[str, Any]], edges: tuple[float, ...]) -> list[dict[str, Any]]:
-    return [
-        {"low": float(low), "high": float(high), **entry}
-        for (low, high), entry in zip(pairwise(edges), entries, strict=True)
-    ]
+def _in_bins(
+    rates: list[dict[str, Any]], found: FoundSample, column: str, edges: tuple[float, ...],
+    bootstrap: Bootstrap,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rates and responses in bins of a target's `column`, below the edges of each."""
+    values = getattr(found, column)
+    result = []
+    for (low, high), entry in zip(pairwise(edges), rates, strict=True):
+        inside = select(found, (values >= low) & (values < high))
+        bounds = {"low": float(low), "high": float(high)}
+        result.append({**bounds, **entry, **_responses(inside, bootstrap)})
+    return result
 
 
 def _mean(values: Array, num_events: int) -> float | None:

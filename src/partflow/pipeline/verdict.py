@@ -24,6 +24,7 @@ from partflow.pipeline.labels import label_events
 if TYPE_CHECKING:
     from partflow.evaluate.comparison import Comparison
     from partflow.evaluate.config import EvaluationConfig
+    from partflow.evaluate.energy_flow import ClusterTruth
 
 
 def evaluate(
@@ -36,7 +37,7 @@ def evaluate(
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate import EvaluationConfig
     from partflow.evaluate.evaluation import Evaluator, write_evaluation
-    from partflow.evaluate.evaluator import REFERENCES
+    from partflow.evaluate.evaluator import REFERENCES, TARGET
 
     taken = set(REFERENCES) & set(candidates)
     if taken:
@@ -65,6 +66,7 @@ def evaluate(
                     {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
                     run.event_id,
                     {n: targets[own] for n, own in (elements | references.elements).items()},
+                    _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
                 )  # fmt: skip
                 advance(len(run))
         for stream in streams.values():
@@ -128,6 +130,19 @@ def reference_candidates(events: Events, setup: Detector) -> References:
     candidates[TARGET] = target_candidates(targets["final"], events.tracks, events.clusters)
     fine = {SHARING_FINE: "fine"} if SHARING_FINE in candidates else {}
     return References(targets, candidates, fine)
+
+
+def _cluster_truths(events: Events, elements: Mapping[str, str]) -> dict[str, ClusterTruth]:
+    """Who lit the clusters that each candidate set was made from, by the set's name."""
+    from partflow.evaluate.energy_flow import cluster_truth
+
+    truths = {}
+    for own in sorted(set(elements.values())):
+        clusters, hit_clusters = (events.collections[name] for name in ELEMENT_SETS[own])
+        truths[own] = cluster_truth(
+            events.particles, events.track_particles, clusters, hit_clusters, events.contributions
+        )
+    return {name: truths[own] for name, own in elements.items()}
 
 
 def elements_of(candidates: Path) -> str:

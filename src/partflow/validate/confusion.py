@@ -8,12 +8,7 @@ import numpy as np
 
 from partflow.core.particles import PHOTON as PHOTON_CLASS
 from partflow.core.records import Array, Events
-
-
-class Truth(IntEnum):
-    """The generator particle a deposit descends from: the rows of the matrix."""
-
-    PHOTON, NEUTRAL_HADRON, WITH_TRACK, WITHOUT_TRACK = range(4)
+from partflow.evaluate.energy_flow import Truth, truth_of_particles
 
 
 class Found(IntEnum):
@@ -50,22 +45,14 @@ def confusion(events: Events) -> Array:
     from: a conversion's electrons are photon, and "own" if their tracks became candidates.
     """
     deposits = events.contributions
-    truth, found = truth_of_particles(events), found_of_deposits(events)
+    truth, found = (
+        truth_of_particles(events.particles, events.track_particles),
+        found_of_deposits(events),
+    )
     particle = events.particles.flat_index(deposits.event_index, deposits.particle_index)
     shape = (len(events), len(Truth), len(Found))
     flat = np.ravel_multi_index((deposits.event_index, truth[particle], found), shape)
     return np.bincount(flat, deposits.energy, int(np.prod(shape))).reshape(shape)
-
-
-def truth_of_particles(events: Events) -> Array:
-    """Row of the matrix of each generator particle, [particle]."""
-    particles, links = events.particles, events.track_particles
-    own = links.select((links.is_primary == 1) & (links.particle_index >= 0))
-    has_track = np.zeros(len(particles), dtype=bool)
-    has_track[particles.flat_index(own.event_index, own.particle_index)] = True
-    charged = np.where(has_track, Truth.WITH_TRACK, Truth.WITHOUT_TRACK)
-    neutral = np.where(particles.pdg_id == PHOTON_CLASS, Truth.PHOTON, Truth.NEUTRAL_HADRON)
-    return np.where(particles.charge != 0, charged, neutral)
 
 
 def found_of_deposits(events: Events) -> Array:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from partflow.evaluate.energy_flow import Truth
 from partflow.validate import estimate
-from partflow.validate.confusion import Found, Truth
+from partflow.validate.confusion import Found
 from partflow.validate.estimate import Estimate
 from partflow.validate.summary import ClusterSample, EventSample, SplitSample, Summary
 

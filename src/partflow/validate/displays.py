@@ -21,9 +21,10 @@ from partflow.core.detector import ENDCAP, FACE_NONE, Detector
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
+from partflow.evaluate.energy_flow import Truth, truth_of_particles
 from partflow.evaluate.style import BLUE, GREEN, ORANGE, PURPLE
 from partflow.simulate.helix import to_calorimeter
-from partflow.validate.confusion import Found, Truth, found_of_deposits, truth_of_particles
+from partflow.validate.confusion import Found, found_of_deposits
 
 RED = "#e00000"
 TRUTH_COLOURS = {
@@ -109,7 +110,8 @@ def draw_display(event: Events, detector: Detector, title: str, path: Path) -> N
 def prepare(event: Events, detector: Detector) -> Display:
     """Everything that the views draw."""
     deposits, hits, particles = event.contributions, event.hits, event.particles
-    truth, found = truth_of_particles(event), found_of_deposits(event)
+    truth = truth_of_particles(event.particles, event.track_particles)
+    found = found_of_deposits(event)
     of_deposit = truth[deposits.particle_index]
     order = np.argsort(deposits.energy, kind="stable")  # the largest is written last
     of_hit, column = np.zeros(len(hits), dtype=np.int64), np.zeros(len(hits), dtype=np.int64)
