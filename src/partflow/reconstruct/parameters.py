@@ -120,7 +120,7 @@ class AssociationConfig:
     """Resolution of a hadron's energy: this times sqrt(p) [sqrt(GeV)]."""
     min_momentum: float = 0.5
     """Momentum below which that resolution no longer shrinks [GeV]."""
-    max_chi: float = 1.2
+    max_chi: float = 0.7
     """A track absorbs a cluster only if (E - p)/sigma stays below this."""
     late_max_fraction: float = 0.3
     """A track looks for a cluster if it has less than this times its momentum ..."""

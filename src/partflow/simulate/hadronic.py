@@ -18,7 +18,7 @@ from partflow.core.detector import HCAL
 from partflow.core.particles import PION_MASS
 from partflow.simulate.electromagnetic import electromagnetic_shower
 from partflow.simulate.frame import circle_point, tilted, transverse_axes
-from partflow.simulate.medium import GAP, OUTSIDE, medium_at
+from partflow.simulate.medium import GAP, OUTSIDE, medium_at, path_through_gap, path_to_border
 from partflow.simulate.spots import add_spot, scale_spots
 
 PENDING = np.dtype(
@@ -41,13 +41,14 @@ NEVER = 1e30
 """Free path of a particle that does not interact [interaction lengths]."""
 SECONDARY_PATH_FACTOR = 1.1
 """Free path of secondaries, mostly mesons, in interaction lengths of a baryon."""
-_GAP_STEP = 5.0  # mm
+_INTO_THE_NEXT = 1e-3  # mm; a step to a border ends behind it
 _MAX_STEPS = 400
 _MIP_MINIMUM, _MIP_TAIL = 0.82, 0.18  # a step's deposit: minimum and mean of the tail, in MIP
 _IONISATION_LOSS = 0.85  # energy loss per EM-scale energy deposited by a MIP
 _MIN_BENT_MOMENTUM = 0.05  # GeV
 _MAX_SECONDARIES = 60
 _MIN_SECONDARY = 0.10  # GeV; below, a hadron deposits where it is made
+_SHARER_ENERGY = 2.0  # GeV; what is visible of a stopping hadron's energy is a mean over sharers
 _LOCAL_SPOT = 0.05  # GeV per spot of a local deposit
 _REMOTE_SPOT = 0.03  # GeV per spot carried by neutrons
 _REMOTE_RANGE = 110.0  # mm
@@ -85,17 +86,28 @@ def hadronic_shower(
         )
         if where == OUTSIDE:
             continue
-        if energy < cascade.terminal_energy:
+        if rng.random() < math.exp(-((energy / cascade.terminal_energy) ** 2)):
             along, across = _TERMINAL_SIZE_HCAL if where == HCAL else _TERMINAL_SIZE_ECAL
-            visible = energy * rng.beta(cascade.terminal_alpha, cascade.terminal_beta)
-            count = _deposit(rng, spots, count, x, y, z, dx, dy, dz, visible, along, across)
+            sharers = 1.0 + energy / _SHARER_ENERGY
+            along *= math.sqrt(sharers)
+            across *= math.sqrt(sharers)
+            visible = energy * rng.beta(
+                sharers * cascade.terminal_alpha, sharers * cascade.terminal_beta
+            )
+            count = _deposit(
+                rng, spots, count, matter.geometry,
+                x, y, z, dx, dy, dz, visible, along, across,
+            )  # fmt: skip
             continue
         if depth + _MAX_SECONDARIES > len(stack):
             return count, False
-        count, shared = _break_nuclei(rng, spots, count, cascade, x, y, z, dx, dy, dz, energy)
-        count, depth = _produce(
-            rng, spots, count, stack, depth, cascade, x, y, z, dx, dy, dz, energy, shared
+        count, shared = _break_nuclei(
+            rng, spots, count, matter.geometry, cascade, x, y, z, dx, dy, dz, energy
         )
+        count, depth = _produce(
+            rng, spots, count, stack, depth, matter.geometry, cascade,
+            x, y, z, dx, dy, dz, energy, shared,
+        )  # fmt: skip
     return count, True
 
 
@@ -124,10 +136,10 @@ def _follow(rng, spots, count, matter, x, y, z, dx, dy, dz, energy, charge, free
         if where == OUTSIDE:
             break
         interacts = False
-        if where == GAP:
-            step = _GAP_STEP
-        else:
-            step = media[where].step
+        # no step leaves its medium: what it deposits belongs to one calorimeter
+        step = path_to_border(geometry, where, x, y, z, dx, dy, dz) + _INTO_THE_NEXT
+        if where != GAP:
+            step = min(step, media[where].step)
             step_path = step / media[where].interaction_length
             if path + step_path > free_path:
                 step *= (free_path - path) / step_path
@@ -159,7 +171,7 @@ def _follow(rng, spots, count, matter, x, y, z, dx, dy, dz, energy, charge, free
 
 
 @njit(cache=True, error_model="numpy")
-def _deposit(rng, spots, count, x, y, z, dx, dy, dz, visible, along, across):
+def _deposit(rng, spots, count, geometry, x, y, z, dx, dy, dz, visible, along, across):
     """Spread a visible energy about a point, exponentially along and across a direction."""
     if visible <= 0.0:
         return count
@@ -171,41 +183,51 @@ def _deposit(rng, spots, count, x, y, z, dx, dy, dz, visible, along, across):
         a, b = circle_point(rng)
         a *= distance
         b *= distance
-        count = add_spot(
-            spots,
-            count,
-            x + dx * path + ux * a + vx * b,
-            y + dy * path + uy * a + vy * b,
-            z + dz * path + uz * a + vz * b,
+        count = _add_displaced(
+            spots, count, geometry, x, y, z,
+            dx * path + ux * a + vx * b,
+            dy * path + uy * a + vy * b,
+            dz * path + uz * a + vz * b,
             rng.standard_exponential(),
-        )
+        )  # fmt: skip
     scale_spots(spots, first, count, visible)
     return count
 
 
 @njit(cache=True, error_model="numpy")
-def _break_nuclei(rng, spots, count, cascade, x, y, z, dx, dy, dz, energy):
+def _add_displaced(spots, count, geometry, x, y, z, ax, ay, az, energy):
+    """A spot away from a point by (ax, ay, az) [mm] of matter; the gap on the way is none."""
+    stretch = path_through_gap(geometry, x, y, z, ax, ay, az)
+    return add_spot(spots, count, x + ax * stretch, y + ay * stretch, z + az * stretch, energy)
+
+
+@njit(cache=True, error_model="numpy")
+def _break_nuclei(rng, spots, count, geometry, cascade, x, y, z, dx, dy, dz, energy):
     """Spend energy on nuclei, part of it visible: (count, energy left for secondaries)."""
-    share = cascade.nuclear_fraction_high + cascade.nuclear_fraction_low / (1.0 + energy / 2.0)
+    share = cascade.nuclear_fraction_high + cascade.nuclear_fraction_low / (
+        1.0 + (energy / cascade.nuclear_energy) ** 2
+    )
     fluctuation = rng.standard_gamma(cascade.nuclear_shape) / cascade.nuclear_shape
     nuclear = energy * min(share * fluctuation, 0.8)
     along, across = _NUCLEAR_SIZE
     local = nuclear * cascade.visible_nuclear_local
-    count = _deposit(rng, spots, count, x, y, z, dx, dy, dz, local, along, across)
+    count = _deposit(rng, spots, count, geometry, x, y, z, dx, dy, dz, local, along, across)
     remote = nuclear * cascade.visible_nuclear_remote
     num_remote = 1 + int(remote / _REMOTE_SPOT)
     for _ in range(num_remote):
         ex, ey, ez = tilted(rng, dx, dy, dz, 2.0 * rng.random() - 1.0)
         distance = _REMOTE_RANGE * rng.standard_exponential()
         visible = remote / num_remote * rng.standard_exponential()
-        count = add_spot(
-            spots, count, x + distance * ex, y + distance * ey, z + distance * ez, visible
+        count = _add_displaced(
+            spots, count, geometry, x, y, z, distance * ex, distance * ey, distance * ez, visible
         )
     return count, energy - nuclear
 
 
 @njit(cache=True, error_model="numpy")
-def _produce(rng, spots, count, stack, depth, cascade, x, y, z, dx, dy, dz, energy, shared):
+def _produce(
+    rng, spots, count, stack, depth, geometry, cascade, x, y, z, dx, dy, dz, energy, shared
+):
     """Share energy among secondaries; push them, deposit soft hadrons: (count, depth)."""
     mean = cascade.multiplicity_slope * math.log(1.0 + energy)
     number = min(2 + rng.poisson(mean), _MAX_SECONDARIES)
@@ -234,7 +256,9 @@ def _produce(rng, spots, count, stack, depth, cascade, x, y, z, dx, dy, dz, ener
         if part < _MIN_SECONDARY and not is_electromagnetic:
             visible = part * rng.beta(cascade.terminal_alpha, cascade.terminal_beta)
             along, across = _SOFT_SIZE
-            count = _deposit(rng, spots, count, x, y, z, ex, ey, ez, visible, along, across)
+            count = _deposit(
+                rng, spots, count, geometry, x, y, z, ex, ey, ez, visible, along, across
+            )
             continue
         depth = _push(stack, depth, x, y, z, ex, ey, ez, part, charge, is_electromagnetic)
     return count, depth

@@ -70,10 +70,12 @@ def medium_at(geometry, x, y, z):
         return OUTSIDE
     if radius < geometry.ecal_endcap_r:
         return _medium_at_depth(geometry, abs_z - geometry.endcap_z)
-    if radius < geometry.ecal_endcap_r + geometry.gap or abs_z < geometry.ring_z:
+    front = geometry.endcap_z + geometry.ecal_depth + geometry.gap
+    if abs_z < geometry.ring_z or (
+        radius < geometry.ecal_endcap_r + geometry.gap and abs_z < front
+    ):
         return GAP
-    end = geometry.endcap_z + geometry.ecal_depth + geometry.gap + geometry.hcal_depth
-    return HCAL if abs_z < end else OUTSIDE
+    return HCAL if abs_z < front + geometry.hcal_depth else OUTSIDE
 
 
 @njit(cache=True, error_model="numpy")
@@ -103,3 +105,60 @@ def paths_to_exit(geometry, x, y, z, dx, dy, dz):
         cosine = max(abs(dz), 0.05)
         depth = abs_z - geometry.endcap_z
     return max(geometry.ecal_depth - depth, 0.0) / cosine, geometry.gap / cosine
+
+
+@njit(cache=True, error_model="numpy")
+def depth_and_slope(geometry, x, y, z, dx, dy, dz):
+    """Depth of a point in the nested box [mm], and what it gains per unit of a vector."""
+    abs_z = abs(z)
+    if abs_z < geometry.endcap_z:
+        radius = math.sqrt(x * x + y * y)
+        return radius - geometry.barrel_r, (x * dx + y * dy) / radius
+    return abs_z - geometry.endcap_z, dz if z > 0.0 else -dz
+
+
+@njit(cache=True, error_model="numpy")
+def _is_beside_ecal_endcap(geometry, x, y, z):
+    """Whether a point is farther out than the ECAL endcap, and not in the barrel."""
+    return abs(z) >= geometry.endcap_z and x * x + y * y > geometry.ecal_endcap_r**2
+
+
+@njit(cache=True, error_model="numpy")
+def path_to_border(geometry, where, x, y, z, dx, dy, dz):
+    """Path from a point in a medium, or the gap, to the next along a straight line [mm].
+
+    The faces of the layers are taken as planes. Infinite where no other medium comes: out of
+    the detector, along the layers, or in the HCAL's ring; 5 mm in the gap within the ring, which
+    is no layer.
+    """
+    if _is_beside_ecal_endcap(geometry, x, y, z):
+        return 5.0 if where == GAP else np.inf
+    depth, slope = depth_and_slope(geometry, x, y, z, dx, dy, dz)
+    front = geometry.ecal_depth if where != ECAL else -np.inf
+    back = geometry.ecal_depth if where == ECAL else np.inf
+    if where == GAP:
+        back = geometry.ecal_depth + geometry.gap
+    elif where == HCAL:
+        front += geometry.gap
+    if slope > 0.0:
+        return max(back - depth, 0.0) / slope
+    if slope < 0.0:
+        return max(depth - front, 0.0) / -slope
+    return np.inf
+
+
+@njit(cache=True, error_model="numpy")
+def path_through_gap(geometry, x, y, z, ax, ay, az):
+    """Factor on a displacement (ax, ay, az) [mm] in matter that makes it jump the gap.
+
+    From a point in front of the gap or behind it; 1 if the displacement does not reach it.
+    """
+    if _is_beside_ecal_endcap(geometry, x, y, z):
+        return 1.0
+    depth, gain = depth_and_slope(geometry, x, y, z, ax, ay, az)
+    middle = geometry.ecal_depth + 0.5 * geometry.gap
+    if depth < middle:
+        reaches = depth + gain > geometry.ecal_depth
+    else:
+        reaches = depth + gain < geometry.ecal_depth + geometry.gap
+    return 1.0 + geometry.gap / abs(gain) if reaches and gain != 0.0 else 1.0

@@ -41,7 +41,6 @@ SHOWERS: tuple[tuple[str, str, int, str, str, str, Unit], ...] = (
     ("photon", "photon sigma/E", 100, "resolution", "2.0 %", PROTOTYPE, PERCENT),
     ("photon", "photon energy in the HCAL", 50, "leakage", "0.4 to 1.5 %", PROTOTYPE, PERCENT),
     ("k0l", "K0L IQR/1.349/median", 2, "resolution", _fit(2), FIT, PERCENT),
-    ("k0l", "K0L IQR/1.349/median", 5, "resolution", _fit(5), FIT, PERCENT),
     ("pion", "pion IQR/1.349/median", 5, "resolution", "17.5 %", PROTOTYPE, PERCENT),
     ("pion", "pion IQR/1.349/median", 20, "resolution", "10.1 %", PROTOTYPE, PERCENT),
     ("pion", "pion IQR/1.349/median", 50, "resolution", "7.4 %", PROTOTYPE, PERCENT),
