@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from partflow import cli, pipeline
@@ -69,6 +70,30 @@ def test_a_finished_stage_is_not_done_again(walk: Path, run: Run) -> None:
     assert status == 0
     assert "finished already" in said
     assert (walk / "mlpf.parquet").stat().st_mtime_ns == before
+
+
+def test_what_the_network_thinks_is_written_beside_its_candidates_on_request(
+    walk: Path, run: Run, tmp_path: Path
+) -> None:
+    events = read_events(walk / "events", "events", []).event_id
+    words = ("reconstruct", walk / "events", "--model", walk / "run")
+    output = tmp_path / "out.parquet"
+    latents = ("--save-embeddings", "--save-attention", events[3], events[5])
+    assert run(*words, "--output", output, *latents)[0] == 0
+    assert pq.read_table(output).equals(pq.read_table(walk / "mlpf.parquet"))
+    embeddings = pq.read_table(tmp_path / "out.embeddings.parquet")
+    assert embeddings["event_id"].to_pylist() == events.tolist()
+    attention = pq.read_table(tmp_path / "out.attention.parquet")
+    assert set(attention["event_id"].to_pylist()) == {events[3], events[5]}
+
+    status, _, said = run(*words, "--output", tmp_path / "x.parquet", "--save-attention", 12)
+    assert status == 2 and "holds no event 12" in said
+    status, _, said = run(
+        "reconstruct", walk / "events", "--model", "baseline", "--save-embeddings",
+        "--output", tmp_path / "x.parquet",
+    )  # fmt: skip
+    assert status == 2 and "neither embeddings nor attention" in said
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_the_baseline_can_be_written_like_any_candidates(walk: Path, tmp_path: Path) -> None:

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from partflow.model.attention import distance_bias, inverse_length_scales, packed_attention
+from partflow.model import attention
+from partflow.model.attention import (
+    bias_of_event,
+    distance_bias,
+    inverse_length_scales,
+    packed_attention,
+)
 from partflow.model.layout import EventRows
 
 SIZES = (5, 1, 8)
@@ -66,3 +72,19 @@ def test_some_heads_are_local_and_with_several_one_sees_all(num_heads):
     assert inverse[0] == pytest.approx(1 / 20.0)
     assert torch.all(inverse[1:] <= inverse[:-1])
     assert num_heads == 1 or inverse[-1] == 0
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_large_event_in_parts_gets_the_answer_of_the_whole(rows, has_bias, monkeypatch):
+    qkv = projections().detach()
+    distances = [100.0 * torch.rand(n, n, dtype=qkv.dtype) for n in SIZES]
+    scales = inverse_length_scales(4).to(qkv.dtype)
+
+    def attended():
+        biases = [bias_of_event(d, scales) for d in distances] if has_bias else None
+        return packed_attention(qkv, rows, biases)
+
+    whole = attended()
+    monkeypatch.setattr(attention, "MAX_LOGITS", 4 * 8 * 3)
+    assert isinstance(bias_of_event(distances[2], scales), attention.DistanceBias)
+    torch.testing.assert_close(attended(), whole)

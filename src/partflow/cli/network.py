@@ -84,7 +84,12 @@ def train(
 
 @app.command
 def reconstruct(
-    events: Positional[Path], model: str, output: Output, overwrite: bool = False
+    events: Positional[Path],
+    model: str,
+    output: Output,
+    overwrite: bool = False,
+    save_embeddings: bool = False,
+    save_attention: tuple[int, ...] = (),
 ) -> None:
     """Find the particles of every event with a trained network, or by rule.
 
@@ -95,7 +100,11 @@ def reconstruct(
         model: Folder of `partflow train`, or `baseline` for the rule-based particles.
         output: Parquet file to write.
         overwrite: Replace an output made with other settings.
+        save_embeddings: Write what the network makes of every element, too: to
+            OUTPUT.embeddings.parquet.
+        save_attention: Write the attention maps of the events with these event_ids, too: to
+            OUTPUT.attention.parquet.
     """
     from partflow import pipeline
 
-    pipeline.reconstruct(events, model, output, overwrite)
+    pipeline.reconstruct(events, model, output, overwrite, save_embeddings, save_attention)

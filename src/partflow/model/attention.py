@@ -24,6 +24,8 @@ LOCAL_FRACTION = 0.6
 """Fraction of the heads that feel distance; the others see the whole event alike."""
 MAX_PENALTY = 10.0
 """Largest reduction of an attention logit by distance: far is rare, not impossible."""
+MAX_LOGITS = 2**24
+"""Logits of one event in memory at a time: all of 2048 elements with four heads (64 MiB)."""
 
 
 def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
@@ -37,34 +39,68 @@ def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
 
 
 def distance_bias(
-    distance: Float[Tensor, "element element"], inverse_scales: Float[Tensor, " head"]
-) -> Float[Tensor, "head element element"]:
+    distance: Float[Tensor, "listener source"], inverse_scales: Float[Tensor, " head"]
+) -> Float[Tensor, "head listener source"]:
     """-min(distance / scale, MAX_PENALTY) for every head: one event's term in the logits."""
     return (distance * -inverse_scales[:, None, None]).clamp_(min=-MAX_PENALTY)
+
+
+class DistanceBias(NamedTuple):
+    """The same for an event so large that it is made for some of its rows at a time."""
+
+    distance: Float[Tensor, "element element"]
+    inverse_scales: Float[Tensor, " head"]
+
+    def rows(self, begin: int, end: int) -> Float[Tensor, "head row element"]:
+        """The terms of the listeners `begin:end`."""
+        return distance_bias(self.distance[begin:end], self.inverse_scales)
+
+
+def bias_of_event(
+    distance: Float[Tensor, "element element"], inverse_scales: Float[Tensor, " head"]
+) -> Tensor | DistanceBias:
+    """Its term in the logits: whole, or for a large event as a recipe."""
+    if len(inverse_scales) * distance.numel() > MAX_LOGITS:
+        return DistanceBias(distance, inverse_scales)
+    return distance_bias(distance, inverse_scales)
 
 
 def packed_attention(
     query_key_value: Float[Tensor, "element three head width"],
     events: Sequence[EventRows],
-    biases: Sequence[Float[Tensor, "head _ _"]] | None,
+    biases: Sequence[Tensor | DistanceBias] | None,
 ) -> Float[Tensor, "element dim"]:
     """softmax(q k^T / sqrt(width) + bias) v of every event on its own rows.
 
-    `events` cover all rows in order; `biases`, if any, are parallel to them.
+    `events` cover all rows in order; `biases`, if any, are parallel to them. Of a large event
+    some listeners at a time, so that memory stays bounded.
     """
     num_elements, _, num_heads, width = query_key_value.shape
-    scale = width**-0.5
     sizes = [event.end - event.begin for event in events]
     # split, not slices: its gradient is one concatenation, theirs a zero-filled copy each.
     parts = (part.split(sizes, 1) for part in query_key_value.permute(1, 2, 0, 3))
     outputs = [query_key_value.new_empty(num_heads, 0, width)]
     for i, (query, key, value) in enumerate(zip(*parts, strict=True)):
-        if biases is None:
-            logits = torch.bmm(query, key.transpose(1, 2)) * scale
-        else:
-            logits = torch.baddbmm(biases[i], query, key.transpose(1, 2), alpha=scale)
-        outputs.append(torch.bmm(torch.softmax(logits, -1), value))
+        bias = None if biases is None else biases[i]
+        step = max(1, MAX_LOGITS // (num_heads * sizes[i]))
+        if step >= sizes[i]:
+            assert not isinstance(bias, DistanceBias)
+            outputs.append(_attend(query, key, value, bias))
+            continue
+        for begin in range(0, sizes[i], step):
+            end = min(begin + step, sizes[i])
+            of_rows = bias.rows(begin, end) if isinstance(bias, DistanceBias) else None
+            outputs.append(_attend(query[:, begin:end], key, value, of_rows))
     return torch.cat(outputs, 1).transpose(0, 1).reshape(num_elements, num_heads * width)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    scale = query.shape[-1] ** -0.5
+    if bias is None:
+        logits = torch.bmm(query, key.transpose(1, 2)) * scale
+    else:
+        logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
+    return torch.bmm(torch.softmax(logits, -1), value)
 
 
 class SharedRows(NamedTuple):
@@ -72,7 +108,7 @@ class SharedRows(NamedTuple):
 
     events: Sequence[EventRows]
     """Rows of each event; they cover all rows in order."""
-    biases: Sequence[Float[Tensor, "head _ _"]] | None
+    biases: Sequence[Tensor | DistanceBias] | None
     """Terms in the logits, parallel to `events`."""
 
 
@@ -104,6 +140,8 @@ class PackedSelfAttention(nn.Module):
             logits = query[:, begin:end] @ key[:, begin:end].transpose(1, 2)
             logits = logits * self.head_shape[1] ** -0.5
             if shared.biases is not None:
-                logits = logits + shared.biases[i]
+                bias = shared.biases[i]
+                whole = bias.rows(0, end - begin) if isinstance(bias, DistanceBias) else bias
+                logits = logits + whole
             maps.append(torch.softmax(logits, -1))
         return maps

@@ -65,15 +65,48 @@ class MLPF(nn.Module):
 
     def _forward(self, features: Tensor, counts: Sequence[int]) -> Output:
         rows = layout(features, counts)
-        inputs = self.inputs(features, rows)
-        tracks = self.track_standardisation(inputs.tracks)
-        clusters = self.cluster_standardisation(inputs.clusters)
-        x = _interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
+        x, tracks, clusters = self._embed(features, rows)
         x = self.trunk(x, rows.events, self.distances(features, rows))
         # The heads see the inputs once more: a momentum is mostly a function of them.
         track_predictions = self.track_heads(torch.cat([x[rows.track_rows], tracks], 1))
         cluster_predictions = self.cluster_heads(torch.cat([x[rows.cluster_rows], clusters], 1))
         return decode(_interleave(rows, track_predictions, cluster_predictions), features)
+
+    def represent(self, batch: Batch) -> Float[Tensor, "element dim"]:
+        """What the trunk makes of every element of `batch`, in its order: all the heads see of
+        its event. Raises what `forward` does.
+        """
+        order = tracks_first(batch.features, batch.event_index)
+        features = batch.features if order is None else batch.features[order]
+        rows = layout(features, batch.counts)
+        x = self._embed(features, rows)[0]
+        x = self.trunk(x, rows.events, self.distances(features, rows))
+        return x if order is None else x[torch.argsort(order)]
+
+    def attention(self, batch: Batch) -> list[Float[Tensor, "layer head _ _"]]:
+        """How much each element listens to each other one, for every event that is not empty:
+        softmax weights, those that random features imply, or the adjacency of bins (one head).
+        Raises what `forward` does.
+        """
+        order = tracks_first(batch.features, batch.event_index)
+        features = batch.features if order is None else batch.features[order]
+        rows = layout(features, batch.counts)
+        x = self._embed(features, rows)[0]
+        of_layers = self.trunk.maps(x, rows.events, self.distances(features, rows))
+        maps = [torch.stack(of_event) for of_event in zip(*of_layers, strict=True)]
+        if order is None:
+            return maps
+        back = torch.argsort(order)
+        places = [back[begin:end] - begin for begin, _, end in rows.events]
+        return [m[:, :, p[:, None], p] for m, p in zip(maps, places, strict=True)]
+
+    def _embed(self, features: Tensor, rows: Layout) -> tuple[Tensor, Tensor, Tensor]:
+        """Embedded elements, and the standardised inputs of tracks and of clusters."""
+        inputs = self.inputs(features, rows)
+        tracks = self.track_standardisation(inputs.tracks)
+        clusters = self.cluster_standardisation(inputs.clusters)
+        x = _interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
+        return x, tracks, clusters
 
     @torch.no_grad()
     def inputs(self, features: Float[Tensor, "element feature"], rows: Layout) -> TypeInputs:

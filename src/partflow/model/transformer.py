@@ -10,7 +10,7 @@ from torch import Tensor
 from partflow.model.attention import (
     PackedSelfAttention,
     SharedRows,
-    distance_bias,
+    bias_of_event,
     inverse_length_scales,
 )
 from partflow.model.config import ModelConfig
@@ -42,4 +42,4 @@ class Transformer(Trunk):
         """The rows of the events and the biases of their distances."""
         if not self.needs_distances or distances is None:
             return SharedRows(events, None)
-        return SharedRows(events, [distance_bias(d, self.inverse_scales) for d in distances])
+        return SharedRows(events, [bias_of_event(d, self.inverse_scales) for d in distances])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from partflow.core.errors import InputError
+from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.progress import progress
-from partflow.core.provenance import provenance
+from partflow.core.provenance import Provenance, provenance
 from partflow.core.records import Collection, Events
-from partflow.core.store import EventWriter, holds, iterate_events, num_events
+from partflow.core.store import EventWriter, holds, iterate_events, num_events, read_events
 from partflow.pipeline.common import BASELINE, PACKED, check_elements, say_done
+
+if TYPE_CHECKING:  # torch is imported by the stages that need it
+    from partflow.infer.latents import LatentWriter
+    from partflow.model.mlpf import MLPF
 
 NO_LIMIT = 1_000_000
 """More epochs than any run sees."""
@@ -48,50 +53,91 @@ def train(
     return train_model(dataset, model, config, output, resume=resume, record=record)
 
 
-def reconstruct(events: Path, model: str, output: Path, overwrite: bool = False) -> None:
-    """Events -> candidates of a trained model, or of the rule-based baseline."""
+def reconstruct(
+    events: Path,
+    model: str,
+    output: Path,
+    overwrite: bool = False,
+    save_embeddings: bool = False,
+    save_attention: Sequence[int] = (),
+) -> None:
+    """Events -> candidates of a trained model, or of the rule-based baseline.
+
+    Beside `output`, on request, what the model makes of every element and its attention maps of
+    the events `save_attention` (see `infer.latents`).
+    """
     num = num_events(events, "events")
-    find: Callable[[Events], Collection]
     if model == BASELINE:
-        find, needed, inputs = _baseline_candidates, [BASELINE], [events]
-        elements = "final"
+        if save_embeddings or save_attention:
+            raise ConfigError("the baseline has neither embeddings nor attention; give a model")
+        at_work, elements = None, "final"
+        needed, inputs = [BASELINE], [events]
     else:
-        find, elements = _network(Path(model))
+        at_work = _network(Path(model))
+        elements = at_work.config.elements
         check_elements(events, elements)
+        _check_event_ids(events, save_attention)
         needed, inputs = ["tracks", ELEMENT_SETS[elements][0]], [events, Path(model)]
-    record = provenance(
-        "candidates", {"model": Path(model).name, "elements": elements}, inputs=inputs
-    )
+    settings: dict[str, Any] = {"model": Path(model).name, "elements": elements}
+    if save_embeddings or save_attention:
+        settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
+    record = provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
     with (
         EventWriter(output, "candidates", record) as writer,
+        _latents(at_work, output, record, save_embeddings, save_attention) as latents,
         progress("reconstruct", num) as advance,
     ):
         for run in iterate_events(events, "events", needed):
-            writer.write(Events(run.event_id, run.process, {"candidates": find(run)}))
+            found = run.baseline if at_work is None else _find(at_work, run, latents)
+            writer.write(Events(run.event_id, run.process, {"candidates": found}))
             advance(len(run))
 
 
-def _baseline_candidates(events: Events) -> Collection:
-    return events.baseline
-
-
-def _network(folder: Path) -> tuple[Callable[[Events], Collection], str]:
-    """The network in `folder` at work, and the set of elements that it needs."""
-    from partflow.core.features import build_elements
-    from partflow.infer.reconstruction import reconstruct as infer
+def _network(folder: Path) -> MLPF:
     from partflow.model.folder import load_model
 
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such model folder; give the output of `partflow train`, or 'baseline'"
         )
-    model = load_model(folder)
-    elements = model.config.elements
-    clusters = ELEMENT_SETS[elements][0]
+    return load_model(folder)
 
-    def find(events: Events) -> Collection:
-        return infer(model, build_elements(events.tracks, events.collections[clusters]))
 
-    return find, elements
+def _find(model: MLPF, events: Events, latents: LatentWriter | None) -> Collection:
+    """Candidates of `events`; what the model thought of them goes to `latents`."""
+    from partflow.core.features import build_elements
+    from partflow.infer.reconstruction import reconstruct as infer
+
+    clusters = ELEMENT_SETS[model.config.elements][0]
+    elements = build_elements(events.tracks, events.collections[clusters])
+    candidates = infer(model, elements)
+    if latents is not None:
+        latents.write(elements, events.event_id)
+    return candidates
+
+
+def _latents(
+    model: MLPF | None,
+    output: Path,
+    record: Provenance,
+    has_embeddings: bool,
+    attention_events: Sequence[int],
+) -> AbstractContextManager[LatentWriter | None]:
+    if model is None or not (has_embeddings or attention_events):
+        return nullcontext()
+    from partflow.infer.latents import LatentWriter
+
+    return LatentWriter(model, output, record, has_embeddings, set(attention_events))
+
+
+def _check_event_ids(events: Path, wanted: Sequence[int]) -> None:
+    """Raise ConfigError unless `events` holds all of the events `wanted`."""
+    if not wanted:
+        return
+    held = read_events(events, "events", []).event_id
+    for event in wanted:
+        if event not in held:
+            first = ", ".join(map(str, held[:3].tolist())) or "none"
+            raise ConfigError(f"{events}: holds no event {event}; its events are {first}, ...")
