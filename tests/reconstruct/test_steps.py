@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC, HCAL
-from partflow.core.particles import KAON0_MASS, NEUTRAL_HADRON, PHOTON
+from partflow.core.particles import ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
 from partflow.core.records import TRACKS, Collection
 from partflow.reconstruct import BaselineConfig, reconstruct
 
@@ -105,3 +105,24 @@ def test_a_neutral_hadron_has_a_mass_unless_that_would_raise_its_energy(ruler):
         momentum = found.pt[0] * np.cosh(found.eta[0])
         assert found.energy[0] ** 2 - momentum**2 == pytest.approx(mass**2, abs=1e-6)
     assert soft.energy[0] < CONFIG.candidates.massless_below < hard.energy[0]
+
+
+def test_a_photon_beside_the_line_is_no_fragment_however_much_energy_the_track_lacks(ruler):
+    """110 mm away, as the photons that a track without its shower once swallowed."""
+    rows = ruler.hadron(first_layer=2, shower=0.2) + ruler.photon(8.0, phi=0.5 + 110 / 1500)
+    tracks = ruler.tracks([(12.0 + ruler.hadronic_energy(ruler.hadron(shower=0.2)), 1.4, 0.5)])
+    generous = replace(CONFIG.fragments, photon_max_distance=400.0, min_score=0.0)
+    assert PHOTON in candidates(ruler, rows, tracks).pdg_id
+    assert PHOTON not in candidates(ruler, rows, tracks, replace(CONFIG, fragments=generous)).pdg_id
+
+
+@pytest.mark.parametrize(("shower", "num"), [(0.02, 1), (3.0, 2)])
+def test_an_electron_keeps_what_leaks_and_no_hadron_behind_it(ruler, shower, num):
+    rows = ruler.photon(20.0) + hcal_blob(ruler, first_layer=0, shower=shower)
+    found = candidates(ruler, rows, ruler.tracks([(20.0, 1.4, 0.5)]))
+    assert len(found) == num
+    assert ELECTRON in found.pdg_id
+    if num > 1:
+        neutral = found.select(found.charge == 0)
+        behind = ruler.hadronic_energy(hcal_blob(ruler, shower=shower))
+        assert neutral.energy.sum() == pytest.approx(behind, rel=0.05)

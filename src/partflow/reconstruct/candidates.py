@@ -32,15 +32,16 @@ def build_candidates(
     kind: Array,
     cluster_track: Array,
     is_electron: Array,
+    neutral_energy: Array,
     config: CandidateConfig,
 ) -> Collection:
     """Candidates of each event, from its tracks, then from its clusters.
 
-    `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the
+    `neutral_energy` is that of each cluster if it is a neutral hadron (GeV). `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the
     clusters, `is_electron` to the tracks.
     """
     charged = _charged(tracks, clusters, cluster_track, is_electron, config)
-    neutral = _neutral(clusters, kind, config)
+    neutral = _neutral(clusters, kind, neutral_energy, config)
     columns = {name: np.concatenate([charged[name], neutral[name]]) for name in charged}
     event = columns.pop("event")
     order = np.argsort(event, kind="stable")
@@ -84,10 +85,12 @@ def _charged(
     return {name: values[kept] for name, values in columns.items()}
 
 
-def _neutral(clusters: Collection, kind: Array, config: CandidateConfig) -> dict[str, Array]:
+def _neutral(
+    clusters: Collection, kind: Array, neutral_energy: Array, config: CandidateConfig
+) -> dict[str, Array]:
     """Columns of the candidates from clusters, and their events."""
     is_photon = kind == Kind.PHOTON
-    energy = np.where(is_photon, clusters.energy, clusters.energy_hadronic)
+    energy = np.where(is_photon, clusters.energy, neutral_energy)
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
     kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)

@@ -22,7 +22,12 @@ from partflow.reconstruct.neutrals import (
     merge_neutrals,
 )
 from partflow.reconstruct.peaks import find_peaks
-from partflow.reconstruct.photons import PeakKind, identify_peaks, measure_peaks
+from partflow.reconstruct.photons import (
+    PeakKind,
+    exceeds_electron,
+    identify_peaks,
+    measure_peaks,
+)
 from partflow.reconstruct.pseudolayers import sorted_hits
 from partflow.reconstruct.reclustering import recluster
 
@@ -130,8 +135,14 @@ def _found_clusters(event, parameters, calo):
     rest = rest[:num_rest]
     seeds = np.arange(len(tracks))
     cone, num_cones = grow_cones(hits[rest], tracks, seeds, 1.0, parameters.cones, calo)
+    cone_energy = np.zeros(num_cones)  # EM scale
+    for a in range(num_rest):
+        cone_energy[cone[a]] += hits[rest[a]].energy
     cluster_of_cone = np.arange(num_cones)
-    for c in range(len(seeds), num_cones):
-        cluster_of_cone[c] = add_cluster(event, np.int64(Kind.NEUTRAL))
+    for c in range(num_cones):
+        if c >= len(seeds) or exceeds_electron(
+            event.clusters[c], cone_energy[c], tracks[c].momentum, parameters.photons
+        ):
+            cluster_of_cone[c] = add_cluster(event, np.int64(Kind.NEUTRAL))
     for a in range(num_rest):
         attach(event, rest[a], cluster_of_cone[cone[a]])

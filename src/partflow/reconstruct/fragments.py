@@ -108,14 +108,12 @@ def _contact_score(distance, config):
 @njit(cache=True)
 def _photon_score(event, c, t, needed, config):
     """Score of photon `c` as a fragment of track `t`; -inf where below `needed`."""
-    fraction, distance = _cone_fraction(event, c, t, config)
-    if fraction < config.min_cone_fraction and distance > config.max_axis_distance:
+    _, distance = _cone_fraction(event, c, t, config)
+    if distance > config.photon_max_distance:
         return -np.inf
     score = config.photon_score
     if distance < config.photon_near_distance:
         score += config.photon_near_score
-    if distance > config.photon_far_distance:
-        score += config.photon_far_score
     if score + config.photon_contact_score < needed:
         return -np.inf
     limit = config.photon_contact_distance

@@ -220,10 +220,8 @@ class FragmentConfig:
     """A mean distance from the line below this ... [mm]."""
     photon_near_score: float = 0.5
     """... adds this."""
-    photon_far_distance: float = 60.0
-    """One above this ... [mm]."""
-    photon_far_score: float = -1.0
-    """... adds this."""
+    photon_max_distance: float = 60.0
+    """A photon with a larger one is none of this track's, whatever energy the track lacks [mm]."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +251,16 @@ class NeutralConfig:
 
 
 @dataclass(frozen=True)
+class EnergyFlowConfig:
+    """Neutral hadrons among tracks, by the balance of energy and momentum around them."""
+
+    width: float = 130.0
+    """A neutral hadron at this distance from a track's cluster weighs exp(-1/2) [mm]."""
+    neutral_uncertainty: float = 1.0
+    """Uncertainty of a neutral hadron's energy among tracks, relative to it; 0: no energy flow."""
+
+
+@dataclass(frozen=True)
 class CandidateConfig:
     """From tracks and clusters to particles."""
 
@@ -275,6 +283,7 @@ class BaselineConfig:
     reclustering: ReclusteringConfig = field(default_factory=ReclusteringConfig)
     fragments: FragmentConfig = field(default_factory=FragmentConfig)
     neutrals: NeutralConfig = field(default_factory=NeutralConfig)
+    energy_flow: EnergyFlowConfig = field(default_factory=EnergyFlowConfig)
     candidates: CandidateConfig = field(default_factory=CandidateConfig)
 
     def __post_init__(self) -> None:

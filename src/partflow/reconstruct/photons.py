@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
+from partflow.reconstruct.event import Kind, total_energy
+
 PHOTON_PATH = 9 / 7
 """Mean path of a photon before it makes a pair [X0]; an electron's shower begins at once."""
 MIN_SHOWER_ENERGY = 0.05
@@ -146,19 +148,32 @@ def _is_shower(peak, config, calo):
 @njit(cache=True)
 def _is_electron(peak, momentum, config, calo):
     """Whether a peak is narrow, at the right depth, and E = p within the resolution."""
-    resolution = (
-        config.electron_stochastic_term * math.sqrt(momentum)
-        + config.electron_constant_term * momentum
-    )
     begins_earlier = PHOTON_PATH / calo.radiation_lengths_per_group
     depth_error = abs(peak.depth - expected_depth(peak.energy, calo) + begins_earlier)
     return (
         momentum > config.electron_min_momentum
-        and abs(peak.energy - momentum) < config.electron_max_deviation * resolution
+        and abs(peak.energy - momentum) < _electron_tolerance(momentum, config)
         and peak.core > config.electron_min_core
         and peak.width < config.electron_max_width
         and depth_error < config.electron_depth_window
     )
+
+
+@njit(cache=True)
+def _electron_tolerance(momentum, config):
+    """Largest abs(E - p) of an electron [GeV]."""
+    resolution = (
+        config.electron_stochastic_term * math.sqrt(momentum)
+        + config.electron_constant_term * momentum
+    )
+    return config.electron_max_deviation * resolution
+
+
+@njit(cache=True)
+def exceeds_electron(cluster, more, momentum, config):
+    """Whether a cluster is an electron's and `more` energy [GeV] would no longer be."""
+    allowed = momentum + _electron_tolerance(momentum, config)
+    return cluster.kind == Kind.ELECTRON and total_energy(cluster) + more > allowed
 
 
 @njit(cache=True)

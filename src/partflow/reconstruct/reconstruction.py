@@ -13,6 +13,7 @@ from partflow.core.records import HIT_CLUSTERS, Array, Collection
 from partflow.reconstruct.candidates import build_candidates
 from partflow.reconstruct.chain import ClusteredHits, HitColumns, cluster_events
 from partflow.reconstruct.clusters import build_clusters
+from partflow.reconstruct.energy_flow import balanced_energies
 from partflow.reconstruct.event import TRACK
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.pseudolayers import calorimeters
@@ -61,12 +62,16 @@ def reconstruct(
     in_use = np.arange(len(hits)) - np.repeat(hits.offsets[:-1], hits.counts) < np.repeat(
         found.num_clusters, hits.counts
     )
+    kind, cluster_track = found.kind[in_use], found.track[in_use]
     candidates = build_candidates(
         tracks,
         clusters,
-        kind=found.kind[in_use],
-        cluster_track=found.track[in_use],
+        kind=kind,
+        cluster_track=cluster_track,
         is_electron=found.is_electron,
+        neutral_energy=balanced_energies(
+            tracks, clusters, kind, cluster_track, config.energy_flow, config.association
+        ),
         config=config.candidates,
     )
     return Reconstructed(clusters, hit_clusters, candidates)

@@ -1,0 +1,103 @@
+"""Energy flow: neutral hadrons among tracks take their part of what tracks and clusters disagree on.
+
+Particle flow trusts the assignment of hits. In the core of a jet it is wrong both ways: a
+cluster of a track holds energy of neutral particles, which is lost, and a piece of a charged
+shower is counted again as a neutral hadron. The balance of energy and momentum of the tracks
+around knows of both: it is off by the same energy. It also fluctuates with the calorimeter's
+resolution. So of the balance d = E - p of a track, a neutral hadron nearby is given
+
+    w d,   w = k^2/(k^2 + sigma^2),
+
+where k is the energy of the neutral hadrons around the track, taken as uncertain by a constant
+fraction of it, and sigma the resolution of a hadron of momentum p: the mean of both
+measurements, weighted by their uncertainties. Alone in the calorimeter, a neutral hadron keeps
+its energy; where tracks crowd it, tracks and neutral hadrons together have the energy that the
+calorimeter saw. Tracks keep their momenta and photons, which are narrow, their energies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from partflow.core.records import Array, Collection
+from partflow.reconstruct.event import Kind
+from partflow.reconstruct.parameters import AssociationConfig, EnergyFlowConfig
+
+REACH = 3.0
+"""Distances beyond so many widths are not looked at: their weight is below 0.012."""
+
+
+def balanced_energies(
+    tracks: Collection,
+    clusters: Collection,
+    kind: Array,
+    cluster_track: Array,
+    config: EnergyFlowConfig,
+    association: AssociationConfig,
+) -> Array:
+    """Hadronic energy of each cluster, corrected for neutral ones among tracks [cluster] (GeV).
+
+    `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the clusters.
+    """
+    momentum = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
+    is_charged = kind == Kind.CHARGED
+    row = tracks.flat_index(clusters.event_index, cluster_track)
+    expected, variance = np.zeros(len(clusters)), np.zeros(len(clusters))
+    own = row[is_charged]
+    # A prong's energy is in its parent's momentum already.
+    expected[is_charged] = np.where(tracks.is_prong[own] == 0, momentum[own], 0.0)
+    variance[is_charged] = association.stochastic_term**2 * np.maximum(
+        momentum[own], association.min_momentum
+    )
+    place = np.stack([clusters.columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    energy: Array = clusters.energy_hadronic.astype(np.float64)
+    return energy + _shifts(
+        clusters.offsets,
+        place,
+        kind,
+        energy,
+        energy - expected,
+        variance,
+        config.width,
+        config.neutral_uncertainty,
+    )
+
+
+@njit(cache=True)
+def _shifts(offsets, place, kind, energy, balance, variance, width, uncertainty):
+    """What each cluster's energy is changed by [cluster]; no energy falls below zero."""
+    radius = np.sqrt((place**2).sum(axis=1))
+    shift, weight = np.zeros(len(energy)), np.zeros(len(energy))
+    for n in range(len(offsets) - 1):
+        begin, end = offsets[n], offsets[n + 1]
+        for t in range(begin, end):
+            if kind[t] != Kind.CHARGED:
+                continue
+            total = 0.0
+            for c in range(begin, end):
+                weight[c] = 0.0
+                if kind[c] == Kind.NEUTRAL:
+                    distance = _projective_distance(place[t], radius[t], place[c], radius[c])
+                    if distance < REACH * width:
+                        near = math.exp(-0.5 * (distance / width) ** 2)
+                        weight[c] = (uncertainty * energy[c] * near) ** 2
+                        total += weight[c]
+            if total > 0.0:
+                part = balance[t] / (total + variance[t])
+                for c in range(begin, end):
+                    shift[c] += part * weight[c]
+    for c in range(len(energy)):
+        shift[c] = max(shift[c], -energy[c])
+    return shift
+
+
+@njit(cache=True)
+def _projective_distance(one, radius_one, other, radius_other):
+    """Chord between the directions of two places times the smaller of their radii [mm]."""
+    square = 0.0
+    for k in range(3):
+        square += (one[k] / radius_one - other[k] / radius_other) ** 2
+    return math.sqrt(square) * min(radius_one, radius_other)
