@@ -37,8 +37,9 @@ def build_candidates(
 ) -> Collection:
     """Candidates of each event, from its tracks, then from its clusters.
 
-    `neutral_energy` is that of each cluster if it is a neutral hadron (GeV). `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the
-    clusters, `is_electron` to the tracks.
+    `kind` (`Kind`), `cluster_track` (index in the event, or -1) and `neutral_energy`, that of a
+    cluster if it is a neutral hadron (GeV), are parallel to the clusters, `is_electron` to the
+    tracks.
     """
     charged = _charged(tracks, clusters, cluster_track, is_electron, config)
     neutral = _neutral(clusters, kind, neutral_energy, config)

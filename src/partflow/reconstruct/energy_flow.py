@@ -1,4 +1,4 @@
-"""Energy flow: neutral hadrons among tracks take their part of what tracks and clusters disagree on.
+"""Energy flow: neutral hadrons among tracks share in what energy and momentum disagree on.
 
 Particle flow trusts the assignment of hits. In the core of a jet it is wrong both ways: a
 cluster of a track holds energy of neutral particles, which is lost, and a piece of a charged

@@ -1,6 +1,6 @@
 """Every constant of the baseline, by step, with its unit: what a tuning varies.
 
-Values: our own tuning on uds events at 91 and 380 GeV together (one energy alone pulls the
+Values: our own tuning on uds events at 91, 200 and 380 GeV together (one energy alone pulls the
 absorption of fragments to one side). For people a step's constants are a frozen dataclass;
 `BaselineConfig.record` packs the same names for the compiled kernels.
 """
@@ -170,7 +170,7 @@ class FragmentConfig:
 
     sweeps: int = 3
     """Passes over all clusters."""
-    min_score: float = 1.0
+    min_score: float = 0.85
     """Score from which a fragment is absorbed."""
     max_distance: float = 2000.0
     """A cluster farther from the track's entry point is not considered [mm]."""
@@ -208,7 +208,7 @@ class FragmentConfig:
     """... this is added."""
     chi_score: float = 0.8
     """Score times the fall of chi^2 ..."""
-    max_chi_fall: float = 6.0
+    max_chi_fall: float = 3.0
     """... clipped at this on both sides."""
     photon_score: float = -0.8
     """Where a photon's score begins."""
