@@ -37,6 +37,8 @@ class Predictions(NamedTuple):
     eta: Array
     phi: Array
     energy: Array
+    counted: Array
+    """What a momentum is multiplied with to count as often as expected."""
 
 
 def read_out(
@@ -56,15 +58,18 @@ def read_out(
         "track_index": _index_among(elements, is_track),
         "cluster_index": _index_among(elements, is_cluster),
     }
-    is_kept = predictions.probability >= config.threshold
     if config.kind == "expectation":
-        is_kept = np.where(
-            is_track, is_kept, predictions.probability >= config.min_probability
-        )  # fmt: skip
-        expected = np.where(is_cluster, predictions.probability, 1.0)
+        expected = np.where(is_cluster, predictions.counted, 1.0)
         columns["pt"] = columns["pt"] * expected
         columns["energy"] = columns["energy"] * expected
+    is_kept = is_listed(predictions.probability, is_track, config)
     return Collection(CANDIDATES, elements.offsets, columns).select(is_kept)
+
+
+def is_listed(probability: Array, is_track: Array, config: ReadoutConfig) -> Array:
+    """Whether each element becomes a candidate, [element]."""
+    lowest = config.min_probability if config.kind == "expectation" else config.threshold
+    return probability >= np.where(is_track, config.threshold, lowest)
 
 
 def most_probable_class(class_logits: Array) -> Array:

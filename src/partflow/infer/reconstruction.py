@@ -11,7 +11,7 @@ from partflow.core.errors import DataError
 from partflow.core.features import ELEMENTS, feature_matrix
 from partflow.core.records import Array, Collection
 from partflow.dataset.batches import Batch, batch_of_elements
-from partflow.infer.readout import Predictions, most_probable_class, read_out
+from partflow.infer.readout import Predictions, is_listed, most_probable_class, read_out
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.mlpf import MLPF
@@ -36,9 +36,10 @@ def reconstruct(
     """
     features = feature_matrix(elements)
     _check_finite(features, elements)
-    parts = [_predict(model, batch) for batch in _batches(elements, batch_elements)]
+    readout = readout or model.config.readout
+    parts = [_predict(model, batch, readout) for batch in _batches(elements, batch_elements)]
     joined = Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return read_out(elements, features, joined, readout or model.config.readout)
+    return read_out(elements, features, joined, readout)
 
 
 def _batches(elements: Collection, batch_elements: int) -> Iterator[Batch]:
@@ -56,7 +57,7 @@ def _batches(elements: Collection, batch_elements: int) -> Iterator[Batch]:
             return
 
 
-def _predict(model: MLPF, batch: Batch) -> Predictions:
+def _predict(model: MLPF, batch: Batch, readout: ReadoutConfig) -> Predictions:
     """Predictions for one batch, as doubles on the host."""
     device = next(model.parameters()).device
     was_training = model.training
@@ -64,7 +65,12 @@ def _predict(model: MLPF, batch: Batch) -> Predictions:
     try:
         with torch.inference_mode():
             batch = batch.to(device)
-            return _physical(model(batch), batch)
+            output = model(batch)
+            kept = is_listed(
+                _to_numpy(output.probability), batch.is_track.cpu().numpy(), readout
+            )
+            weight = torch.from_numpy(kept).to(output.is_particle_logit)
+            return _physical(output.listed(weight), batch)
     finally:
         model.train(was_training)
 
@@ -80,6 +86,7 @@ def _physical(output: Output, batch: Batch) -> Predictions:
         eta=_to_numpy(output.eta),
         phi=_to_numpy(torch.atan2(output.sin_phi, output.cos_phi)),
         energy=_to_numpy(energy),
+        counted=_to_numpy(output.counted(output.probability, batch.is_track)),
     )
 
 

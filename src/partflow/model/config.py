@@ -13,7 +13,8 @@ from partflow.model.gnn_lsh import GnnLshConfig
 
 BackboneKind = Literal["transformer", "gnn_lsh", "favor"]
 BACKBONES = get_args(BackboneKind)
-
+HeadKind = Literal["direct", "sharing"]
+HEADS = get_args(HeadKind)
 
 @dataclass(frozen=True)
 class ReadoutConfig:
@@ -74,17 +75,25 @@ class ModelConfig:
     """Element columns that the network is handed, in order."""
     elements: str = "final"
     """Set of elements that the network was trained on: final or fine clusters."""
+    head: HeadKind = "direct"
+    """How the energy of a neutral particle is found. direct: each cluster answers for itself.
+    sharing: every cluster is divided over the elements that may own a part of it, and a particle
+    has the sum of its parts (needs labels with energy shares)."""
+    num_owners: int = 24
+    """Elements that a cluster may be divided over: those nearest to it in angle."""
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     """How candidates are read out, unless told otherwise."""
 
     def __post_init__(self) -> None:
-        for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius"):
+        for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius", "num_owners"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
         if self.backbone not in BACKBONES:
             raise ConfigError(
                 f"model.backbone = {self.backbone!r}; choose one of {', '.join(BACKBONES)}"
             )
+        if self.head not in HEADS:
+            raise ConfigError(f"model.head = {self.head!r}; choose one of {', '.join(HEADS)}")
         if self.elements not in ELEMENT_SETS:
             raise ConfigError(
                 f"model.elements = {self.elements!r}; choose one of {', '.join(ELEMENT_SETS)}"

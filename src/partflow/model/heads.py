@@ -7,11 +7,12 @@ photon (electrons are photons to a cluster; see the target definition).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from partflow.core.features import TrackFeature
@@ -56,6 +57,27 @@ class Output:
         """Probability that the element is a particle."""
         return torch.sigmoid(self.is_particle_logit)
 
+    def counted(
+        self, weight: Float[Tensor, " element"], is_track: Bool[Tensor, " element"]
+    ) -> Float[Tensor, " element"]:
+        """What each element's momentum counts with in a sum, if the element counts with `weight`
+        (its probability, or whether it is listed): here, this weight.
+        """
+        return weight
+
+    def listed(self, weight: Float[Tensor, " element"]) -> Self:
+        """The same for a list of particles: elements of `weight` 1 are on it, those of 0 not.
+
+        Here every element answers for itself, and nothing changes.
+        """
+        return self
+
+    def in_order(self, back: Int[Tensor, " element"], order: Int[Tensor, " element"]) -> Self:
+        """The same for elements in another order: row i is what row `back[i]` was, and what row
+        `i` was is row `order[i]`.
+        """
+        return replace(self, **{f.name: getattr(self, f.name)[back] for f in fields(self)})
+
 
 def reference_pt(features: Float[Tensor, "element feature"]) -> Float[Tensor, " element"]:
     """Transverse momentum that predictions and targets of each element are relative to [GeV]."""
@@ -72,18 +94,20 @@ class TypeHeads(nn.Module):
 
     class_columns: Tensor
 
-    def __init__(self, num_inputs: int, dim: int, classes: tuple[int, ...]) -> None:
+    def __init__(
+        self, num_inputs: int, dim: int, classes: tuple[int, ...], has_momentum: bool = True
+    ) -> None:
+        """Without `has_momentum` the momentum stays the element's own."""
         super().__init__()
         self.identity = nn.Sequential(
             nn.Linear(num_inputs, dim), nn.GELU(), nn.Linear(dim, 1 + len(classes))
         )
-        self.momentum = nn.Sequential(
-            nn.Linear(num_inputs, dim), nn.GELU(), nn.Linear(dim, len(Momentum))
-        )
-        last = self.momentum[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # begins as the element's own momentum
-        nn.init.zeros_(last.bias)
+        self.momentum = None
+        if has_momentum:
+            last = nn.Linear(dim, len(Momentum))
+            nn.init.zeros_(last.weight)  # begins as the element's own momentum
+            nn.init.zeros_(last.bias)
+            self.momentum = nn.Sequential(nn.Linear(num_inputs, dim), nn.GELU(), last)
         columns = torch.tensor([PARTICLE_CLASSES.index(kind) for kind in classes])
         self.register_buffer("class_columns", columns, persistent=False)
 
@@ -92,7 +116,10 @@ class TypeHeads(nn.Module):
         identity = self.identity(x)
         logits = x.new_full((len(x), len(PARTICLE_CLASSES)), IMPOSSIBLE)
         logits = logits.index_copy(1, self.class_columns, identity[:, 1:])
-        return torch.cat([identity[:, :1], logits, self.momentum(x)], 1)
+        momentum = x.new_zeros(len(x), len(Momentum))
+        if self.momentum is not None:
+            momentum = self.momentum(x)
+        return torch.cat([identity[:, :1], logits, momentum], 1)
 
 
 def decode(

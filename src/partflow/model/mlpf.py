@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from partflow.model.embedding import Encoder, Standardisation
 from partflow.model.heads import CLUSTER_CLASSES, TRACK_CLASSES, Output, TypeHeads, decode
 from partflow.model.inputs import cluster_inputs, track_inputs
 from partflow.model.layout import Layout, layout, tracks_first
+from partflow.model.sharing import SharingHead
 
 
 class TypeInputs(NamedTuple):
@@ -47,7 +47,13 @@ class MLPF(nn.Module):
         self.cluster_encoder = Encoder(num_cluster, config.dim)
         self.trunk = make_trunk(config)
         self.track_heads = TypeHeads(config.dim + num_track, config.dim, TRACK_CLASSES)
-        self.cluster_heads = TypeHeads(config.dim + num_cluster, config.dim, CLUSTER_CLASSES)
+        is_direct = config.head == "direct"
+        self.cluster_heads = TypeHeads(
+            config.dim + num_cluster, config.dim, CLUSTER_CLASSES, has_momentum=is_direct
+        )
+        self.sharing: SharingHead | None = None
+        if not is_direct:
+            self.sharing = SharingHead(config, config.dim + num_track, config.dim + num_cluster)
 
     def forward(self, batch: Batch) -> Output:
         """Predictions for every element of `batch`, in its order.
@@ -60,17 +66,20 @@ class MLPF(nn.Module):
         if order is None:
             return self._forward(batch.features, batch.counts)
         output = self._forward(batch.features[order], batch.counts)
-        back = torch.argsort(order)
-        return Output(**{f.name: getattr(output, f.name)[back] for f in fields(Output)})
+        return output.in_order(torch.argsort(order), order)
 
     def _forward(self, features: Tensor, counts: Sequence[int]) -> Output:
         rows = layout(features, counts)
         x, tracks, clusters = self._embed(features, rows)
         x = self.trunk(x, rows.events, self.distances(features, rows))
         # The heads see the inputs once more: a momentum is mostly a function of them.
-        track_predictions = self.track_heads(torch.cat([x[rows.track_rows], tracks], 1))
-        cluster_predictions = self.cluster_heads(torch.cat([x[rows.cluster_rows], clusters], 1))
-        return decode(_interleave(rows, track_predictions, cluster_predictions), features)
+        tracks = torch.cat([x[rows.track_rows], tracks], 1)
+        clusters = torch.cat([x[rows.cluster_rows], clusters], 1)
+        predictions = _interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
+        output = decode(predictions, features)
+        if self.sharing is None:
+            return output
+        return self.sharing(output, tracks, clusters, features, rows)
 
     def represent(self, batch: Batch) -> Float[Tensor, "element dim"]:
         """What the trunk makes of every element of `batch`, in its order: all the heads see of

@@ -45,10 +45,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from partflow.core.errors import DataError
 from partflow.core.features import TrackFeature
 from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.heads import Output, reference_energy, reference_pt
+from partflow.model.sharing import SharingOutput
 
 MIN_TARGET = 1e-6  # GeV; only guards the logarithm of a target along the beam
 
@@ -73,6 +75,8 @@ class LossConfig:
     """Weight of the local sum of expected momentum; for the readout `expectation`."""
     listed_sum: float = 1.0
     """Weight of the local sum of the listed particles' momentum; for the readout `threshold`."""
+    share: float = 5.0
+    """Weight of the cross-entropy of the energy shares; for the head `sharing`."""
     sum_radius: float = 0.2
     """Width in delta_r of the Gaussian of both sums."""
 
@@ -99,13 +103,46 @@ def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Term
             config.focal_gamma,
         )
         / num_elements,
-        **_momentum_terms(output, batch, rows, config),
     }
+    if isinstance(output, SharingOutput):
+        true_share = _true_share(output, batch)
+        terms["share"] = config.share * share_loss(output, true_share, batch)
+        taught = output.with_shares(true_share)
+        rows = rows[_has_energy(output, true_share, batch)[rows]]
+        terms |= _momentum_terms(taught, batch, rows, config)
+    else:
+        terms |= _momentum_terms(output, batch, rows, config)
     if config.expected_sum > 0 or config.listed_sum > 0:
         sums = local_sum_losses(output, batch, config.sum_radius)
         weights = {"expected": config.expected_sum, "listed": config.listed_sum}
         terms |= {f"{n}_sum": w * getattr(sums, n) for n, w in weights.items() if w > 0}
     return terms
+
+
+def share_loss(
+    output: SharingOutput, true_share: Float[Tensor, " pair"], batch: LabelledBatch
+) -> Float[Tensor, ""]:
+    """Cross-entropy of each cluster's shares, averaged with the energies as weights."""
+    energy = reference_energy(batch.features)[output.pairs.cluster] * true_share
+    return -(energy * output.log_share).sum() / energy.sum().clamp(min=MIN_TARGET)
+
+
+def _true_share(output: SharingOutput, batch: LabelledBatch) -> Tensor:
+    if batch.shares is None:
+        raise DataError(
+            "the labelled events have no energy shares, which the head 'sharing' is taught by; "
+            "label them again"
+        )
+    return output.true_share(batch.shares)
+
+
+def _has_energy(output: SharingOutput, true_share: Tensor, batch: LabelledBatch) -> Tensor:
+    """Whether each element is a track, or a cluster that is given any energy."""
+    pairs = output.pairs
+    owned = torch.nonzero(pairs.owner >= 0).flatten()
+    given = torch.zeros(len(batch), dtype=true_share.dtype, device=true_share.device)
+    given = given.index_add(0, pairs.owner[owned], true_share[owned])
+    return batch.is_track | (given > 0)
 
 
 def focal_loss(
@@ -161,12 +198,15 @@ def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> Loc
     (`listed`). Tracks enter with the momentum that the readout keeps.
     """
     weight = reference_pt(batch.features)
-    pt = weight * torch.where(batch.is_track, 0.0, output.log_pt_ratio).exp()
     probability = output.probability
     is_listed = (output.is_particle_logit > 0).to(probability)
     straight_through = is_listed + probability - probability.detach()
+    is_track = batch.is_track
+    expected = output.counted(probability, is_track) * _summed_pt(output, batch)
+    of_list = output.listed(straight_through)
+    listed = of_list.counted(straight_through, is_track) * _summed_pt(of_list, batch)
     target_pt = batch.targets[:, TargetColumn.PT]
-    counted = torch.stack([probability * pt, straight_through * pt], 1) - target_pt[:, None]
+    counted = torch.stack([expected, listed], 1) - target_pt[:, None]
     sums = [counted.new_zeros(0, 3)]
     kernels = _neighbour_weights(batch.features, batch.counts, radius)
     summands = torch.cat([counted, target_pt[:, None]], 1)
@@ -177,6 +217,12 @@ def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> Loc
     distance = F.smooth_l1_loss(pull, torch.zeros_like(pull), beta=0.3, reduction="none")
     mean = (weight[:, None] * distance).sum(0) / weight.sum().clamp(min=MIN_TARGET)
     return LocalSums(expected=mean[0], listed=mean[1])
+
+
+def _summed_pt(output: Output, batch: LabelledBatch) -> Float[Tensor, " element"]:
+    """Transverse momentum of each element [GeV]; a track's own."""
+    ratio = torch.where(batch.is_track, 0.0, output.log_pt_ratio)
+    return reference_pt(batch.features) * ratio.exp()
 
 
 def _neighbour_weights(

@@ -16,14 +16,14 @@ NUM_PROJECTIONS = 32
 
 
 def expected_momentum(output: Output, batch: LabelledBatch) -> Float[Tensor, "element 3"]:
-    """(px, py, pz) [GeV] of each element times the probability that it is a particle.
+    """(px, py, pz) [GeV] of each element as often as it counts on average.
 
     A track has its own momentum, as in the readout.
     """
     f = TrackFeature
     features, is_track = batch.features, batch.is_track
     scale = torch.where(is_track, 0.0, output.log_pt_ratio).exp()
-    pt = output.probability * reference_pt(features) * scale
+    pt = output.counted(output.probability, is_track) * reference_pt(features) * scale
     sin_phi = torch.where(is_track, features[:, f.SIN_PHI], output.sin_phi)
     cos_phi = torch.where(is_track, features[:, f.COS_PHI], output.cos_phi)
     eta = torch.where(is_track, features[:, f.ETA], output.eta)
