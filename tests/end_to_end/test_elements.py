@@ -24,8 +24,14 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for elements in ("final", "fine"):
         labelled, run = folder / f"labelled-{elements}", folder / f"run-{elements}"
         pipeline.label(folder / "events", labelled, elements=elements)
-        pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1)
-        pipeline.reconstruct(folder / "events", str(run), folder / f"{elements}.parquet")
+        head = "sharing" if elements == "fine" else "direct"
+        pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1, head=head)
+        pipeline.reconstruct(
+            folder / "events",
+            str(run),
+            folder / f"{elements}.parquet",
+            save_shares=head == "sharing",
+        )
     candidates = {name: folder / f"{name}.parquet" for name in ("final", "fine")}
     pipeline.evaluate(folder / "events", candidates, folder / "report")
     return folder
@@ -100,3 +106,24 @@ def test_another_label_definition_is_another_output(walk: Path, tmp_path: Path) 
     default = read_events(walk / "labelled-final", "labelled").targets
     other = read_events(tmp_path / "none", "labelled").targets
     assert np.count_nonzero(default.pdg_id == 11) > np.count_nonzero(other.pdg_id == 11)
+
+
+def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None:
+    events, saved = (
+        read_events(walk / "events", "events"),
+        read_events(walk / "fine.shares.parquet", "shares"),
+    )
+    assert np.array_equal(events.event_id, saved.event_id)
+    shares = saved.shares
+    given = np.bincount(shares.event_index, shares.energy, len(saved))
+    clusters = events.fine_clusters
+    held = np.bincount(clusters.event_index, clusters.energy, len(events))
+    np.testing.assert_allclose(given, held, rtol=1e-5)
+
+
+def test_what_shares_nothing_saves_no_shares(walk: Path) -> None:
+    for model in (str(walk / "run-final"), "baseline"):
+        with pytest.raises(ConfigError, match="shares no energy"):
+            pipeline.reconstruct(
+                walk / "events", model, walk / "none.parquet", save_shares=True
+            )

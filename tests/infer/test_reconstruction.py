@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from partflow.core.errors import DataError
+from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS
-from partflow.core.records import CANDIDATES, Collection
-from partflow.infer.reconstruction import reconstruct
+from partflow.core.records import CANDIDATES, SHARES, Collection
+from partflow.infer.reconstruction import reconstruct, reconstruct_with_shares
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.mlpf import MLPF
 
@@ -142,3 +142,66 @@ def test_a_network_in_training_reads_out_without_dropout_and_goes_on_training(el
     first, second = (reconstruct(network, elements, EVERYTHING) for _ in range(2))
     assert np.array_equal(first.probability, second.probability)
     assert network.training
+
+
+@pytest.fixture(scope="module")
+def sharing_model():
+    network = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2, head="sharing", num_owners=6))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+@pytest.mark.parametrize("kind", ["threshold", "expectation"])
+def test_the_shares_of_a_cluster_sum_to_its_energy_and_belong_to_candidates(
+    sharing_model, elements, kind
+):
+    readout = ReadoutConfig(kind, threshold=0.5, min_probability=0.4)
+    found, shares = reconstruct_with_shares(sharing_model, elements, readout)
+    row = elements.flat_index(shares.event_index, shares.cluster_element)
+    given = np.bincount(row, shares.energy, len(elements))
+    np.testing.assert_allclose(given, np.where(elements.type == 2, elements.energy, 0), rtol=1e-6)
+    assert np.all(np.diff(row) >= 0)
+    owner = elements.flat_index(shares.event_index, shares.owner_element)[shares.owner_element >= 0]
+    on_cluster = found.cluster_index >= 0
+    num_tracks = np.bincount(elements.event_index, elements.type == 1, elements.num_events)
+    in_event = np.where(
+        on_cluster, num_tracks[found.event_index] + found.cluster_index, found.track_index
+    )
+    candidates = elements.flat_index(found.event_index, in_event.astype(int))
+    assert set(owner) <= set(candidates)
+    alone = reconstruct(sharing_model, elements, readout)
+    for name in CANDIDATES.names:
+        assert np.array_equal(found.columns[name], alone.columns[name])
+
+
+def test_the_list_and_the_expectation_of_a_sharing_model_have_nearly_one_sum(
+    sharing_model, elements
+):
+    """Who is left out leaves its energy to others; so no probability multiplies a momentum."""
+    whole = reconstruct(sharing_model, elements, ReadoutConfig("expectation", 0.0, 0.0))
+    everything = reconstruct(sharing_model, elements, EVERYTHING)
+    np.testing.assert_allclose(whole.pt, everything.pt)
+    np.testing.assert_allclose(whole.energy, everything.energy)
+
+
+@pytest.mark.parametrize("batch_elements", [1, 30])
+def test_shares_do_not_depend_on_the_batches(sharing_model, elements, batch_elements):
+    together = reconstruct_with_shares(sharing_model, elements, EVERYTHING).shares
+    apart = reconstruct_with_shares(sharing_model, elements, EVERYTHING, batch_elements).shares
+    assert np.array_equal(apart.offsets, together.offsets)
+    for name in SHARES.names:
+        np.testing.assert_allclose(apart.columns[name], together.columns[name], rtol=1e-5)
+
+
+def test_no_event_has_no_shares(sharing_model):
+    for number in (0, 2):
+        found, shares = reconstruct_with_shares(sharing_model, Collection.empty(ELEMENTS, number))
+        assert len(found) == len(shares) == 0 and shares.num_events == number
+
+
+def test_a_model_that_shares_nothing_says_so(model, elements):
+    with pytest.raises(ConfigError, match="'direct' shares no energy"):
+        reconstruct_with_shares(model, elements)

@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from partflow.core.errors import DataError
+from partflow.dataset.batches import Shares
 from partflow.dataset.columns import TargetColumn
+from partflow.model.config import ModelConfig
 from partflow.model.heads import IMPOSSIBLE, Output
-from partflow.train.loss import LossConfig, local_sum_losses, loss_terms
+from partflow.model.mlpf import MLPF
+from partflow.train.loss import LossConfig, local_sum_losses, loss_terms, share_loss
 
 
 def random_output(batch, seed=0):
@@ -172,3 +176,96 @@ def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
     )
     terms = loss_terms(random_output(empty), empty, LossConfig())
     assert all(float(v) == 0 for v in terms.values())
+
+
+def shared_output(batch, seed=0):
+    """Random shares of every cluster among the elements of its event, and a measurement that
+    gives energies as they are.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2, head="sharing", num_owners=6))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+        return model.eval().requires_grad_(False)(batch)
+
+
+def random_shares(output, batch, seed=0):
+    """Two owners of every cluster among the possible ones; nobody is the last."""
+    rng = np.random.default_rng(seed)
+    cluster, owner, energy = [], [], []
+    for row in torch.nonzero(batch.is_cluster).flatten().tolist():
+        possible = output.pairs.owner[output.pairs.cluster == row].numpy()
+        part = rng.uniform(0.1, 0.9)
+        for who, fraction in zip(
+            rng.choice(possible, 2, replace=False), (part, 1 - part), strict=True
+        ):
+            cluster.append(row)
+            owner.append(int(who))
+            energy.append(fraction * float(batch.features[row, 5]))
+    return Shares(torch.tensor(cluster), torch.tensor(owner), torch.tensor(energy))
+
+
+@pytest.fixture(scope="module")
+def shared(labelled_batch):
+    output = shared_output(labelled_batch)
+    return output, replace(labelled_batch, shares=random_shares(output, labelled_batch))
+
+
+def test_the_loss_of_shares_is_their_cross_entropy_weighted_with_energy(shared):
+    output, batch = shared
+    keys = zip(output.pairs.cluster.tolist(), output.pairs.owner.tolist(), strict=True)
+    log_share = dict(zip(keys, output.log_share.tolist(), strict=True))
+    loss = total = 0.0
+    for cluster, owner, energy in zip(*(x.tolist() for x in batch.shares), strict=True):
+        loss -= energy * log_share[cluster, owner]
+        total += energy
+    terms = loss_terms(output, batch, LossConfig(share=3.0))
+    assert float(terms["share"]) == pytest.approx(3.0 * loss / total, rel=1e-4)
+
+
+def test_shares_that_are_the_true_ones_cost_least(shared):
+    output, batch = shared
+    true = output.true_share(batch.shares)
+    best = replace(output, log_share=true.clamp(min=1e-12).log())
+    least = share_loss(best, true, batch)
+    for seed in range(3):
+        other = shared_output(batch, seed)
+        assert float(share_loss(other, true, batch)) > float(least)
+
+
+def test_momenta_are_taught_on_the_true_shares(shared):
+    """What the network says of shares does not enter the terms of momentum."""
+    output, batch = shared
+    moved = replace(output, log_share=output.log_share.flip(0))
+    terms, others = (loss_terms(o, batch, LossConfig()) for o in (output, moved))
+    for name in ("log_pt", "log_energy", "eta"):
+        assert float(terms[name]) == pytest.approx(float(others[name]), rel=1e-6)
+        assert float(terms[name]) > 0
+    assert float(terms["share"]) != pytest.approx(float(others["share"]), rel=1e-3)
+
+
+def test_shares_are_momenta_in_the_sums_and_are_not_counted_again(shared):
+    """An expectation needs no probability; a list divides the energy among its members."""
+    output, batch = shared
+    is_track = batch.is_track.numpy()
+    probability = torch.sigmoid(output.is_particle_logit).numpy()
+    of_list = output.listed((output.is_particle_logit > 0).float())
+    for answer, count, term in (
+        (output, np.where(is_track, probability, 1.0), "expected"),
+        (of_list, np.where(is_track, probability > 0.5, 1.0), "listed"),
+    ):
+        certain = torch.from_numpy(count).float().clamp(1e-7, 1 - 1e-7).logit()
+        direct = Output(
+            **{f.name: getattr(answer, f.name) for f in fields(Output)}
+            | {"is_particle_logit": certain}
+        )
+        expected = local_sum_losses(direct, batch, 0.2).expected
+        found = getattr(local_sum_losses(output, batch, 0.2), term)
+        assert float(found) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_events_without_shares_are_refused_by_what_they_lack(labelled_batch):
+    output = shared_output(labelled_batch)
+    with pytest.raises(DataError, match="no energy shares"):
+        loss_terms(output, replace(labelled_batch, shares=None), LossConfig())

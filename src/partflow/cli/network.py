@@ -11,6 +11,7 @@ from partflow.cli.app import Output, app
 
 Preset = Literal["tiny", "small", "base"]
 Backbone = Literal["transformer", "gnn_lsh", "favor"]
+Head = Literal["direct", "sharing"]
 
 
 @app.command
@@ -51,6 +52,7 @@ def train(
     threads: int | None = None,
     resume: bool = False,
     backbone: Backbone = "transformer",
+    head: Head = "direct",
 ) -> None:
     """Train a network on labelled events.
 
@@ -70,11 +72,13 @@ def train(
         resume: Continue the run in --output.
         backbone: How elements exchange: by attention of each to every other, by attention in
             linear time (favor), or in bins of a learned hash (gnn_lsh).
+        head: What a neutral particle's energy is: a cluster's, corrected (direct), or the parts
+            that it is given of every cluster around it (sharing).
     """
     from partflow import pipeline
 
     result = pipeline.train(
-        labelled, output, preset, max_minutes, epochs, seed, threads, resume, backbone
+        labelled, output, preset, max_minutes, epochs, seed, threads, resume, backbone, head
     )
     print(
         f"{result.folder}: {result.events_seen:,} events in {result.minutes:.1f} min "
@@ -90,6 +94,7 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: tuple[int, ...] = (),
+    save_shares: bool = False,
 ) -> None:
     """Find the particles of every event with a trained network, or by rule.
 
@@ -104,7 +109,11 @@ def reconstruct(
             OUTPUT.embeddings.parquet.
         save_attention: Write the attention maps of the events with these event_ids, too: to
             OUTPUT.attention.parquet.
+        save_shares: Write whose the energy of every cluster was taken to be, too (of a model
+            trained with --head sharing): to OUTPUT.shares.parquet.
     """
     from partflow import pipeline
 
-    pipeline.reconstruct(events, model, output, overwrite, save_embeddings, save_attention)
+    pipeline.reconstruct(
+        events, model, output, overwrite, save_embeddings, save_attention, save_shares
+    )

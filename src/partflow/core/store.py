@@ -67,6 +67,7 @@ STAGES: Mapping[str, Mapping[str, Schema]] = {
         "gen_met": GEN_MET,
     },
     "candidates": {"candidates": CANDIDATES},
+    "shares": {"shares": SHARES},
 }
 """Collections of each stage."""
 EXTRAS: Mapping[str, Mapping[str, Schema]] = {
@@ -93,6 +94,7 @@ MADE_BY = {
     "events": "partflow simulate",
     "labelled": "partflow label",
     "candidates": "partflow reconstruct",
+    "shares": "partflow reconstruct --save-shares",
 }
 
 

@@ -16,6 +16,7 @@ BACKBONES = get_args(BackboneKind)
 HeadKind = Literal["direct", "sharing"]
 HEADS = get_args(HeadKind)
 
+
 @dataclass(frozen=True)
 class ReadoutConfig:
     """How outputs of the network become candidates."""

@@ -90,9 +90,7 @@ def pair_inputs(
     direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
     unit = position / torch.linalg.vector_norm(position, dim=1, keepdim=True).clamp(min=MIN_LENGTH)
     is_track = features[:, TrackFeature.TYPE] == 1
-    energy = torch.where(
-        is_track, features[:, TrackFeature.P], features[:, extra.ENERGY_HADRONIC]
-    )
+    energy = torch.where(is_track, features[:, TrackFeature.P], features[:, extra.ENERGY_HADRONIC])
     cluster, owner = pairs
     separation = position[cluster] - position[owner]
     squared = separation.square().sum(1)

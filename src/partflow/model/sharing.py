@@ -254,9 +254,7 @@ class SharingHead(nn.Module):
             owner[by_cluster],
         )
         plain = {f.name: getattr(output, f.name) for f in fields(Output)}
-        shared = SharingOutput(
-            **plain, pairs=pairs, log_share=log_share, measurement=measurement
-        )
+        shared = SharingOutput(**plain, pairs=pairs, log_share=log_share, measurement=measurement)
         return replace(shared.with_shares(log_share.exp()), log_share=log_share)
 
     def _log_share(

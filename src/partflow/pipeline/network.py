@@ -34,6 +34,7 @@ def train(
     threads: int | None = None,
     resume: bool = False,
     backbone: Literal["transformer", "gnn_lsh", "favor"] = "transformer",
+    head: Literal["direct", "sharing"] = "direct",
 ) -> Any:
     """Labelled events -> a trained model in `output`; returns `train.trainer.TrainResult`."""
     from partflow.dataset.packed import PackedDataset
@@ -47,7 +48,7 @@ def train(
         chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
     )
     dataset = PackedDataset.open(labelled / PACKED)
-    model = replace(chosen.model, elements=dataset.elements, backbone=backbone)
+    model = replace(chosen.model, elements=dataset.elements, backbone=backbone, head=head)
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
     return train_model(dataset, model, config, output, resume=resume, record=record)
@@ -60,37 +61,49 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: Sequence[int] = (),
+    save_shares: bool = False,
 ) -> None:
     """Events -> candidates of a trained model, or of the rule-based baseline.
 
     Beside `output`, on request, what the model makes of every element and its attention maps of
-    the events `save_attention` (see `infer.latents`).
+    the events `save_attention` (see `infer.latents`), and the energy shares behind the candidates
+    of a model that makes any (OUTPUT.shares.parquet).
     """
     num = num_events(events, "events")
     if model == BASELINE:
         if save_embeddings or save_attention:
             raise ConfigError("the baseline has neither embeddings nor attention; give a model")
+        if save_shares:
+            raise ConfigError("the baseline shares no energy; give a model of the head 'sharing'")
         at_work, elements = None, "final"
         needed, inputs = [BASELINE], [events]
     else:
         at_work = _network(Path(model))
         elements = at_work.config.elements
+        if save_shares and at_work.config.head != "sharing":
+            raise ConfigError(
+                f"{model}: a model of the head {at_work.config.head!r} shares no energy; train one "
+                "with --head sharing"
+            )
         check_elements(events, elements)
         _check_event_ids(events, save_attention)
         needed, inputs = ["tracks", ELEMENT_SETS[elements][0]], [events, Path(model)]
     settings: dict[str, Any] = {"model": Path(model).name, "elements": elements}
     if save_embeddings or save_attention:
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
+    if save_shares:
+        settings["save_shares"] = True
     record = provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
     with (
         EventWriter(output, "candidates", record) as writer,
         _latents(at_work, output, record, save_embeddings, save_attention) as latents,
+        _share_writer(output, record, save_shares) as shares,
         progress("reconstruct", num) as advance,
     ):
         for run in iterate_events(events, "events", needed):
-            found = run.baseline if at_work is None else _find(at_work, run, latents)
+            found = run.baseline if at_work is None else _find(at_work, run, latents, shares)
             writer.write(Events(run.event_id, run.process, {"candidates": found}))
             advance(len(run))
 
@@ -105,14 +118,21 @@ def _network(folder: Path) -> MLPF:
     return load_model(folder)
 
 
-def _find(model: MLPF, events: Events, latents: LatentWriter | None) -> Collection:
-    """Candidates of `events`; what the model thought of them goes to `latents`."""
+def _find(
+    model: MLPF, events: Events, latents: LatentWriter | None, shares: EventWriter | None
+) -> Collection:
+    """Candidates of `events`; what the model thought of them goes to `latents` and `shares`."""
     from partflow.core.features import build_elements
     from partflow.infer.reconstruction import reconstruct as infer
+    from partflow.infer.reconstruction import reconstruct_with_shares
 
     clusters = ELEMENT_SETS[model.config.elements][0]
     elements = build_elements(events.tracks, events.collections[clusters])
-    candidates = infer(model, elements)
+    if shares is None:
+        candidates = infer(model, elements)
+    else:
+        candidates, shared = reconstruct_with_shares(model, elements)
+        shares.write(Events(events.event_id, events.process, {"shares": shared}))
     if latents is not None:
         latents.write(elements, events.event_id)
     return candidates
@@ -130,6 +150,14 @@ def _latents(
     from partflow.infer.latents import LatentWriter
 
     return LatentWriter(model, output, record, has_embeddings, set(attention_events))
+
+
+def _share_writer(
+    output: Path, record: Provenance, has_shares: bool
+) -> AbstractContextManager[EventWriter | None]:
+    if not has_shares:
+        return nullcontext()
+    return EventWriter(output.with_suffix(".shares.parquet"), "shares", record)
 
 
 def _check_event_ids(events: Path, wanted: Sequence[int]) -> None:
