@@ -19,13 +19,8 @@ from torch import Tensor
 from partflow.core.features import ExtraFeature, TrackFeature
 from partflow.model.inputs import MIN_LENGTH
 from partflow.model.layout import Layout
-from partflow.model.neighbourhood import (
-    BACKWARD_REACH,
-    DEPTH_SCALE,
-    LENGTH_SCALE,
-    MAX_CHI,
-    RESOLUTION,
-)
+from partflow.model.neighbour_search import BACKWARD_REACH
+from partflow.model.neighbourhood import DEPTH_SCALE, LENGTH_SCALE, MAX_CHI, RESOLUTION
 
 NOBODY = -1
 """Owner of energy that no particle left."""
