@@ -124,6 +124,4 @@ def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None
 def test_what_shares_nothing_saves_no_shares(walk: Path) -> None:
     for model in (str(walk / "run-final"), "baseline"):
         with pytest.raises(ConfigError, match="shares no energy"):
-            pipeline.reconstruct(
-                walk / "events", model, walk / "none.parquet", save_shares=True
-            )
+            pipeline.reconstruct(walk / "events", model, walk / "none.parquet", save_shares=True)
