@@ -75,6 +75,34 @@ def compare(first: Positional[Path], second: Positional[Path], output: Path | No
 
 
 @app.command
+def display(
+    events: Positional[Path],
+    output: Output,
+    event: tuple[int, ...] = (0,),
+    candidates: tuple[str, ...] = (),
+    overwrite: bool = False,
+) -> None:
+    """Show events in 3D: hits, tracks, clusters, particles, and in red what went wrong.
+
+    Writes a page that needs nothing beside it, and a PNG of each event. Baseline, perfect
+    particle flow and the training target always stand beside the given candidates.
+
+    Example: partflow display events/ --event 3 --candidates mlpf=mlpf.parquet --output show.html
+
+    Args:
+        events: Folder of `partflow simulate` or `partflow ingest`.
+        output: Page to write.
+        event: Number(s) of the events in the folder, from 0.
+        candidates: NAME=FILE, files of `partflow reconstruct`.
+        overwrite: Replace a page that is there.
+    """
+    from partflow import pipeline
+
+    for file in pipeline.display(events, event, named_files(candidates), output, overwrite):
+        print(file)
+
+
+@app.command
 def demo(output: Output = Path("demo"), workers: int = 2, seed: int = 1) -> None:
     """Go the whole way in a few minutes: events, training, reconstruction, report.
 

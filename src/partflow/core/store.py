@@ -238,6 +238,22 @@ def iterate_events(
             yield read_group(file, group, stage, collections)
 
 
+def read_event(path: Path, stage: str, number: int) -> Events:
+    """The event at place `number`, from 0, of a file or folder: one row group is read.
+
+    Raises InputError where there are not so many.
+    """
+    left = number
+    for file in shards(path, stage):
+        metadata = pq.read_metadata(file)
+        for group in range(metadata.num_row_groups):
+            held = metadata.row_group(group).num_rows
+            if left < held:
+                return read_group(file, group, stage)[left : left + 1]
+            left -= held
+    raise InputError(f"{path}: no event {number}; it holds {number - left}, numbered from 0")
+
+
 def num_groups(file: Path) -> int:
     """Runs of events that can be read on their own; at least one, which may be empty."""
     return max(pq.read_metadata(file).num_row_groups, 1)

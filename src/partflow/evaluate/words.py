@@ -48,3 +48,12 @@ def jet_definition(config: Mapping[str, Any]) -> str:
     'R = 0.4, pT > 5 GeV'
     """
     return f"R = {config['jet_radius']:g}, pT > {config['jet_min_pt']:g} GeV"
+
+
+def class_words(name: str) -> str:
+    """The name of a class as a reader sees it.
+
+    >>> class_words("charged_hadron")
+    'charged hadron'
+    """
+    return name.replace("_", " ")

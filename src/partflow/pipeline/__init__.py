@@ -10,6 +10,7 @@ worker that simulates should not wait for them.
 
 from partflow.pipeline.common import BASELINE, PACKED, SHARD_EVENTS
 from partflow.pipeline.demonstration import demo
+from partflow.pipeline.display import display
 from partflow.pipeline.doors import export_dataset, ingest
 from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
 from partflow.pipeline.labels import label, label_events
@@ -23,6 +24,7 @@ __all__ = [
     "compare",
     "compile_kernels",
     "demo",
+    "display",
     "evaluate",
     "export_dataset",
     "generate",

@@ -37,11 +37,9 @@ def evaluate(
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate import EvaluationConfig
     from partflow.evaluate.evaluation import Evaluator, write_evaluation
-    from partflow.evaluate.evaluator import REFERENCES, TARGET
+    from partflow.evaluate.evaluator import TARGET
 
-    taken = set(REFERENCES) & set(candidates)
-    if taken:
-        raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
+    check_names(candidates)
     num = num_events(events, "events")
     elements = {name: elements_of(path) for name, path in candidates.items()}
     for own in elements.values():
@@ -143,6 +141,15 @@ def _cluster_truths(events: Events, elements: Mapping[str, str]) -> dict[str, Cl
             events.particles, events.track_particles, clusters, hit_clusters, events.contributions
         )
     return {name: truths[own] for name, own in elements.items()}
+
+
+def check_names(candidates: Mapping[str, Path]) -> None:
+    """Raise InputError for candidates that bear the name of a reference."""
+    from partflow.evaluate.evaluator import REFERENCES
+
+    taken = set(REFERENCES) & set(candidates)
+    if taken:
+        raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
 
 
 def elements_of(candidates: Path) -> str:
