@@ -13,11 +13,10 @@ from partflow.evaluate.html import Markup, element, join, text
 
 
 class Section(NamedTuple):
-    """A part of a page with a heading."""
+    """A part of a page; without a title it has no heading."""
 
     title: str
     content: Markup
-    is_open: bool = True
 
     @property
     def anchor(self) -> str:
@@ -45,14 +44,24 @@ def build_document(
         sample=text(sample),
         policy=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
         style=_template("style.css") + _template("display.css"),
-        navigation=join(element("a", s.title, href=f"#{s.anchor}") for s in sections),
+        navigation=_navigation([s for s in sections if s.title]),
         tools=text(tools),
         sections=join(
-            element("section", element("h2", s.title), s.content, id=s.anchor) for s in sections
+            element("section", element("h2", s.title), s.content, id=s.anchor)
+            if s.title
+            else element("section", s.content)
+            for s in sections
         ),
         footer=text(footer),
         scripts=join(Markup(f"<script>{script}</script>") for script in scripts),
     )
+
+
+def _navigation(sections: Sequence[Section]) -> Markup:
+    if not sections:
+        return Markup()
+    links = (element("a", s.title, href=f"#{s.anchor}") for s in sections)
+    return element("nav", *links, aria_label="Sections")
 
 
 def _template(name: str) -> str:

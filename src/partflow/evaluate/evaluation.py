@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from partflow.core.provenance import Provenance
+from partflow.evaluate.display.choice import RULE, choose_events
+from partflow.evaluate.display.page import display_figure, explanation
+from partflow.evaluate.display.scene import Scene
+from partflow.evaluate.display.still import draw_still
 from partflow.evaluate.evaluator import Evaluator
+from partflow.evaluate.html import Markup, element, join
 from partflow.evaluate.jet_plots import jet_plots
 from partflow.evaluate.particle_plots import particle_plots
 from partflow.evaluate.replicas import REPLICAS_FILE, write_replicas
@@ -26,11 +31,14 @@ def write_evaluation(
     folder: Path,
     provenance: Provenance | None = None,
     progress: Callable[[str], None] | None = None,
+    make_scene: Callable[[int, str], Scene] | None = None,
 ) -> dict[str, Any]:
     """Write `metrics.json`, `replicas.npz`, `plots/`, `index.html` into `folder`.
 
     Returns the metrics. `provenance` is shown at the end of the page; `progress` is told the
-    name of each part that is done. OSError where the folder cannot be written.
+    name of each part that is done. `make_scene` gives the scene of an event from its number in
+    the evaluation and a remark; with it the page shows a typical event, the best and the worst.
+    OSError where the folder cannot be written.
     """
     report = progress or (lambda part: None)
     metrics, replicas = evaluator.figures()
@@ -44,10 +52,30 @@ def write_evaluation(
         svg = save(plot, folder / PLOTS_FOLDER)
         pictures.append(Picture(plot.name, plot.title, plot.caption, svg))
         report(f"{PLOTS_FOLDER}/{plot.name}")
-    page = build_page(metrics, pictures, provenance, PLOTS_FOLDER)
+    displays = Markup()
+    if make_scene is not None and evaluator.names:
+        displays = _displays(evaluator, make_scene, folder / PLOTS_FOLDER)
+        report("displays")
+    page = build_page(metrics, pictures, provenance, PLOTS_FOLDER, displays)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     report(PAGE_FILE)
     return metrics
+
+
+def _displays(
+    evaluator: Evaluator, make_scene: Callable[[int, str], Scene], folder: Path
+) -> Markup:
+    """Events chosen by their jets, as displays; a PNG of each goes into `folder`."""
+    name = evaluator.names[0]
+    figures = []
+    for choice in choose_events(evaluator.judged(name).jets, evaluator.num_events, name):
+        scene = make_scene(choice.number, choice.remark)
+        still = draw_still(scene)
+        (folder / f"display_{choice.number}.png").write_bytes(still)
+        figures.append(display_figure(scene, f"event-{choice.number}", still))
+    return (
+        join([element("p", RULE, class_="note"), explanation(), *figures]) if figures else Markup()
+    )
 
 
 def _plots(evaluator: Evaluator, metrics: Mapping[str, Any]) -> Iterator[Plot]:

@@ -201,7 +201,7 @@ def draw_steps(axes: Axes, heights: Array, edges: Array, look: Look, label: str)
     """A histogram as a line of steps."""
     mplhep.histplot(
         heights, edges, ax=axes, color=look.colour, linestyle=look.line, linewidth=1.8,
-        label=plain(label), flow=None,
+        label=plain(label), flow=None, gid=look.key or None,
     )  # fmt: skip
 
 
@@ -217,9 +217,11 @@ def draw_bins(
     bounds = np.array([b[f"{quantity}_ci"] for b in known], dtype=float).reshape(-1, 2)
     axes.plot(
         centre, values, look.line, marker=look.marker, color=look.colour, markersize=6,
-        label=plain(label),
+        label=plain(label), gid=look.key or None,
     )  # fmt: skip
-    axes.fill_between(centre, *bounds.T, color=look.colour, alpha=0.22, linewidth=0)
+    axes.fill_between(
+        centre, *bounds.T, color=look.colour, alpha=0.22, linewidth=0, gid=look.key or None
+    )
 
 
 def _pt_axis(axes: Axes, jets: Mapping[str, Any]) -> None:

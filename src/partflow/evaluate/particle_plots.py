@@ -168,10 +168,12 @@ def _draw_classes(
     values = np.array([np.nan if e[rate] is None else e[rate] for e in entries])
     bounds = np.array([e[f"{rate}_ci"] for e in entries], dtype=float)
     errors = np.clip([values - bounds[:, 0], bounds[:, 1] - values], 0, None)
-    axes.errorbar(
+    drawn = axes.errorbar(
         np.arange(len(entries)) + shift, values, yerr=np.nan_to_num(errors), fmt=look.marker,
         color=look.colour, markersize=9, elinewidth=2, capsize=0, label=plain(name),
     )  # fmt: skip
+    for part in drawn.get_children():
+        part.set_gid(look.key or None)
 
 
 def _draw_confusion(axes: Axes, table: Array, labels: Sequence[str]) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from string import Template
 from typing import Any, NamedTuple
 
 from partflow.core.provenance import Provenance
 from partflow.evaluate import page_tables
+from partflow.evaluate.document import Section, build_document
 from partflow.evaluate.evaluator import REFERENCES
-from partflow.evaluate.html import Markup, element, join, svg_image, text
-from partflow.evaluate.style import looks
+from partflow.evaluate.html import Markup, element, join, svg_drawing
+from partflow.evaluate.style import Look, looks
 from partflow.evaluate.verdict import verdict
 from partflow.evaluate.words import sample_label
 
@@ -35,26 +34,41 @@ def build_page(
     pictures: Sequence[Picture],
     provenance: Provenance | None = None,
     plots_folder: str = "plots",
+    displays: Markup = Markup(),  # noqa: B008 (a string)
 ) -> str:
-    """The whole page as HTML.
+    """The whole page as HTML; `displays` are events to look at.
 
     It needs nothing beside it; links lead to the files of each figure in `plots_folder`.
     """
-    sections = _sections(metrics, {p.name: _shown(p, plots_folder) for p in pictures})
+    parts = _sections(metrics, {p.name: _shown(p, plots_folder) for p in pictures})
+    definitions = parts.pop("Definitions")
+    parts |= {"Events": displays, "Definitions": definitions}
     if provenance:
-        sections["Provenance"] = element("pre", provenance.to_json())
-    sections = {title: content for title, content in sections.items() if content}
-    template = resources.files("partflow.evaluate") / "template"
-    return Template((template / "page.html").read_text(encoding="utf-8")).substitute(
-        title=text(_title(list(metrics["jets"]))),
-        sample=text(sample_label(metrics)),
-        style=(template / "style.css").read_text(encoding="utf-8"),
-        navigation=join(element("a", t, href=f"#{_anchor(t)}") for t in sections),
-        sections=join(
-            element("section", element("h2", title), content, id=_anchor(title))
-            for title, content in sections.items()
-        ),
-        footer=element("p", f"The same numbers as files: metrics.json, {plots_folder}/*.csv."),
+        parts["Provenance"] = element("pre", provenance.to_json())
+    return build_document(
+        _title(list(metrics["jets"])),
+        "evaluation",
+        sample_label(metrics),
+        [Section(title, content) for title, content in parts.items() if content],
+        element("p", f"The same numbers as files: metrics.json, {plots_folder}/*.csv."),
+        _switches(looks(list(metrics["jets"]))) if pictures else "",
+    )
+
+
+def _switches(look: Mapping[str, Look]) -> Markup:
+    """A switch for each candidate set; a script shows them and minds them."""
+    switches = [
+        element(
+            "label",
+            Markup(f'<input type="checkbox" checked value="{one.key}">'),
+            element("span", page_tables.named(name, look)),
+        )
+        for name, one in look.items()
+    ]
+    legend = element("legend", "In the figures")
+    return Markup(
+        '<div class="switches" hidden>'
+        f"{element('fieldset', legend, *switches, class_='choice')}</div>"
     )
 
 
@@ -116,7 +130,8 @@ def _shown(picture: Picture, folder: str) -> Markup:
         f" {picture.caption}",
         element("span", files, class_="files"),
     )
-    return element("figure", svg_image(picture.svg, picture.title), caption)
+    drawing = svg_drawing(picture.svg, picture.name, picture.title)
+    return element("figure", element("div", drawing, class_="card"), caption)
 
 
 def _gallery(word: str, figures: Mapping[str, Markup]) -> Markup:
@@ -138,7 +153,3 @@ def _folded(title: str, content: Markup) -> Markup:
     if not content:
         return content
     return element("details", element("summary", title), content)
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import mplhep
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from partflow.core.records import Array
@@ -23,6 +26,8 @@ BLUE, VERMILION, PURPLE, SKY = "#0072b2", "#d55e00", "#cc79a7", "#56b4e9"
 ORANGE, GREEN, GREY = "#e69f00", "#009e73", "#4d4d4d"
 BROWN = "#8c510a"  # not of the palette: darker than all of it but the grey
 OWN_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
+
+POINTS_PER_INCH = 72  # the unit of an SVG by matplotlib
 
 OVERRIDES = {
     "figure.figsize": (7.2, 5.6),
@@ -51,6 +56,8 @@ class Look:
     colour: str
     line: str
     marker: str
+    key: str = ""
+    """What the set's lines are called in a drawing, so that a page can switch them off."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,10 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
         name: Look(OWN_COLOURS[i % len(OWN_COLOURS)], "-", markers[i % len(markers)])
         for i, name in enumerate(own)
     }
-    return {name: references.get(name) or chosen[name] for name in names}
+    return {
+        name: replace(references.get(name) or chosen[name], key=f"set-{place}")
+        for place, name in enumerate(names)
+    }
 
 
 @contextlib.contextmanager
@@ -116,6 +126,7 @@ def stamp(axes: Axes, sample: str) -> None:
 
 def save(plot: Plot, folder: Path) -> str:
     """Write the figure as PNG and PDF, and its numbers as CSV; returns it as SVG."""
+    _name_legends(plot.figure)
     plot.figure.draw_without_rendering()
     plot.figure.set_layout_engine("none")  # laid out once, not for each of three files
     for suffix in ("png", "pdf"):
@@ -127,4 +138,42 @@ def save(plot: Plot, folder: Path) -> str:
         writer.writerows(zip(*plot.columns.values(), strict=True))
     drawn = io.StringIO()
     plot.figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return drawn.getvalue()
+    return drawn.getvalue().replace("<svg ", f"<svg data-axes='{_axes_data(plot.figure)}' ", 1)
+
+
+def _name_legends(figure: Figure) -> None:
+    """Give the entries of legends the name of what they stand for."""
+    panels = [axes.get_legend_handles_labels() for axes in figure.axes]
+    names = {
+        label: next((part.get_gid() for part in _parts(handle) if part.get_gid()), None)
+        for handles, labels in panels
+        for handle, label in zip(handles, labels, strict=True)
+    }
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
+    for legend in filter(None, legends):
+        for drawn, label in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            name = names.get(label.get_text())
+            if name and drawn is not None:
+                drawn.set_gid(name)
+                label.set_gid(name)
+
+
+def _parts(handle: Artist | Container) -> list[Artist]:
+    return [handle] if isinstance(handle, Artist) else list(handle.get_children())
+
+
+def _axes_data(figure: Figure) -> str:
+    """Where each panel is in the drawing [pt, from the top], and what its axes span, as JSON."""
+    height = figure.get_figheight() * POINTS_PER_INCH
+    panels = []
+    for axes in figure.axes:
+        if not axes.axison:
+            continue
+        box = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        left, top, right, bottom = (v * POINTS_PER_INCH for v in (box.x0, box.y1, box.x1, box.y0))
+        panels.append({
+            "box": [round(v, 2) for v in (left, height - top, right, height - bottom)],
+            "x": [*map(float, axes.get_xlim()), axes.get_xscale()],
+            "y": [*map(float, axes.get_ylim()), axes.get_yscale()],
+        })  # fmt: skip
+    return json.dumps(panels)

@@ -38,6 +38,7 @@ def evaluate(
     from partflow.evaluate import EvaluationConfig
     from partflow.evaluate.evaluation import Evaluator, write_evaluation
     from partflow.evaluate.evaluator import TARGET
+    from partflow.pipeline.display import scene_maker  # which builds on what is below
 
     check_names(candidates)
     num = num_events(events, "events")
@@ -71,7 +72,11 @@ def evaluate(
             stream.expect_end()
         with console.status("figures and page") as status:
             return write_evaluation(
-                evaluator, folder, record, lambda part: status.update(f"written: {part}")
+                evaluator,
+                folder,
+                record,
+                lambda part: status.update(f"written: {part}"),
+                scene_maker(events, candidates),
             )
 
 

@@ -37,15 +37,24 @@ SHAPES = {
 
 def build_display_page(scenes: Sequence[Scene], stills: Sequence[bytes]) -> str:
     """A page that shows `scenes`, with the PNG of each for readers without scripts."""
+    alone = len(scenes) == 1
     sections = [
-        Section(scene.title.capitalize(), display_figure(scene, f"event-{i}", still))
+        Section(
+            "" if alone else f"Event {scene.number}", display_figure(scene, f"event-{i}", still)
+        )
         for i, (scene, still) in enumerate(zip(scenes, stills, strict=True))
     ]
+    sections.insert(0, Section("", explanation()))
     names = [one.name for one in scenes[0].sets]
     detector = scenes[0].detector
     words = f"{detector.name.upper()}, {detector.magnetic_field:g} T"
-    title = scenes[0].title if len(scenes) == 1 else f"{len(scenes)} events"
+    title = scenes[0].title if alone else f"{len(scenes)} events"
     return build_document(title, "event display", f"{words}: {', '.join(names)}", sections)
+
+
+def explanation() -> Markup:
+    """What the colours mean and how a display is moved: once, before the first."""
+    return join([element("p", MARKS, class_="note"), element("p", HELP, class_="note")])
 
 
 def display_figure(scene: Scene, identifier: str, still: bytes) -> Markup:
@@ -61,12 +70,8 @@ def display_figure(scene: Scene, identifier: str, still: bytes) -> Markup:
         f'alt="Event {scene.number} across the beam and along it: {contents}" loading="lazy">'
     )
     data = Markup(f'<script type="application/json">{to_json(scene)}</script>')
-    caption = element(
-        "figcaption",
-        element("p", element("b", f"{scene.title}."), f" {scene.remark or contents}"),
-        element("p", MARKS),
-        element("p", HELP),
-    )
+    remark = f"{scene.remark}; {contents}." if scene.remark else f"{contents}."
+    caption = element("figcaption", element("b", f"{scene.title}."), f" {remark}")
     tables = [jet_table(scene), mistake_table(scene)]
     return join(
         [

@@ -14,7 +14,7 @@ import numpy as np
 
 from partflow.core.particles import CLASS_NAMES
 from partflow.core.records import Array, Collection
-from partflow.evaluate.display.marks import Mark, TargetMark
+from partflow.evaluate.display.marks import TargetMark
 from partflow.evaluate.display.places import detector_parts
 from partflow.evaluate.display.scene import DisplayedSet, Scene
 from partflow.evaluate.words import class_words
@@ -60,7 +60,7 @@ def payload(scene: Scene) -> dict[str, Any]:
             "energy": _rounded(clusters.energy),
             "hits": clusters.num_hits.tolist(),
         },
-        "sets": [_set(one, len(tracks)) for one in scene.sets],
+        "sets": [_set(one, len(tracks), scene.clusters(one.elements).energy) for one in scene.sets],
     }
 
 
@@ -81,7 +81,7 @@ def unpacked_energies(text: str) -> Array:
     return np.exp(steps * ENERGY_STEP) * MIN_ENERGY
 
 
-def _set(one: DisplayedSet, num_tracks: int) -> dict[str, Any]:
+def _set(one: DisplayedSet, num_tracks: int, cluster_energy: Array) -> dict[str, Any]:
     missed = one.targets.select(one.marks.of_target == TargetMark.MISSED)
     lost = np.flatnonzero(one.marks.of_target == TargetMark.MISSED)
     element, wanted = one.marks.element, one.targets
@@ -105,8 +105,7 @@ def _set(one: DisplayedSet, num_tracks: int) -> dict[str, Any]:
             "track": np.where(lost < num_tracks, lost, -1).tolist(),
             "cluster": np.where(lost >= num_tracks, lost - num_tracks, -1).tolist(),
         },
-        "lost_clusters": one.clusters_with(TargetMark.MISSED, num_tracks).tolist(),
-        "double_clusters": one.clusters_with(Mark.FAKE, num_tracks).tolist(),
+        "misplaced_clusters": one.misplaced_clusters(num_tracks, cluster_energy).tolist(),
     }
 
 

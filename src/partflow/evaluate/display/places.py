@@ -29,9 +29,7 @@ class Part(NamedTuple):
 def detector_parts(detector: Detector) -> list[Part]:
     """Tracker, calorimeters and yoke, barrel and endcaps; a barrel reaches from -z to z."""
     tracker, yoke, barrel = detector.tracker, detector.yoke, detector.ecal.endcap_z
-    parts = [
-        Part("Tracker", tracker.layer_radii[0], tracker.layer_radii[-1], 0.0, barrel, False)
-    ]
+    parts = [Part("Tracker", tracker.layer_radii[0], tracker.layer_radii[-1], 0.0, barrel, False)]
     for name, part in (("ECAL", detector.ecal), ("HCAL", detector.hcal)):
         inner, outer = part.inner_radius, part.inner_radius + part.depth
         parts += [
@@ -73,9 +71,7 @@ def toward_face(eta: Array, phi: Array, detector: Detector) -> Array:
     radius, end = detector.ecal.inner_radius, detector.ecal.endcap_z
     slope = np.sinh(eta)  # z/r
     at_radius = radius / np.maximum(1, radius * np.abs(slope) / end)
-    return np.stack(
-        [at_radius * np.cos(phi), at_radius * np.sin(phi), at_radius * slope], axis=1
-    )
+    return np.stack([at_radius * np.cos(phi), at_radius * np.sin(phi), at_radius * slope], axis=1)
 
 
 def particle_places(

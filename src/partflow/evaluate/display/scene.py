@@ -15,7 +15,7 @@ from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import PHOTON, is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.config import EvaluationConfig
-from partflow.evaluate.display.marks import Mark, Marks, TargetMark, compare
+from partflow.evaluate.display.marks import MAX_ENERGY_MISS, Mark, Marks, TargetMark, compare
 from partflow.evaluate.display.places import particle_places, track_paths
 from partflow.evaluate.evaluator import CEILINGS
 from partflow.evaluate.jets import find_jets
@@ -63,13 +63,17 @@ class DisplayedSet:
         chosen = self.marks.of_target == mark
         return Count(int(chosen.sum()), float(self.targets.energy[chosen].sum()))
 
-    def clusters_with(self, mark: TargetMark | Mark, num_tracks: int) -> Array:
-        """Clusters at which a missed target or a fake stands."""
-        if isinstance(mark, TargetMark):
-            element = np.flatnonzero(self.marks.of_target == mark)
-        else:
-            element = self.marks.element[self.marks.of_candidate == mark]
-        return np.unique(element[element >= num_tracks]) - num_tracks
+    def misplaced_clusters(self, num_tracks: int, cluster_energy: Array) -> Array:
+        """Clusters whose energy is lost with a missed target or counted twice in a fake.
+
+        `cluster_energy` [cluster] says how much they hold (GeV): where the particle is only a
+        small part of its cluster, the cluster is not misplaced.
+        """
+        is_missed = self.marks.of_target == TargetMark.MISSED
+        is_fake = self.marks.of_candidate == Mark.FAKE
+        energy = np.where(is_missed, self.targets.energy, 0.0)
+        np.add.at(energy, self.marks.element[is_fake], self.candidates.energy[is_fake])
+        return np.flatnonzero(energy[num_tracks:] > MAX_ENERGY_MISS * cluster_energy)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,10 @@ class Scene:
     def elements(self) -> list[str]:
         """Sets of elements that the sets of candidates were made from."""
         return list(dict.fromkeys(one.elements for one in self.sets))
+
+    def clusters(self, elements: str) -> Collection:
+        """The clusters of a set of elements."""
+        return self.event.collections[ELEMENT_SETS[elements][0]]
 
     def hit_clusters(self, elements: str) -> Array:
         """Cluster of each hit, or -1, [hit]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +25,9 @@ CLASS_LOOKS = {
 }  # fmt: skip
 NUM_COLOURS = 128
 """Of the PNG: it is a drawing, and a palette halves it."""
+
+
+Projection = Callable[[Array], tuple[Array, Array]]
 
 
 def across(position: Array) -> tuple[Array, Array]:
@@ -102,7 +105,7 @@ def draw_still(scene: Scene) -> bytes:
     return packed.getvalue()
 
 
-def _draw_set(axes: Axes, project, one: DisplayedSet) -> None:
+def _draw_set(axes: Axes, project: Projection, one: DisplayedSet) -> None:
     found, marks = one.candidates, one.marks
     is_wrong = np.isin(marks.of_candidate, (Mark.WRONG_CLASS, Mark.FAKE)) & one.is_judged
     is_far = (marks.of_candidate == Mark.ENERGY) & one.is_judged
@@ -127,9 +130,10 @@ def _size(energy: Array) -> Array:
 
 
 def _legend() -> list[Line2D]:
-    def dot(label: str, colour: str, marker: str, **look: object) -> Line2D:
-        return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, **look)
+    def dot(label: str, colour: str, marker: str, filled: str | None = None) -> Line2D:
+        return Line2D([], [], linestyle="", marker=marker, color=colour, label=label,
+                      markerfacecolor=filled or colour)  # fmt: skip
 
     names = ("photon", "neutral hadron", "charged hadron", "electron", "muon")
     classes = [dot(name, *look) for name, look in zip(names, CLASS_LOOKS.values(), strict=True)]
-    return [*classes, dot("fake or wrong class", RED, "o"), dot("missed", RED, "o", mfc="none")]
+    return [*classes, dot("fake or wrong class", RED, "o"), dot("missed", RED, "o", "none")]

@@ -121,10 +121,7 @@ class Display {
         + "go from particle to particle with N and P, change the particles with the digits, reset with 0",
     });
     this.context = this.canvas.getContext("2d");
-    const hcal = this.data.parts.filter(([name]) => name === "HCAL");
-    this.camera = new Camera({
-      r: Math.max(...hcal.map((part) => part[2])), z: Math.max(...hcal.map((part) => part[4])),
-    });
+    this.camera = new Camera(this.reach());
     const hasMuons = this.data.hits.subdetector.includes(2);
     this.parts = this.data.parts.map((part) => ({ name: part[0], lines: outline(part) }));
     this.shown = { hits: true, tracks: true, clusters: false, particles: true, mistakes: true,
@@ -141,6 +138,21 @@ class Display {
     new ResizeObserver(() => this.redraw()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     this.redraw();
+  }
+
+  // Half the size of what must be in sight: the ECAL, and nearly all hits.
+  reach() {
+    const ecal = this.data.parts.filter(([name]) => name === "ECAL"), { place } = this.data.hits;
+    const far = (values) => values.sort()[Math.floor(0.97 * values.length)] || 0;
+    const radius = new Float32Array(place.length / 3), length = new Float32Array(place.length / 3);
+    for (let i = 0; i < radius.length; i++) {
+      radius[i] = Math.hypot(place[3 * i], place[3 * i + 1]);
+      length[i] = Math.abs(place[3 * i + 2]);
+    }
+    return {
+      r: 1.05 * Math.max(far(radius), ...ecal.map((part) => part[2])),
+      z: 1.05 * Math.max(far(length), ...ecal.map((part) => part[4])),
+    };
   }
 
   get particles() { return this.data.sets[this.set]; }
@@ -251,11 +263,8 @@ class Display {
   hitColours() {
     const { hits } = this.data, number = hits.energy.length, name = new Array(number);
     const cluster = hits.cluster[this.particles.elements];
-    const isMistake = new Set();
-    if (this.shown.mistakes && this.particles.judged) {
-      for (const c of this.particles.lost_clusters) isMistake.add(c);
-      for (const c of this.particles.double_clusters) isMistake.add(c);
-    }
+    const { judged, misplaced_clusters } = this.particles;
+    const isMistake = new Set(this.shown.mistakes && judged ? misplaced_clusters : []);
     for (let i = 0; i < number; i++) {
       if (cluster[i] >= 0 && isMistake.has(cluster[i])) name[i] = "red";
       else if (this.colouring === "cluster") name[i] = cluster[i] < 0 ? "class-none" : `cluster-${cluster[i] % NUM_CLUSTER_COLOURS}`;
