@@ -4,8 +4,8 @@ import json
 import re
 import shutil
 import subprocess
-from itertools import pairwise
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -132,10 +132,14 @@ def test_the_target_has_nothing_wrong_with_it(scene):
 def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
     from partflow.core.records import TARGETS
 
-    targets = fill(TARGETS, [0, 6], pdg_id=[211, 22, 130, 22, 0, 22], energy=[9, 9, 9, 9, 0, 9])
+    targets = fill(
+        TARGETS, [0, 6], pdg_id=np.array([211, 22, 130, 22, 0, 22]),
+        energy=np.array([9.0, 9, 9, 9, 0, 9]),
+    )  # fmt: skip
     candidates = fill(
-        CANDIDATES, [0, 6], pdg_id=[211, 130, 130, 22, 22, 22], energy=[9.0, 9, 4, 9.9, 2, 1],
-        track_index=[0, -1, -1, -1, -1, -1], cluster_index=[-1, 0, 1, 2, 3, -1],
+        CANDIDATES, [0, 6], pdg_id=np.array([211, 130, 130, 22, 22, 22]),
+        energy=np.array([9.0, 9, 4, 9.9, 2, 1]), track_index=np.array([0, -1, -1, -1, -1, -1]),
+        cluster_index=np.array([-1, 0, 1, 2, 3, -1]),
     )  # fmt: skip
     marks = compare(targets, np.array([1]), candidates)
     wanted = ["RIGHT", "WRONG_CLASS", "ENERGY", "RIGHT", "FAKE", "ELSEWHERE"]
@@ -145,7 +149,7 @@ def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
 
 
 def test_candidates_of_another_event_are_refused(event, fill):
-    beyond = fill(CANDIDATES, [0, 1], pdg_id=[211], track_index=[10_000], cluster_index=[-1])
+    beyond = fill(CANDIDATES, [0, 1], pdg_id=np.array([211]), track_index=np.array([10_000]))
     references = pipeline.reference_candidates(event, CLIC)
     with pytest.raises(DataError, match=r"mine: .* made from these events"):
         build_scene(event, 0, Compared({"mine": beyond}, references.targets), CLIC)
@@ -177,7 +181,7 @@ def test_typical_best_and_worst_are_chosen_by_their_jets():
     chosen = choose_events(jets, 5, "mine")
     assert [c.number for c in chosen] == [0, 1, 2]  # event 3 has one jet only
     assert chosen[0].remark == "Typical for jets of mine: mean error 10.0 %"
-    assert choose_events(JetSample(*[np.empty(0)] * 4), 0, "mine") == []
+    assert choose_events(JetSample(*[np.empty(0, dtype=int)] * 4), 0, "mine") == []
 
 
 @pytest.mark.parametrize("script", ["display.js", "page.js"])

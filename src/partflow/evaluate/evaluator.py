@@ -92,6 +92,15 @@ class Judged:
         return Judged(*(select(sample, keep[sample.event]) for sample in samples))
 
 
+def visible_particles(particles: Collection, config: EvaluationConfig) -> Collection:
+    """Generator particles that a detector could see: those that gen jets and gen MET are of."""
+    keep = ~is_neutrino(particles.pdg_id)
+    if config.min_theta > 0:
+        theta = np.arctan2(np.hypot(particles.px, particles.py), np.abs(particles.pz))
+        keep &= theta > np.radians(config.min_theta)
+    return particles.select(keep)
+
+
 @dataclass
 class Evaluator:
     """Judges events chunk by chunk and keeps only what the figures need of them."""
@@ -233,11 +242,7 @@ class Evaluator:
 
     def _truth(self, particles: Collection, process: Array) -> Truth:
         """Gen jets, bosons and gen MET of what a detector could see of the generator particles."""
-        keep = ~is_neutrino(particles.pdg_id)
-        if self.config.min_theta > 0:
-            theta = np.arctan2(np.hypot(particles.px, particles.py), np.abs(particles.pz))
-            keep &= theta > np.radians(self.config.min_theta)
-        seen = particles.select(keep)
+        seen = visible_particles(particles, self.config)
         momentum = (seen.px, seen.py, seen.pz)
         jets = find_jets("particles", seen.offsets, momentum, seen.energy, self.config)
         bosons = find_bosons(

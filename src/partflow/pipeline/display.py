@@ -15,6 +15,7 @@ from partflow.pipeline.common import BASELINE, check_elements, detector_of
 from partflow.pipeline.verdict import check_names, elements_of, reference_candidates
 
 if TYPE_CHECKING:
+    from partflow.evaluate.config import EvaluationConfig
     from partflow.evaluate.display.scene import Scene
 
 
@@ -60,7 +61,9 @@ def display(
     return written
 
 
-def scene_maker(events: Path, candidates: Mapping[str, Path]) -> Callable[[int, str], Scene]:
+def scene_maker(
+    events: Path, candidates: Mapping[str, Path], config: EvaluationConfig | None = None
+) -> Callable[[int, str], Scene]:
     """A function of an event's number and a remark that gives its scene.
 
     Own candidates come first, then baseline, perfect and target. Raises InputError for
@@ -96,6 +99,6 @@ def scene_maker(events: Path, candidates: Mapping[str, Path]) -> Callable[[int, 
         found[BASELINE] = event.baseline
         found |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
         compared = Compared(found, references.targets, elements)
-        return build_scene(event, number, compared, setup, remark=remark)
+        return build_scene(event, number, compared, setup, config, remark)
 
     return make

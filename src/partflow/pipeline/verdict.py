@@ -76,7 +76,7 @@ def evaluate(
                 folder,
                 record,
                 lambda part: status.update(f"written: {part}"),
-                scene_maker(events, candidates),
+                scene_maker(events, candidates, config),
             )
 
 

@@ -12,12 +12,12 @@ from partflow.core.detector import Detector
 from partflow.core.errors import DataError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.kinematics import momentum_from_pt_eta_phi
-from partflow.core.particles import PHOTON, is_neutrino
+from partflow.core.particles import PHOTON
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.display.marks import MAX_ENERGY_MISS, Mark, Marks, TargetMark, compare
 from partflow.evaluate.display.places import particle_places, track_paths
-from partflow.evaluate.evaluator import CEILINGS
+from partflow.evaluate.evaluator import CEILINGS, visible_particles
 from partflow.evaluate.jets import find_jets
 from partflow.evaluate.matching import match_nearest
 
@@ -130,7 +130,7 @@ def build_scene(
     """
     config = config or EvaluationConfig()
     paths = track_paths(event.tracks)
-    seen = event.particles.select(~is_neutrino(event.particles.pdg_id))
+    seen = visible_particles(event.particles, config)
     gen_jets = find_jets(
         "particles", seen.offsets, (seen.px, seen.py, seen.pz), seen.energy, config
     )
