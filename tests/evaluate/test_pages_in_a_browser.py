@@ -182,7 +182,8 @@ def test_a_point_tells_its_value(browser, page):
     browser.open(page, **DESK)
     browser.run("document.querySelector('.switches input[value=set-0]').click()")
     x, y = browser.run(
-        "(() => { const u = document.querySelector('.lead svg .set-1 use');"
+        "(() => { const u = [...document.querySelectorAll('.lead svg .set-1 use')]"
+        ".find(one => one.x.baseVal.value > 0);"
         "u.scrollIntoView({block: 'center', behavior: 'instant'});"
         "const b = u.getBoundingClientRect();"
         "return [b.x + b.width / 2, b.y + b.height / 2]; })()"

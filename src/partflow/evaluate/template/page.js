@@ -50,11 +50,14 @@ function short(number) {
 
 for (const svg of all("svg[data-axes]")) {
   const panels = JSON.parse(svg.dataset.axes);
+  const panelAt = (x, y) => panels.find(({ box }) =>
+    x >= box[0] - 1 && x <= box[2] + 1 && y >= box[1] - 1 && y <= box[3] + 1);
   let points = null;
   svg.addEventListener("pointermove", (event) => {
     if (!points) {
       points = all(".set", svg).filter((part) => !part.closest("[id*='legend']")).flatMap((part) =>
-        pointsOf(part).map(([x, y]) => ({ x, y, part, name: nameOf[part.classList[1]] || "" })));
+        pointsOf(part).map(([x, y]) => ({ x, y, part, panel: panelAt(x, y) })))
+        .filter(({ panel }) => panel); // a band's outline is placed outside
     }
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     let best = null, least = NEAR ** 2;
@@ -62,13 +65,11 @@ for (const svg of all("svg[data-axes]")) {
       const distance = (point.x - at.x) ** 2 + (point.y - at.y) ** 2;
       if (distance < least && !point.part.classList.contains("off")) { least = distance; best = point; }
     }
-    const panel = best && panels.find(({ box }) =>
-      best.x >= box[0] - 1 && best.x <= box[2] + 1 && best.y >= box[1] - 1 && best.y <= box[3] + 1);
-    value.hidden = !panel;
-    if (!panel) return;
-    const { box, x, y } = panel;
+    value.hidden = !best;
+    if (!best) return;
+    const { box, x, y } = best.panel;
     const [px, py] = [(best.x - box[0]) / (box[2] - box[0]), (box[3] - best.y) / (box[3] - box[1])];
-    value.textContent = `${best.name}: ${short(along(y, py))} at ${short(along(x, px))}`;
+    value.textContent = `${nameOf[best.part.classList[1]]}: ${short(along(y, py))} at ${short(along(x, px))}`;
     value.style.left = `${Math.min(event.clientX + 14, innerWidth - value.offsetWidth - 6)}px`;
     value.style.top = `${Math.max(4, event.clientY - 34)}px`;
   });
