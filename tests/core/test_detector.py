@@ -76,3 +76,8 @@ def test_half_a_layer_is_refused() -> None:
     object.__setattr__(part, "num_groups", 9.5)  # past the type checker of the tests
     with pytest.raises(ConfigError, match=r"ecal\.num_groups = 9\.5; it must be whole"):
         replace(CLIC, ecal=part)
+
+
+def test_endcaps_with_another_gap_than_the_barrel_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"clic: 30 mm .* 38 mm .* hcal\.endcap_z = 2547"):
+        replace(CLIC, hcal=replace(CLIC.hcal, endcap_z=2539.0))

@@ -15,7 +15,12 @@ SMALL = replace(
     name="small",
     ecal=replace(CLIC.ecal, inner_radius=700.0, endcap_z=1000.0, endcap_outer_radius=910.0),
     hcal=replace(
-        CLIC.hcal, inner_radius=925.0, depth=800.0, num_groups=8, endcap_outer_radius=1730.0
+        CLIC.hcal,
+        inner_radius=925.0,
+        depth=800.0,
+        endcap_z=1225.0,
+        num_groups=8,
+        endcap_outer_radius=1730.0,
     ),
     endcap_inner_radius=150.0,
     hcal_inner_radius_cut=140.0,

@@ -67,7 +67,8 @@ def simulate(
         workers: Processes to use; the result is the same with any number.
         tracker_material: Conversions and interactions in the tracker.
         realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
-            and yoke hits, too; the published figures of this program are without them.
+            and yoke hits, too; the published figures of this program are without them. With or
+            without, the kink finder is an emulation that reads truth.
         fine_elements: Write finer clusters, too, for `label --elements fine`.
         overwrite: Replace an output made with other settings.
     """

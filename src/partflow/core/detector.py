@@ -114,10 +114,10 @@ class Yoke:
     """abs(z) at which the barrel ends and the endcap begins [mm]."""
     outer_z: float = 5700.0
     """abs(z) at which the endcap ends [mm]."""
-    endcap_inner_radius: float = 690.0
+    endcap_inner_radius: float = 490.0
     """Hole of the endcap about the beam [mm]."""
     num_layers: int = 6
-    """Sensitive layers, evenly spaced."""
+    """Sensitive layers, evenly spaced; the one more in front, a tail catcher, is left out."""
     cell_size: float = 30.0
     """Side of a cell [mm]."""
     efficiency: float = 0.95
@@ -167,6 +167,13 @@ class Detector:
             raise ConfigError(f"{self.name}: the HCAL barrel begins inside the ECAL barrel")
         if self.hcal.endcap_z < self.ecal.endcap_z + self.ecal.depth:
             raise ConfigError(f"{self.name}: the HCAL endcap begins inside the ECAL endcap")
+        endcap_gap = self.hcal.endcap_z - self.ecal.endcap_z - self.ecal.depth
+        if abs(endcap_gap - self.gap) > 0.01:
+            raise ConfigError(
+                f"{self.name}: {endcap_gap:g} mm between ECAL and HCAL endcap, but {self.gap:g} mm "
+                "in the barrel; the calorimeter is a nested box with one gap: move the HCAL endcap "
+                f"to hcal.endcap_z = {self.ecal.endcap_z + self.ecal.depth + self.gap:g}"
+            )
         self._check_openings()
         self._check_tracker()
         self._check_yoke()
@@ -326,7 +333,7 @@ CLIC = Detector(
     hcal=Calorimeter(
         inner_radius=1740.0,
         depth=1590.0,
-        endcap_z=2547.0,
+        endcap_z=2547.0,  # 2539 in k4geo: 8 mm farther out, for the barrel's gap of 38 mm
         endcap_outer_radius=3330.0,
         num_groups=15,
         layers_per_group=4,
@@ -346,7 +353,10 @@ CLIC = Detector(
     hcal_inner_radius_cut=250.0,
     ring_z=2335.0,
 )
-"""CLICdet (CLIC_o3_v14), simplified."""
+"""CLICdet, simplified. Envelopes and yoke: k4geo CLIC/compact/CLIC_o3_v14. Simpler here: the ECAL
+endcap goes on to 1702 mm (1700), without its plug; the HCAL endcap goes out to 3330 mm (3246), as
+far as the barrel; the ring begins a whole number of layer groups before the endcap, at 2335 mm
+(2353.5); the barrel goes on to the endcap's face (it ends at 2210 mm)."""
 
 CLD = Detector(
     name="cld",
@@ -356,7 +366,7 @@ CLD = Detector(
         CLIC.hcal,
         inner_radius=2400.0,
         depth=1166.0,
-        endcap_z=2539.0,
+        endcap_z=2557.0,  # 2539 in k4geo: 18 mm farther out, for the barrel's gap of 48 mm
         endcap_outer_radius=3566.0,
         num_groups=11,
         interaction_length=1166.0 / 5.5,
@@ -368,11 +378,17 @@ CLD = Detector(
         CLIC.tracker,
         layer_radii=(13.0, 35.0, 57.0, 127.0, 400.0, 670.0, 1000.0, 1568.0, 2136.0),
     ),
-    yoke=Yoke(inner_radius=4480.0, outer_radius=6000.0, endcap_z=4100.0, outer_z=5300.0),
+    yoke=Yoke(
+        inner_radius=4479.0,
+        outer_radius=6000.0,
+        endcap_z=3755.0,
+        outer_z=5300.0,
+        endcap_inner_radius=400.0,
+    ),
 )
-"""CLD (CLD_o2), simplified: the calorimeters of CLIC with fewer HCAL layers, further out, in half
-the field (arXiv:1911.12230; vertex radii of k4geo CLD_o2). The tracking
-resolution is CLIC's, for want of a published fit."""
+"""CLD, simplified: the calorimeters of CLIC with fewer HCAL layers (44), further out, in half
+the field. Envelopes, yoke and tracker radii: k4geo FCCee/CLD/compact/CLD_o2_v07 (the concept:
+arXiv:1911.12230). The tracking resolution is CLIC's, for want of a published fit."""
 
 DETECTORS = {d.name: d for d in (CLIC, CLD)}
 

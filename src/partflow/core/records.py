@@ -100,7 +100,12 @@ TRACKS = Schema(
         Field("face_dy", "f8", "", "unit direction at the calorimeter face"),
         Field("face_dz", "f8", "", "unit direction at the calorimeter face"),
         Field("num_yoke_hits", "i1", "", "hits of the muon system on this track"),
-        Field("is_prong", "i1", "", "1 if the kink finder calls it a daughter of another track"),
+        Field(
+            "is_prong",
+            "i1",
+            "",
+            "1 if the kink finder (an emulation) calls it a daughter of another track",
+        ),
     ),
 )
 """Reconstructed tracks; perigee parameters with respect to the origin."""

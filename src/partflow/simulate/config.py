@@ -51,7 +51,8 @@ class SimulationConfig:
     tracker_material: bool = True
     """Whether photons convert and hadrons interact in the material of the tracker."""
     kink_finder_efficiency: float = 0.85
-    """Probability that a secondary's track is recognised as a daughter of a found track."""
+    """Probability that a secondary's track is recognised as a daughter of a found track. An
+    emulation: whether it is one is read from truth, not found from the tracks; 0 turns it off."""
     max_shower_spots: int = 20_000
     """Spots of one electromagnetic shower; above, spots grow and the resolution is explicit."""
     transverse_momentum: float = 0.35

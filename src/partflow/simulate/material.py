@@ -30,9 +30,9 @@ ELECTRON_MASS = 0.00051099895  # GeV
 MAX_SECANT = 3.0
 """Cap on 1/sin(theta), the factor by which slanted tracks see more material."""
 _PAIR_FACTOR = 7.0 / 9.0  # pair production per radiation length
-_INNER_SHARE, _INNER, _MIDDLE, _OUTER = 0.3, 28.0, 120.0, 1450.0  # mm
+_INNER_SHARE, _INNER, _MIDDLE = 0.3, 28.0, 120.0  # mm
 _MAX_Z = 2250.0  # mm
-_TO_FACE = 50.0  # mm, at least, from material to the calorimeter of a smaller detector
+_TO_FACE = 50.0  # mm, from the last material to the calorimeter
 _MIN_MOMENTUM = 0.2  # GeV
 _PAIR_SHARE_MIN = 0.02
 _MIN_PAIR_ENERGY = 0.002  # GeV
@@ -101,7 +101,7 @@ def place_in_material(rng, geometry):
     """
     if rng.random() < _INNER_SHARE:
         return _INNER + (_MIDDLE - _INNER) * rng.random()
-    return _MIDDLE + (min(_OUTER, geometry.barrel_r - _TO_FACE) - _MIDDLE) * rng.random()
+    return _MIDDLE + (geometry.barrel_r - _TO_FACE - _MIDDLE) * rng.random()
 
 
 @njit(cache=True, error_model="numpy")
@@ -113,7 +113,7 @@ def in_material(geometry, flight, path):
         flight.px, flight.py, flight.pz,
         flight.charge, path,
     )  # fmt: skip
-    return math.hypot(x, y) < min(_OUTER, geometry.barrel_r - _TO_FACE) and abs(z) < min(
+    return math.hypot(x, y) < geometry.barrel_r - _TO_FACE and abs(z) < min(
         _MAX_Z, geometry.endcap_z - _TO_FACE
     )
 
