@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numba import njit
 
 from partflow.core.cluster_shapes import cluster_shapes
 from partflow.core.detector import ECAL, HCAL, Detector
@@ -31,29 +34,69 @@ def build_clusters(
         -1,
         np.repeat(offsets[:-1], hits.counts) + hit_clusters.cluster_index,
     )
-    listed = row >= 0
-    row_of_hit, subdetector = row[listed], hits.subdetector[listed]
-    energy = hits.energy[listed].astype(np.float64)
-
-    def summed(weight: Array) -> Array:
-        return np.bincount(row_of_hit, weight, total)
-
-    cluster_energy = summed(energy)
+    moments = _moments(row, total, hits.x, hits.y, hits.z, hits.energy, hits.subdetector)
     columns: dict[str, Array] = {}
-    for axis in "xyz":
-        position = hits.columns[axis][listed].astype(np.float64)
-        mean = summed(energy * position) / cluster_energy
-        spread = summed(energy * (position - mean[row_of_hit]) ** 2) / cluster_energy
+    for axis, mean, spread in zip("xyz", moments.mean.T, moments.spread.T, strict=True):
         columns |= {axis: mean, f"sigma_{axis}": np.sqrt(spread)}
     columns |= cluster_shapes(hits, row, total, detector)
     columns |= {
-        "energy": cluster_energy,
+        "energy": moments.energy,
         "theta": np.arctan2(np.hypot(columns["x"], columns["y"]), columns["z"]),
         "phi": np.arctan2(columns["y"], columns["x"]),
-        "energy_ecal": summed(energy * (subdetector == ECAL)),
-        "energy_hcal": summed(energy * (subdetector == HCAL)),
+        "energy_ecal": moments.energy_ecal,
+        "energy_hcal": moments.energy_hcal,
         "energy_other": np.zeros(total),  # the chain lists no hits elsewhere
-        "num_hits": np.bincount(row_of_hit, minlength=total),
+        "num_hits": moments.num_hits,
         "energy_hadronic": scale.energy(np.stack([columns[name] for name in HIT_SPECTRUM], axis=1)),
     }
     return Collection(CLUSTERS, offsets, columns)
+
+
+class _Moments(NamedTuple):
+    """Sums over the hits of each cluster; arrays [cluster] and [cluster, axis], GeV and mm."""
+
+    energy: Array
+    energy_ecal: Array
+    energy_hcal: Array
+    num_hits: Array
+    mean: Array
+    spread: Array
+    """Mean squared distance from the mean."""
+
+
+@njit(cache=True, error_model="numpy")
+def _moments(row, total, x, y, z, energy, subdetector):
+    """Moments of the clusters; `row` [hit] is a hit's cluster, or -1."""
+    sums, ecal, hcal = np.zeros(total), np.zeros(total), np.zeros(total)
+    count = np.zeros(total, np.int64)
+    mean, spread = np.zeros((total, 3)), np.zeros((total, 3))
+    for h in range(len(row)):
+        c = row[h]
+        if c < 0:
+            continue
+        e = np.float64(energy[h])
+        sums[c] += e
+        count[c] += 1
+        ecal[c] += e * (subdetector[h] == ECAL)
+        hcal[c] += e * (subdetector[h] == HCAL)
+        mean[c, 0] += e * np.float64(x[h])
+        mean[c, 1] += e * np.float64(y[h])
+        mean[c, 2] += e * np.float64(z[h])
+    for c in range(total):
+        for k in range(3):
+            mean[c, k] /= sums[c]
+    for h in range(len(row)):
+        c = row[h]
+        if c < 0:
+            continue
+        e = np.float64(energy[h])
+        dx = np.float64(x[h]) - mean[c, 0]
+        dy = np.float64(y[h]) - mean[c, 1]
+        dz = np.float64(z[h]) - mean[c, 2]
+        spread[c, 0] += e * (dx * dx)
+        spread[c, 1] += e * (dy * dy)
+        spread[c, 2] += e * (dz * dz)
+    for c in range(total):
+        for k in range(3):
+            spread[c, k] /= sums[c]
+    return _Moments(sums, ecal, hcal, count, mean, spread)

@@ -57,7 +57,7 @@ def calorimeters(detector: Detector) -> Calorimeters:
 @njit(cache=True)
 def pseudolayer(x, y, z, subdetector, calo):
     """Pseudolayer of a hit at (x, y, z) [mm]; -1 outside the calorimeters."""
-    depth = max(math.hypot(x, y) - calo.barrel_r, abs(z) - calo.endcap_z)
+    depth = max(math.sqrt(x * x + y * y) - calo.barrel_r, abs(z) - calo.endcap_z)
     if subdetector == ECAL:
         return min(max(int(depth / calo.ecal_group), 0), calo.ecal_groups - 1)
     if subdetector == HCAL:
@@ -96,7 +96,7 @@ def sorted_hits(columns, first, last, calo):
         row, hit = first + order[a], hits[a]
         hit.x, hit.y, hit.z = columns.x[row], columns.y[row], columns.z[row]
         hit.energy = columns.energy[row]
-        hit.theta = math.atan2(math.hypot(hit.x, hit.y), hit.z)
+        hit.theta = math.atan2(math.sqrt(hit.x * hit.x + hit.y * hit.y), hit.z)
         hit.phi = math.atan2(hit.y, hit.x)
         hit.layer = layer[order[a]]
         hit.energy_bin = columns.energy_bin[row]
