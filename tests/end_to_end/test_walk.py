@@ -1,6 +1,7 @@
 """One small sample through every room, and what a user gets for a mistake on the way."""
 
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -215,3 +216,37 @@ def test_candidates_of_other_events_are_refused(walk: Path, tmp_path: Path, run:
     assert status != 0
     assert "belongs to other events" in said
     assert not (tmp_path / "report").exists()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A small network as the published program stores it, with its arguments beside it."""
+    import torch
+
+    from partflow.model.published.config import PublishedConfig
+    from partflow.model.published.mlpf import PublishedMLPF
+
+    kwargs = {"num_heads": 2, "head_dim": 4, "elemtypes_nonzero": [1, 2], "activation": "relu"}
+    state = PublishedMLPF(PublishedConfig.from_kwargs(kwargs)).state_dict()
+    torch.save({"model_state_dict": state, "extra_state": {"epoch": 1}}, tmp_path / "mlpf.pth")
+    (tmp_path / "kwargs.pkl").write_bytes(pickle.dumps(kwargs))
+    return tmp_path / "mlpf.pth"
+
+
+def test_a_published_checkpoint_becomes_a_model_that_finds_particles(
+    walk: Path, checkpoint: Path, tmp_path: Path, run: Run
+) -> None:
+    arguments = ("--kwargs", tmp_path / "kwargs.pkl", "--output", tmp_path / "model")
+    assert run("import-checkpoint", checkpoint, *arguments)[0] == 0
+    status, said, _ = run("import-checkpoint", checkpoint, *arguments)
+    assert status == 0 and "finished already" in said
+    pipeline.reconstruct(walk / "events", str(tmp_path / "model"), tmp_path / "found.parquet")
+    assert read_events(tmp_path / "found.parquet", "candidates").candidates.num_events == 12
+
+
+def test_a_refused_checkpoint_leaves_no_folder(checkpoint: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "other.json").write_text('{"num_convs": 7, "elemtypes_nonzero": [1, 2]}')
+    arguments = ("--kwargs", tmp_path / "other.json", "--output", tmp_path / "model")
+    status, _, said = run("import-checkpoint", checkpoint, *arguments)
+    assert status == 3 and "num_convs = 7" in said and said.count("\n") == 1
+    assert not (tmp_path / "model").exists()

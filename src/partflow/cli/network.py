@@ -86,6 +86,27 @@ def train(
     )
 
 
+@app.command(name="import-checkpoint")
+def import_checkpoint(
+    checkpoint: Positional[Path], kwargs: Path, output: Output, overwrite: bool = False
+) -> None:
+    """Make a model folder of a published checkpoint (MLPF v2.2.0).
+
+    Nothing in the files is executed: what is not plain data is refused.
+
+    Example: partflow import-checkpoint mlpf.pth --kwargs model_kwargs.pkl --output model/
+
+    Args:
+        checkpoint: File with the weights (.pth).
+        kwargs: The model's arguments, stored beside it (.pkl, or the same as .json).
+        output: Folder to write, for `partflow reconstruct --model`.
+        overwrite: Replace an output made of other files.
+    """
+    from partflow import pipeline
+
+    pipeline.import_checkpoint(checkpoint, kwargs, output, overwrite)
+
+
 @app.command
 def reconstruct(
     events: Positional[Path],
@@ -102,7 +123,8 @@ def reconstruct(
 
     Args:
         events: Folder of `partflow simulate`.
-        model: Folder of `partflow train`, or `baseline` for the rule-based particles.
+        model: Folder of `partflow train` or `import-checkpoint`, or `baseline` for the rule-based
+            particles.
         output: Parquet file to write.
         overwrite: Replace an output made with other settings.
         save_embeddings: Write what the network makes of every element, too: to

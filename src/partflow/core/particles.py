@@ -11,8 +11,9 @@ from partflow.core.errors import DataError
 from partflow.core.records import Array
 
 CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = 211, 130, 22, 11, 13
-CLASSES = (0, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
-"""Classes in the order of the published one-hot index; 0 is no particle."""
+NO_PARTICLE = 0
+CLASSES = (NO_PARTICLE, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
+"""Classes in the order of the published one-hot index."""
 CLASS_NAMES = {
     CHARGED_HADRON: "charged_hadron",
     NEUTRAL_HADRON: "neutral_hadron",

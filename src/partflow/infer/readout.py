@@ -4,13 +4,16 @@ A track that is taken for a particle keeps the momentum the tracker measured, wh
 orders of magnitude than anything the calorimeter adds; its energy follows from the mass of its
 class. A cluster has the predicted momentum; a photon has E = p, a neutral hadron E >= p.
 
-Two readouts (`ReadoutConfig.kind`):
+Readouts (`ReadoutConfig.kind`):
 
 - `threshold`: the elements with probability >= threshold, whole. A list of particles; but a
   cluster of probability 0.4 counts for nothing and one of 0.6 for everything, which widens jets.
 - `expectation`: a cluster's momentum is multiplied by its probability, and so counts on average
   for what it is. Sums are better (jets some 8 % narrower), the list is longer than that of the
   particles and its members are no measurements of one particle each.
+- `published`: as MLPF v2.2.0 reads its networks, for which it is the default. Every element that
+  is more probably a particle than not, with the momentum and energy that were predicted, also if
+  it is a track.
 """
 
 from __future__ import annotations
@@ -20,7 +23,15 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.features import CLUSTER, TRACK, TrackFeature
-from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, PION_MASS, masses
+from partflow.core.particles import (
+    CHARGED_HADRON,
+    ELECTRON,
+    MUON,
+    NO_PARTICLE,
+    PHOTON,
+    PION_MASS,
+    masses,
+)
 from partflow.core.records import CANDIDATES, Array, Collection
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import PARTICLE_CLASSES
@@ -32,7 +43,8 @@ class Predictions(NamedTuple):
     probability: Array
     """That the element is a particle."""
     pdg_class: Array
-    """Most probable class."""
+    """Most probable class; no particle, whatever its probability, where that is the class for
+    none."""
     pt: Array
     eta: Array
     phi: Array
@@ -50,10 +62,11 @@ def read_out(
     """
     element_type = features[:, TrackFeature.TYPE]
     is_track, is_cluster = element_type == TRACK, element_type == CLUSTER
+    is_charged = is_track & np.isin(predictions.pdg_class, (CHARGED_HADRON, ELECTRON, MUON))
     columns = {
         "pdg_id": predictions.pdg_class,
-        "charge": np.where(is_track, np.sign(features[:, TrackFeature.OMEGA]), 0.0),
-        **_momenta(features, is_track, predictions),
+        "charge": np.where(is_charged, np.sign(features[:, TrackFeature.OMEGA]), 0.0),
+        **_momenta(features, is_track, predictions, config),
         "probability": predictions.probability,
         "track_index": _index_among(elements, is_track),
         "cluster_index": _index_among(elements, is_cluster),
@@ -63,11 +76,14 @@ def read_out(
         columns["pt"] = columns["pt"] * expected
         columns["energy"] = columns["energy"] * expected
     is_kept = is_listed(predictions.probability, is_track, config)
+    is_kept &= predictions.pdg_class != NO_PARTICLE
     return Collection(CANDIDATES, elements.offsets, columns).select(is_kept)
 
 
 def is_listed(probability: Array, is_track: Array, config: ReadoutConfig) -> Array:
     """Whether each element becomes a candidate, [element]."""
+    if config.kind == "published":  # the larger of two logits decides
+        return probability > 0.5
     lowest = config.min_probability if config.kind == "expectation" else config.threshold
     return probability >= np.where(is_track, config.threshold, lowest)
 
@@ -77,7 +93,11 @@ def most_probable_class(class_logits: Array) -> Array:
     return np.array(PARTICLE_CLASSES)[np.argmax(class_logits, axis=1)]
 
 
-def _momenta(features: Array, is_track: Array, predictions: Predictions) -> dict[str, Array]:
+def _momenta(
+    features: Array, is_track: Array, predictions: Predictions, config: ReadoutConfig
+) -> dict[str, Array]:
+    if config.kind == "published":
+        return {name: getattr(predictions, name) for name in ("pt", "eta", "phi", "energy")}
     f = TrackFeature
     own_phi = np.arctan2(features[:, f.SIN_PHI], features[:, f.COS_PHI])
     pt = np.where(is_track, features[:, f.PT], predictions.pt)

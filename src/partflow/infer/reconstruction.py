@@ -12,15 +12,20 @@ from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS, ClusterFeature, feature_matrix
 from partflow.core.records import SHARES, Array, Collection, concatenate, offsets_from_counts
 from partflow.dataset.batches import Batch, batch_of_elements
+from partflow.infer.published import physical
 from partflow.infer.readout import Predictions, is_listed, most_probable_class, read_out
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.mlpf import MLPF
 from partflow.model.owners import NOBODY
+from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 from partflow.model.sharing import SharingOutput
 
 BATCH_ELEMENTS = 10_000
 """Elements in one call of the network: about 70 events. More is not faster on a CPU."""
+PUBLISHED_BATCH_ELEMENTS = 2_000
+"""The same for a published network, which is some ten times wider: what is in work at a time
+should stay in the cache of the processor."""
 MIN_SHARE = 1e-3
 """Smallest share of a cluster that is worth telling."""
 
@@ -35,10 +40,10 @@ class Shared(NamedTuple):
 
 
 def reconstruct(
-    model: MLPF,
+    model: MLPF | PublishedMLPF,
     elements: Collection,
     readout: ReadoutConfig | None = None,
-    batch_elements: int = BATCH_ELEMENTS,
+    batch_elements: int | None = None,
 ) -> Collection:
     """Candidates of every event of `elements` (see `core.features.build_elements`).
 
@@ -46,9 +51,12 @@ def reconstruct(
     depend on the events beside it; an empty event has none.
 
     Raises DataError, naming the column, for a value that is not finite, and for an element
-    that is neither a track nor a cluster.
+    of a type that the model was not made for.
     """
     readout = readout or model.config.readout
+    if batch_elements is None:
+        is_published = isinstance(model, PublishedMLPF)
+        batch_elements = PUBLISHED_BATCH_ELEMENTS if is_published else BATCH_ELEMENTS
     features = feature_matrix(elements)
     parts = [part for part, _ in _answers(model, elements, features, readout, batch_elements)]
     return read_out(elements, features, _joined(parts), readout)
@@ -85,7 +93,7 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _answers(
-    model: MLPF,
+    model: MLPF | PublishedMLPF,
     elements: Collection,
     features: Array,
     readout: ReadoutConfig,
@@ -113,7 +121,7 @@ def _batches(elements: Collection, batch_elements: int) -> Iterator[Batch]:
 
 
 def _predict(
-    model: MLPF, batch: Batch, readout: ReadoutConfig
+    model: MLPF | PublishedMLPF, batch: Batch, readout: ReadoutConfig
 ) -> tuple[Predictions, Collection | None]:
     """Predictions for one batch, as doubles on the host, and SHARES where the model makes any."""
     device = next(model.parameters()).device
@@ -123,6 +131,8 @@ def _predict(
         with torch.inference_mode():
             batch = batch.to(device)
             output = model(batch)
+            if isinstance(output, PublishedOutput):
+                return physical(output, batch), None
             kept = is_listed(_to_numpy(output.probability), batch.is_track.cpu().numpy(), readout)
             output = output.listed(torch.from_numpy(kept).to(output.is_particle_logit))
             shares = _shares(output, batch) if isinstance(output, SharingOutput) else None

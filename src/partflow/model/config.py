@@ -21,10 +21,11 @@ HEADS = get_args(HeadKind)
 class ReadoutConfig:
     """How outputs of the network become candidates."""
 
-    kind: Literal["threshold", "expectation"] = "expectation"
+    kind: Literal["threshold", "expectation", "published"] = "expectation"
     """threshold: a list of particles, each with its full momentum. expectation: a cluster's
     momentum is multiplied by the probability that it is a particle, which makes sums (jets,
-    missing momentum) right on average and the list longer."""
+    missing momentum) right on average and the list longer. published: a list of what is more
+    probably a particle than not, tracks with their predicted momentum, too."""
     threshold: float = 0.5
     """Probability from which on an element becomes a particle."""
     min_probability: float = 0.03

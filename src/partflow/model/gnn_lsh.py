@@ -198,7 +198,8 @@ class GatedMessage(nn.Module):
         sent = (x @ self.theta).unflatten(0, adjacency.shape[:2])
         received = torch.bmm(adjacency, sent).flatten(0, 1)
         gate = torch.sigmoid(torch.addmm(self.b_t, x, self.W_t))
-        return F.elu(torch.lerp(x @ self.W_h, received, gate))
+        # Not torch.lerp: it rounds differently, and distances of close elements amplify that.
+        return F.elu(gate * received + (1.0 - gate) * (x @ self.W_h))
 
 
 def gaussian_adjacency(

@@ -14,7 +14,7 @@ from partflow.pipeline.display import display
 from partflow.pipeline.doors import export_dataset, ingest
 from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
 from partflow.pipeline.labels import label, label_events
-from partflow.pipeline.network import reconstruct, train
+from partflow.pipeline.network import import_checkpoint, reconstruct, train
 from partflow.pipeline.verdict import compare, evaluate, reference_candidates
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "evaluate",
     "export_dataset",
     "generate",
+    "import_checkpoint",
     "ingest",
     "label",
     "label_events",

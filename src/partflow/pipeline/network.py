@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
+from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, provenance
 from partflow.core.records import Collection, Events
@@ -18,7 +19,7 @@ from partflow.pipeline.common import BASELINE, PACKED, check_elements, say_done
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.latents import LatentWriter
-    from partflow.model.mlpf import MLPF
+    from partflow.model.folder import Model
 
 NO_LIMIT = 1_000_000
 """More epochs than any run sees."""
@@ -52,6 +53,21 @@ def train(
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
     return train_model(dataset, model, config, output, resume=resume, record=record)
+
+
+def import_checkpoint(
+    checkpoint: Path, kwargs: Path, output: Path, overwrite: bool = False
+) -> None:
+    """A published checkpoint with its model's arguments -> a model folder."""
+    from partflow.model.folder import save_model
+    from partflow.model.published.checkpoint import import_checkpoint as read
+
+    model = read(checkpoint, kwargs)  # first: it says what is wrong with the files
+    record = provenance("model", {"architecture": "published"}, inputs=[checkpoint, kwargs])
+    with growing_folder(output, record, overwrite) as folder:
+        if folder is None:
+            return say_done(output)
+        save_model(model, folder, record)
 
 
 def reconstruct(
@@ -108,29 +124,32 @@ def reconstruct(
             advance(len(run))
 
 
-def _network(folder: Path) -> MLPF:
+def _network(folder: Path) -> Model:
     from partflow.model.folder import load_model
 
     if not folder.is_dir():
         raise InputError(
-            f"{folder}: no such model folder; give the output of `partflow train`, or 'baseline'"
+            f"{folder}: no such model folder; give the output of `partflow train` or "
+            "`import-checkpoint`, or 'baseline'"
         )
     return load_model(folder)
 
 
 def _find(
-    model: MLPF, events: Events, latents: LatentWriter | None, shares: EventWriter | None
+    model: Model, events: Events, latents: LatentWriter | None, shares: EventWriter | None
 ) -> Collection:
     """Candidates of `events`; what the model thought of them goes to `latents` and `shares`."""
     from partflow.core.features import build_elements
     from partflow.infer.reconstruction import reconstruct as infer
     from partflow.infer.reconstruction import reconstruct_with_shares
+    from partflow.model.published.mlpf import PublishedMLPF
 
     clusters = ELEMENT_SETS[model.config.elements][0]
     elements = build_elements(events.tracks, events.collections[clusters])
     if shares is None:
         candidates = infer(model, elements)
     else:
+        assert not isinstance(model, PublishedMLPF)  # its head shares nothing
         candidates, shared = reconstruct_with_shares(model, elements)
         shares.write(Events(events.event_id, events.process, {"shares": shared}))
     if latents is not None:
@@ -139,7 +158,7 @@ def _find(
 
 
 def _latents(
-    model: MLPF | None,
+    model: Model | None,
     output: Path,
     record: Provenance,
     has_embeddings: bool,
@@ -148,7 +167,10 @@ def _latents(
     if model is None or not (has_embeddings or attention_events):
         return nullcontext()
     from partflow.infer.latents import LatentWriter
+    from partflow.model.published.mlpf import PublishedMLPF
 
+    if isinstance(model, PublishedMLPF):
+        raise ConfigError("embeddings and attention maps are of networks that were trained here")
     return LatentWriter(model, output, record, has_embeddings, set(attention_events))
 
 

@@ -1,0 +1,154 @@
+"""The published network: two encoders, two stacks of layers, seven heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partflow.core.features import TrackFeature
+from partflow.dataset.batches import Batch
+from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
+from partflow.model.published.attention import AttentionLayer
+from partflow.model.published.config import PublishedConfig
+from partflow.model.published.layers import (
+    Encoder,
+    JointEncoder,
+    RegressionHead,
+    TypeRows,
+    head,
+)
+
+
+@dataclass(frozen=True)
+class PublishedOutput:
+    """What a published network says of each element."""
+
+    binary_logits: Float[Tensor, "element 2"]
+    """That it becomes no particle, that it becomes one."""
+    class_logits: Float[Tensor, "element kind"]
+    """Of `core.particles.CLASSES`, the one for no particle included."""
+    momentum: Float[Tensor, "element 5"]
+    """log(pt / element's pt), eta, sin phi, cos phi, log(E / element's energy); an element's
+    energy is p for a track."""
+
+
+class PublishedMLPF(nn.Module):
+    """MLPF v2.2.0 (arXiv:2503.00131) over packed events; answers are those of an event alone.
+
+    One stack of layers is for what an element becomes, the other for its momentum. Elements pass
+    only through the encoder and the heads of their own type. Parameters are named as in published
+    checkpoints.
+    """
+
+    def __init__(self, config: PublishedConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.nn0_id, self.nn0_reg = _encoder(config), _encoder(config)
+        self.conv_id = _stack(config, config.dropout_conv_id_mha, config.dropout_conv_id_ff)
+        self.conv_reg = _stack(config, config.dropout_conv_reg_mha, config.dropout_conv_reg_ff)
+        self.nn_binary_particle = head(config, 2)
+        self.nn_pid = head(config, config.num_classes)
+        self.nn_pt = RegressionHead(config, config.pt_mode)
+        self.nn_eta = RegressionHead(config, config.eta_mode)
+        self.nn_sin_phi = RegressionHead(config, config.sin_phi_mode)
+        self.nn_cos_phi = RegressionHead(config, config.cos_phi_mode)
+        self.nn_energy = RegressionHead(config, config.energy_mode)
+        if config.use_pre_layernorm:
+            self.final_norm_id = nn.LayerNorm(config.readout_dim)
+            self.final_norm_reg = nn.LayerNorm(config.readout_dim)
+
+    def forward(self, batch: Batch) -> PublishedOutput:
+        """Predictions for every element of `batch`, in its order.
+
+        Raises DataError for an element of a type that the network was not made for.
+        """
+        features = batch.features[:, : self.config.input_dim]
+        types = TypeRows.of_elements(features, self.config.elemtypes_nonzero)
+        x_id = self._representation(
+            self.nn0_id(features, types), self.conv_id, batch.counts, "final_norm_id"
+        )
+        x_reg = self._representation(
+            self.nn0_reg(features, types), self.conv_reg, batch.counts, "final_norm_reg"
+        )
+        return PublishedOutput(
+            self.nn_binary_particle(x_id),
+            self.nn_pid(x_id),
+            self._momentum(x_reg, types, features),
+        )
+
+    def _representation(
+        self, embedding: Tensor, stack: nn.ModuleList, counts: Sequence[int], norm: str
+    ) -> Tensor:
+        """What the heads see of each element, of one of the stacks."""
+        binned = None
+        if self.config.conv_type == "gnn_lsh":
+            binned = BinnedRows.of_events(counts, self.config.gnn_lsh, embedding.device)
+        x, outputs = embedding, []
+        for layer in stack:
+            x = layer(x, counts, embedding) if binned is None else layer(x, binned)
+            outputs.append(x)
+        if self.config.learned_representation_mode == "concat":
+            x = torch.cat(outputs, 1)
+        if self.config.use_pre_layernorm:
+            x = getattr(self, norm)(x)
+        return x
+
+    def _momentum(self, x: Tensor, types: TypeRows, features: Tensor) -> Tensor:
+        f = TrackFeature
+        log_pt_ratio = self.nn_pt(x, types, features[:, f.PT])
+        eta = self.nn_eta(x, types, features[:, f.ETA])
+        sin_phi = self.nn_sin_phi(x, types, features[:, f.SIN_PHI])
+        cos_phi = self.nn_cos_phi(x, types, features[:, f.COS_PHI])
+        excess = F.relu(self.nn_energy(x, types, features[:, f.P]))
+        log_energy_ratio = massless_log_energy(log_pt_ratio, eta, features) + excess
+        return torch.stack([log_pt_ratio, eta, sin_phi, cos_phi, log_energy_ratio], 1)
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+@torch.no_grad()
+def massless_log_energy(
+    log_pt_ratio: Float[Tensor, " element"],
+    eta: Float[Tensor, " element"],
+    features: Float[Tensor, "element feature"],
+) -> Float[Tensor, " element"]:
+    """log(p / element's energy) of the predicted momentum p; 0 where that is not finite."""
+    pt = log_pt_ratio.exp() * features[:, TrackFeature.PT]
+    pz = pt * torch.sinh(eta)
+    ratio = (pt.square() + pz.square()).sqrt() / features[:, TrackFeature.P]
+    return torch.nan_to_num(ratio.log(), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _encoder(config: PublishedConfig) -> Encoder | JointEncoder:
+    if config.input_encoding == "split":
+        return Encoder(config)
+    return JointEncoder(
+        config.input_dim, config.dim, config.hidden_dim, config.activation, config.dropout_ff
+    )
+
+
+def _stack(config: PublishedConfig, dropout_attention: float, dropout: float) -> nn.ModuleList:
+    if config.conv_type == "gnn_lsh":
+        return nn.ModuleList(
+            GnnLshLayer(config.dim, config.gnn_lsh) for _ in range(config.num_convs)
+        )
+    last = config.num_convs - 1
+    return nn.ModuleList(
+        AttentionLayer(
+            config.dim,
+            config.num_heads,
+            config.activation,
+            dropout_attention,
+            dropout,
+            queries_from_embedding=number == last,
+        )
+        for number in range(config.num_convs)
+    )

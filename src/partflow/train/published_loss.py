@@ -1,0 +1,94 @@
+"""The loss of MLPF v2.2.0, for its own networks; the names of the terms are its own.
+
+With N elements and n elements that have a target in the batch:
+
+    Classification_binary  10/N  sum over elements of CE(is there a particle)
+    Classification          1/N  sum over targets of the focal loss (gamma 2) of the class
+    Regression_pt           1/n  sum over targets of sqrt(target pt) (log pt - target's)^2
+    Regression_energy       1/n  the same for the energy
+    Regression_eta, Regression_sin_phi, Regression_cos_phi
+                         0.01/n  sum over targets of the squared difference
+
+`Total` is their sum. Momenta are relative to the element's; where their logarithm is not finite
+it is 0. `train.loss` is what this project's networks are trained with.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from partflow.core.features import TrackFeature
+from partflow.dataset.batches import LabelledBatch
+from partflow.dataset.columns import TargetColumn
+from partflow.model.published.mlpf import PublishedOutput
+from partflow.train.loss import focal_loss
+
+BINARY_WEIGHT = 10.0
+ANGLE_WEIGHT = 1e-2
+FOCAL_GAMMA = 2.0
+
+
+def published_loss(output: PublishedOutput, batch: LabelledBatch) -> dict[str, Float[Tensor, ""]]:
+    """The terms and their `Total`; all 0 where the batch has no element."""
+    target_class = batch.targets[:, TargetColumn.CLASS].long()
+    rows = torch.nonzero(target_class).flatten()
+    num_elements, num_targets = max(len(batch), 1), max(len(rows), 1)
+    binary = F.cross_entropy(output.binary_logits, (target_class > 0).long(), reduction="sum")
+    of_class = focal_loss(output.class_logits[rows], target_class[rows], FOCAL_GAMMA)
+    squares = (output.momentum[rows] - _target_momentum(batch)[rows]).square()
+    log_pt, eta, sin_phi, cos_phi, log_energy = squares.unbind(1)
+    weight = _target_pt(batch)[rows].sqrt()
+    terms = {
+        "Regression_pt": (weight * log_pt).sum() / num_targets,
+        "Regression_eta": ANGLE_WEIGHT * eta.sum() / num_targets,
+        "Regression_sin_phi": ANGLE_WEIGHT * sin_phi.sum() / num_targets,
+        "Regression_cos_phi": ANGLE_WEIGHT * cos_phi.sum() / num_targets,
+        "Regression_energy": (weight * log_energy).sum() / num_targets,
+        "Classification_binary": BINARY_WEIGHT * binary / num_elements,
+        "Classification": of_class / num_elements,
+    }
+    return terms | {"Total": torch.stack(list(terms.values())).sum()}
+
+
+@torch.no_grad()
+def met_distance(output: PublishedOutput, batch: LabelledBatch) -> Float[Tensor, ""]:
+    """Mean over events of the Huber distance of the predicted missing momentum from the true
+    one [GeV]; the published program watches it (as `MET`) and does not train on it.
+    """
+    is_particle = output.binary_logits.argmax(1) * output.class_logits.argmax(1) > 0
+    log_pt_ratio, _, sin_phi, cos_phi, _ = output.momentum.unbind(1)
+    pt = log_pt_ratio.exp() * batch.features[:, TrackFeature.PT] * is_particle
+    summed = pt.new_zeros(batch.num_events, 2).index_add(
+        0, batch.event_index, torch.stack([pt * cos_phi, pt * sin_phi], 1)
+    )
+    predicted, true = torch.linalg.vector_norm(torch.stack([summed, batch.gen_met]), dim=-1)
+    return F.huber_loss(predicted, true)
+
+
+def _target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 5"]:
+    """Columns as in `PublishedOutput.momentum`."""
+    column = TargetColumn
+    targets = batch.targets
+    return torch.stack(
+        [
+            _log_ratio(targets[:, column.PT], batch.features[:, TrackFeature.PT]),
+            targets[:, column.ETA],
+            targets[:, column.SIN_PHI],
+            targets[:, column.COS_PHI],
+            _log_ratio(targets[:, column.ENERGY], batch.features[:, TrackFeature.P]),
+        ],
+        1,
+    )
+
+
+def _target_pt(batch: LabelledBatch) -> Float[Tensor, " element"]:
+    """Transverse momentum of the target [GeV]; the element's where it has no logarithm."""
+    own = batch.features[:, TrackFeature.PT]
+    return _log_ratio(batch.targets[:, TargetColumn.PT], own).exp() * own
+
+
+def _log_ratio(target: Tensor, own: Tensor) -> Tensor:
+    return torch.nan_to_num((target / own).log(), nan=0.0, posinf=0.0, neginf=0.0)
