@@ -1,0 +1,337 @@
+"""Responses of particles, boson masses and the flow of energy, again by plain loops."""
+
+import itertools
+import math
+
+import fastjet
+import numpy as np
+import pytest
+
+from partflow.core.records import (
+    CANDIDATES,
+    CLUSTERS,
+    CONTRIBUTIONS,
+    HIT_CLUSTERS,
+    PARTICLES,
+    TARGETS,
+    TRACK_PARTICLES,
+    TRACKS,
+    offsets_from_counts,
+)
+from partflow.evaluate import EvaluationConfig, Evaluator
+from partflow.evaluate.energy_flow import cluster_truth
+
+NUM_EVENTS = 50
+QUICK = EvaluationConfig(num_replicas=20)
+KINDS = {"charged_hadron": 211, "neutral_hadron": 130, "photon": 22, "electron": 11, "muon": 13}
+
+
+# --- responses of particles ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toy(toy_events):
+    toy = toy_events(NUM_EVENTS, 51)
+    rng = np.random.default_rng(1)
+    for candidates in toy.candidates.values():  # toys have the targets' directions
+        candidates.columns["eta"] += rng.normal(0, 0.01, len(candidates))
+        candidates.columns["phi"] += rng.normal(0, 0.02, len(candidates))
+        candidates.columns["energy"] *= rng.uniform(0.9, 1.1, len(candidates))
+    return toy
+
+
+@pytest.fixture(scope="module")
+def particles(toy):
+    evaluator = Evaluator(QUICK)
+    toy.add_to(evaluator)
+    return evaluator.metrics()["particles"]
+
+
+def found_targets(toy, name):
+    """(class, pt, eta, pt response, energy response, eta and phi residual) of found targets."""
+    for i in range(NUM_EVENTS):
+        targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
+        for k in range(len(targets)):
+            right = [
+                j for j in range(len(reco))
+                if (reco.track_index[j] if reco.track_index[j] >= 0
+                    else toy.tracks.counts[i] + reco.cluster_index[j]) == k
+                and reco.pdg_id[j] == targets.pdg_id[k]
+            ]  # fmt: skip
+            if right:
+                best = max(right, key=lambda j: reco.energy[j])
+                turn = reco.phi[best] - math.atan2(targets.sin_phi[k], targets.cos_phi[k])
+                yield (
+                    targets.pdg_id[k], targets.pt[k], targets.eta[k],
+                    reco.pt[best] / targets.pt[k], reco.energy[best] / targets.energy[k],
+                    reco.eta[best] - targets.eta[k],
+                    math.atan2(math.sin(turn), math.cos(turn)),
+                )  # fmt: skip
+
+
+def check_spread(entry, values):
+    if not values:
+        assert entry["median"] is None
+        assert entry["iqr"] is None
+        return
+    low, median, high = np.percentile(values, [25, 50, 75])
+    assert entry["median"] == pytest.approx(median, abs=1e-6)
+    assert entry["iqr"] == pytest.approx(high - low, abs=1e-6)
+    if "iqr_over_median" in entry:
+        assert entry["iqr_over_median"] == pytest.approx((high - low) / median, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_responses_of_particles(toy, particles, name, kind):
+    rows = [row for row in found_targets(toy, name) if row[0] == KINDS[kind]]
+    assert rows
+    entry = particles[name][kind]
+    quantities = ("pt_response", "energy_response", "eta_residual", "phi_residual")
+    for column, quantity in enumerate(quantities, start=3):
+        check_spread(entry[quantity], [row[column] for row in rows])
+        for bins, at in (("bins", 1), ("eta_bins", 2)):
+            for b in entry[bins]:
+                inside = [r[column] for r in rows if b["low"] <= abs(r[at]) < b["high"]]
+                check_spread(b[quantity], inside)
+
+
+# --- masses of bosons -----------------------------------------------------------------------
+
+MASSES = {"ww": {"W": (80.369, 80.369)}, "zh": {"Z": (91.188,), "H": (125.20,)}}
+
+
+def jet_of(momentum, rng):
+    """Some massless particles around a quark of this momentum, [particle, 3]."""
+    share = rng.dirichlet(np.ones(6))[:, None]
+    return share * momentum + rng.normal(0, 0.3, (6, 3))
+
+
+def boson(mass, direction, rng):
+    """Particles of a boson that moves with 120 GeV and goes to two quarks, [particle, 3]."""
+    momentum = 120.0 * direction
+    energy = math.hypot(120.0, mass)
+    axis = rng.normal(0, 1, 3)
+    axis /= np.linalg.norm(axis)
+    quarks = []
+    for sign in (1, -1):  # boosted from the rest frame
+        p, e = sign * axis * mass / 2, mass / 2
+        along = p @ momentum
+        quarks.append(p + momentum * (along / (energy + mass) + e) / mass)
+    return np.concatenate([jet_of(quark, rng) for quark in quarks])
+
+
+def diboson_events(process, rng):
+    first, second = (80.0, 80.7) if process == "ww" else (91.5, 124.8)
+    events = []
+    for _ in range(NUM_EVENTS // 2):
+        direction = rng.normal(0, 1, 3)
+        direction /= np.linalg.norm(direction)
+        events.append(
+            np.concatenate([boson(first, direction, rng), boson(second, -direction, rng)])
+        )
+    return events
+
+
+@pytest.fixture(scope="module")
+def diboson(fill):
+    """Momenta and process of each event, smeared momenta, and the metrics of those."""
+    rng = np.random.default_rng(7)
+    gen = diboson_events("ww", rng) + diboson_events("zh", rng)
+    reco = [event * rng.normal(1, 0.1, (len(event), 1)) for event in gen]
+    reco[3] = reco[3][:3]  # too few for four jets
+    process = np.array(["ww"] * (NUM_EVENTS // 2) + ["zh"] * (NUM_EVENTS // 2), dtype=object)
+    offsets = [offsets_from_counts(np.array([len(e) for e in side])) for side in (gen, reco)]
+    p, q = np.concatenate(gen), np.concatenate(reco)
+    particles = fill(
+        PARTICLES, offsets[0], pdg_id=np.full(len(p), 22), px=p[:, 0], py=p[:, 1], pz=p[:, 2],
+        energy=np.linalg.norm(p, axis=1),
+    )  # fmt: skip
+    pt = np.hypot(q[:, 0], q[:, 1])
+    candidates = fill(
+        CANDIDATES, offsets[1], pdg_id=np.full(len(q), 22), pt=pt, eta=np.arcsinh(q[:, 2] / pt),
+        phi=np.arctan2(q[:, 1], q[:, 0]), energy=np.linalg.norm(q, axis=1),
+        track_index=np.full(len(q), -1), cluster_index=np.full(len(q), -1),
+    )  # fmt: skip
+    nothing = np.zeros(NUM_EVENTS + 1, dtype=np.int64)
+    evaluator = Evaluator(QUICK)
+    evaluator.add(
+        particles, fill(TARGETS, nothing), fill(TRACKS, nothing), fill(CLUSTERS, nothing),
+        {"mlpf": candidates}, process,
+    )  # fmt: skip
+    return gen, reco, process, evaluator.metrics()
+
+
+def slow_jets(event):
+    if len(event) < 4:
+        return None
+    inputs = [fastjet.PseudoJet(*map(float, p), float(np.linalg.norm(p))) for p in event]
+    durham = fastjet.JetDefinition0Param(fastjet.ee_kt_algorithm)
+    sequence = fastjet._swig.ClusterSequence(inputs, durham)
+    return [(j.px(), j.py(), j.pz(), j.e()) for j in sequence.exclusive_jets(4)]
+
+
+def slow_mass(one, other):
+    px, py, pz, energy = (a + b for a, b in zip(one, other, strict=True))
+    return math.sqrt(max(energy**2 - px**2 - py**2 - pz**2, 0.0))
+
+
+def slow_angle(one, other):
+    dot = sum(a * b for a, b in zip(one[:3], other[:3], strict=True))
+    return math.acos(min(1.0, dot / (math.hypot(*one[:3]) * math.hypot(*other[:3]))))
+
+
+def slow_bosons(gen, reco, process):
+    """(boson, mass generated, mass reconstructed or None)."""
+    wanted = {"ww": (("W", 80.369), ("W", 80.369)), "zh": (("Z", 91.188), ("H", 125.20))}[process]
+    jets, found = slow_jets(gen), slow_jets(reco)
+    best = None
+    for a, b, c, d in itertools.permutations(range(4)):
+        masses = slow_mass(jets[a], jets[b]), slow_mass(jets[c], jets[d])
+        distance = [abs(m - target) for m, (_, target) in zip(masses, wanted, strict=True)]
+        cost = sum(x**2 for x in distance)
+        if best is None or cost < best[0] - 1e-9:
+            best = cost, (a, b, c, d), masses, max(distance)
+    if best[3] >= 10:
+        return []
+    reco_masses = (None, None)
+    if found is not None:
+        order = min(
+            itertools.permutations(range(4)),
+            key=lambda o: sum(slow_angle(jets[k], found[o[k]]) for k in range(4)),
+        )
+        a, b, c, d = (found[order[k]] for k in best[1])
+        reco_masses = slow_mass(a, b), slow_mass(c, d)
+    return [(wanted[k][0], best[2][k], reco_masses[k]) for k in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["W", "Z", "H"])
+def test_masses_of_bosons(diboson, name):
+    gen, reco, process, metrics = diboson
+    rows = [
+        row for events in zip(gen, reco, process, strict=True) for row in slow_bosons(*events)
+        if row[0] == name
+    ]  # fmt: skip
+    assert len(rows) > 15
+    entry = metrics["dijets"]["mlpf"][name]
+    seen = [(m, r) for _, m, r in rows if r is not None]
+    assert len(seen) == len(rows) - (2 if name == "W" else 0)
+    assert entry["num_gen"] == len(rows)
+    assert entry["reconstructed_fraction"] == pytest.approx(len(seen) / len(rows), abs=1e-6)
+    check_spread(entry, [r / m for m, r in seen])
+    for prefix, values in (("mass", [r for _, r in seen]), ("gen_mass", [r[1] for r in rows])):
+        low, median, high = np.percentile(values, [25, 50, 75])
+        assert entry[f"{prefix}_median"] == pytest.approx(median, rel=1e-6)
+        assert entry[f"{prefix}_iqr"] == pytest.approx(high - low, rel=1e-6)
+
+
+def test_processes_without_a_pair_of_bosons_have_no_mass(toy_events):
+    toy = toy_events(20, 52)
+    toy.process[:] = "ttbar"
+    evaluator = Evaluator(QUICK)
+    toy.add_to(evaluator)
+    assert set(map(str, evaluator.metrics()["dijets"].values())) == {"{}"}
+
+
+# --- flow of energy -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def flow(fill):
+    """Random clusters, who lit them, candidates at some, and the metrics."""
+    rng = np.random.default_rng(9)
+
+    def counted(low, high):
+        return offsets_from_counts(rng.integers(low, high, NUM_EVENTS))
+
+    def indices(of, limit):  # into the `limit` objects of the same event; -1 is none
+        counts = np.diff(limit)[np.repeat(np.arange(NUM_EVENTS), np.diff(of))]
+        return rng.integers(-1, counts)
+
+    particle, cluster, hit = counted(1, 9), counted(1, 7), counted(5, 30)
+    track, lit, found = counted(0, 5), counted(10, 60), counted(0, 8)
+    kind = rng.choice([211, 130, 22], particle[-1])
+    particles = fill(
+        PARTICLES, particle, pdg_id=kind, charge=(kind == 211).astype(int),
+        px=rng.normal(size=particle[-1]), energy=np.full(particle[-1], 5.0),
+    )  # fmt: skip
+    tracks = fill(TRACKS, track)
+    links = fill(
+        TRACK_PARTICLES, track, particle_index=indices(track, particle),
+        is_primary=rng.integers(0, 2, track[-1]),
+    )  # fmt: skip
+    clusters = fill(
+        CLUSTERS, cluster, energy=rng.uniform(1, 5, cluster[-1]),
+        energy_hadronic=rng.choice([0.0, 1.0, 4.0], cluster[-1]),
+    )  # fmt: skip
+    listed = fill(HIT_CLUSTERS, hit, cluster_index=indices(hit, cluster))
+    deposits = fill(
+        CONTRIBUTIONS, lit, hit_index=np.maximum(indices(lit, hit), 0),
+        particle_index=np.maximum(indices(lit, particle), 0), energy=rng.random(lit[-1]),
+    )  # fmt: skip
+    candidates = fill(
+        CANDIDATES, found, pdg_id=rng.choice([211, 130, 22], found[-1]),
+        energy=rng.uniform(0, 4, found[-1]), pt=np.ones(found[-1]),
+        track_index=np.where(rng.random(found[-1]) < 0.3, indices(found, track), -1),
+        cluster_index=indices(found, cluster),
+    )  # fmt: skip
+    evaluator = Evaluator(QUICK)
+    evaluator.add(
+        particles, fill(TARGETS, track + cluster), tracks, clusters, {"mlpf": candidates},
+        np.full(NUM_EVENTS, "qq", dtype=object),
+        cluster_truth_of={"mlpf": cluster_truth(particles, links, clusters, listed, deposits)},
+    )  # fmt: skip
+    return particles, links, clusters, listed, deposits, candidates, evaluator.metrics()
+
+
+def slow_parts(clusters, candidates, number):
+    """Parts of a cluster taken for (a track's, a photon, a neutral hadron)."""
+    held = clusters.energy[number]
+    if clusters.energy_hadronic[number] > 0:
+        held = min(held, clusters.energy_hadronic[number])
+    taken = {22: 0.0, 130: 0.0}
+    for j in range(len(candidates)):
+        is_here = candidates.cluster_index[j] == number and candidates.track_index[j] < 0
+        if is_here and candidates.pdg_id[j] in taken:
+            taken[candidates.pdg_id[j]] += min(1.0, candidates.energy[j] / held)
+    total = max(1.0, sum(taken.values()))
+    photon, hadron = taken[22] / total, taken[130] / total
+    return 1.0 - photon - hadron, photon, hadron
+
+
+def test_flow_of_energy(flow):
+    particles, links, clusters, listed, deposits, candidates, metrics = flow
+    rows = ["photon", "neutral_hadron", "charged_with_track", "charged_without_track"]
+    columns = ["left_to_tracks", "as_photon", "as_neutral_hadron"]
+    sums = {row: dict.fromkeys(columns, 0.0) for row in rows}
+    for i in range(NUM_EVENTS):
+        own, track, lit = particles[i : i + 1], links[i : i + 1], deposits[i : i + 1]
+        of_hit = listed[i : i + 1].cluster_index
+        with_track = {
+            track.particle_index[k] for k in range(len(track)) if track.is_primary[k] == 1
+        }
+        for k in range(len(lit)):
+            number, who = of_hit[lit.hit_index[k]], lit.particle_index[k]
+            if number < 0:
+                continue
+            if own.charge[who]:
+                row = "charged_with_track" if who in with_track else "charged_without_track"
+            else:
+                row = "photon" if own.pdg_id[who] == 22 else "neutral_hadron"
+            parts = slow_parts(clusters[i : i + 1], candidates[i : i + 1], number)
+            for column, part in zip(columns, parts, strict=True):
+                sums[row][column] += part * lit.energy[k] / NUM_EVENTS
+    found = metrics["energy_flow"]["mlpf"]
+    assert list(found) == rows
+    for row in rows:
+        for column in columns:
+            assert sums[row][column] > 0
+            assert found[row][column] == pytest.approx(sums[row][column], abs=1e-6)
+            low, high = found[row][f"{column}_ci"]
+            assert low < high
+
+
+def test_without_knowing_who_lit_the_clusters_there_is_no_flow(particles, toy):
+    evaluator = Evaluator(QUICK)
+    toy.add_to(evaluator)
+    assert evaluator.metrics()["energy_flow"]["mlpf"] == {}
