@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from partflow.core.provenance import Provenance
+from partflow.evaluate.calibration_plots import calibration_plots
 from partflow.evaluate.display.choice import RULE, choose_events
 from partflow.evaluate.display.page import display_figure, explanation
 from partflow.evaluate.display.scene import Scene
@@ -15,6 +16,7 @@ from partflow.evaluate.display.still import draw_still
 from partflow.evaluate.evaluator import Evaluator
 from partflow.evaluate.html import Markup, element, join
 from partflow.evaluate.jet_plots import jet_plots
+from partflow.evaluate.mass_plots import flow_plots, mass_plots
 from partflow.evaluate.particle_plots import particle_plots
 from partflow.evaluate.replicas import REPLICAS_FILE, write_replicas
 from partflow.evaluate.report import Picture, build_page
@@ -83,4 +85,7 @@ def _plots(evaluator: Evaluator, metrics: Mapping[str, Any]) -> Iterator[Plot]:
     arguments = (judged, looks(evaluator.names), sample_label(metrics))
     with drawing():
         yield from jet_plots(metrics, *arguments)
+        yield from mass_plots(metrics, *arguments)
         yield from particle_plots(metrics, *arguments)
+        yield from flow_plots(metrics["energy_flow"], sample_label(metrics))
+        yield from calibration_plots(metrics["calibration"], *arguments[1:])

@@ -14,6 +14,11 @@ from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
 from partflow.core.records import Array, Collection
 from partflow.evaluate.bootstrap import Bootstrap
+from partflow.evaluate.calibration import (
+    CalibrationSample,
+    calibration_metrics,
+    judge_probabilities,
+)
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.dijets import (
     DijetSample,
@@ -61,6 +66,9 @@ DEFINITIONS = {
     "energy_flow": "mean EM-scale energy in clusters per event [GeV] by the generator particle "
     "that left it and by what a candidate without a track took it for; sets made from the truth's "
     "shares take no cluster and have none",
+    "calibration": "part of the candidates in a bin of probability whose element has a target; "
+    "expected_calibration_error is the candidates' mean distance of the two; only candidates "
+    "that the readout kept, none for sets without probabilities",
     "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
     "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
 }
@@ -83,6 +91,7 @@ class Judged:
     particles: ParticleSample
     found: FoundSample
     dijets: DijetSample
+    calibration: CalibrationSample
     flow: FlowSample
     """Empty where it is not known who lit the clusters."""
 
@@ -222,6 +231,7 @@ class Evaluator:
         config = self.config
         baseline = judged[BASELINE].jets if BASELINE in judged else None
         jets, met, particles, confusion, dijets, flow = {}, {}, {}, {}, {}, {}
+        calibration = {}
         for name, of in judged.items():
             other = None if name == BASELINE else baseline
             jets[name] = jet_metrics(of.jets, other, bootstrap, config)
@@ -230,6 +240,7 @@ class Evaluator:
             confusion[name] = confusion_counts(of.particles)
             dijets[name] = dijet_metrics(of.dijets, bootstrap)
             flow[name] = flow_metrics(of.flow, bootstrap)
+            calibration[name] = calibration_metrics(of.calibration, bootstrap)
         names = ["none", *(CLASS_NAMES[c] for c in CLASSES[1:])]
         return {
             "jets": jets,
@@ -238,6 +249,7 @@ class Evaluator:
             "confusion": {"classes": names, "counts": confusion},
             "dijets": dijets,
             "energy_flow": flow,
+            "calibration": calibration,
         }
 
     def _truth(self, particles: Collection, process: Array) -> Truth:
@@ -273,6 +285,7 @@ class Evaluator:
             MetSample(numbers, truth.met, met),
             *particles,
             judge_dijets(truth.dijets, pair_jets, first),
+            judge_probabilities(found, targets, tracks.counts, first),
             flow,
         )
 

@@ -71,6 +71,34 @@ def met_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
     return table(["", "IQR / median", "median", "IQR of reco − gen [GeV]"], rows, caption)
 
 
+def dijet_figures(figures: Figures, look: Looks) -> Markup:
+    """Mass response and peak, a table for each boson; empty where no process has any."""
+    bosons = dict.fromkeys(boson for entry in figures["dijets"].values() for boson in entry)
+    headings = ["", "response IQR / median", "median", "mass [GeV]", "mass IQR [GeV]", "seen"]
+    tables = []
+    for boson in bosons:
+        entries = {name: e[boson] for name, e in figures["dijets"].items()}
+        rows = [
+            [
+                named(name, look),
+                cell(entry, "iqr_over_median", 4),
+                cell(entry, "median"),
+                cell(entry, "mass_median", 2),
+                cell(entry, "mass_iqr", 2),
+                cell(entry, "reconstructed_fraction"),
+            ]
+            for name, entry in entries.items()
+        ]
+        generated = next(iter(entries.values()))
+        caption = (
+            f"{boson}: {generated['num_gen']} bosons, generated mass "
+            f"{decimal(generated['gen_mass_median'], 2)} GeV with IQR "
+            f"{decimal(generated['gen_mass_iqr'], 2)} GeV"
+        )
+        tables.append(table(headings, rows, caption))
+    return side_by_side(tables)
+
+
 def particle_comparison(figures: Figures, look: Looks) -> Markup:
     """Efficiency, fake rate and width of the pt response: classes down, candidate sets across."""
     shown = {name: entry for name, entry in figures["particles"].items() if name != TARGET}

@@ -7,22 +7,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import NullLocator
 
 from partflow.core.records import Array
+from partflow.evaluate.class_plots import SHORT_NAMES, class_plots
 from partflow.evaluate.evaluator import TARGET, Judged
-from partflow.evaluate.jet_plots import draw_bins, draw_steps, highest
+from partflow.evaluate.jet_plots import draw_steps, highest
 from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
 
 RATE_WORDS = {"efficiency": "Efficiency", "fake_rate": "Fake rate"}
-SHORT_NAMES = {
-    "none": "none",
-    "charged_hadron": "ch. hadron",
-    "neutral_hadron": "n. hadron",
-    "photon": "photon",
-    "electron": "electron",
-    "muon": "muon",
-}
 
 
 def particle_plots(
@@ -31,8 +24,7 @@ def particle_plots(
     """All figures of particles."""
     yield rates_by_class(metrics["particles"], look, sample)
     yield multiplicity(judged, look, sample)
-    for rate in RATE_WORDS:
-        yield rate_against_pt(metrics["particles"], look, sample, rate)
+    yield from class_plots(metrics["particles"], look, sample)
     yield energy_sum(judged, look, sample)
     classes = metrics["confusion"]["classes"]
     for place, (name, counts) in enumerate(metrics["confusion"]["counts"].items(), start=1):
@@ -66,46 +58,7 @@ def rates_by_class(particles: Mapping[str, Any], look: Mapping[str, Look], sampl
         "Element by element: targets found with the right class, and candidates whose element "
         "should have become something else. Bars: bootstrap intervals.",
         figure,
-        _rate_columns(particles, None),
-    )
-
-
-def rate_against_pt(
-    particles: Mapping[str, Any], look: Mapping[str, Look], sample: str, rate: str
-) -> Plot:
-    """Efficiency or fake rate against pt, a panel per class."""
-    figure = new_figure(width=1.15, height=1.6)
-    panels = figure.subplots(3, 2, sharex=True, sharey=True)
-    classes = [c for c in SHORT_NAMES if c != "none"]
-    shown = {name: entry for name, entry in particles.items() if name != TARGET}
-    heading_at = 0.12 if rate == "efficiency" else 0.86  # where few points are
-    for axes, kind in zip(panels.flat, classes, strict=False):
-        for name, entry in shown.items():
-            draw_bins(axes, entry[kind]["bins"], rate, look[name], name)
-        place = {"transform": axes.transAxes, "ha": "center", "fontsize": 16}
-        axes.text(0.5, heading_at, SHORT_NAMES[kind], **place)
-    last, corner = panels[2, 0], panels[2, 1]
-    for axes in (panels[1, 1], last):
-        axes.set_xlabel(r"$p_\mathrm{T}$ [GeV]")
-        axes.tick_params(labelbottom=True)
-    last.set_xscale("log")
-    last.xaxis.set_major_locator(FixedLocator([0.2, 1, 5, 20, 100]))
-    last.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    last.xaxis.set_minor_locator(NullLocator())
-    last.set_ylim(-0.04, 1.08)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(RATE_WORDS[rate])
-    corner.axis("off")
-    corner.legend(*panels[0, 0].get_legend_handles_labels(), loc="center", fontsize=16)
-    stamp(panels[0, 0], "")
-    panels[0, 1].set_title(plain(sample), loc="right", fontsize=13)
-    whose = "target's" if rate == "efficiency" else "candidate's"
-    return Plot(
-        f"particle_{rate}_pt",
-        f"{RATE_WORDS[rate]} against transverse momentum",
-        f"{RATE_WORDS[rate]} of each class against the {whose} transverse momentum.",
-        figure,
-        _rate_columns(particles, "bins"),
+        _rate_columns(particles),
     )
 
 
@@ -212,19 +165,16 @@ def _histogram(
     return Plot(name, title, caption, figure, columns)
 
 
-def _rate_columns(particles: Mapping[str, Any], bins: str | None) -> dict[str, list[Any]]:
+def _rate_columns(particles: Mapping[str, Any]) -> dict[str, list[Any]]:
     rows = [
-        (name, kind, part)
+        (name, kind, of_class)
         for name, entry in particles.items()
         for kind, of_class in entry.items()
-        for part in ([of_class] if bins is None else of_class[bins])
     ]
-    keys = ["low", "high"] if bins else []
-    keys += ["num_targets", "num_candidates"]
     columns = {
         "candidates": [name for name, _, _ in rows],
         "class": [kind for _, kind, _ in rows],
-        **{key: [part[key] for _, _, part in rows] for key in keys},
+        **{key: [part[key] for _, _, part in rows] for key in ("num_targets", "num_candidates")},
     }
     for rate in RATE_WORDS:
         columns[rate] = [part[rate] for _, _, part in rows]

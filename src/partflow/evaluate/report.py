@@ -99,6 +99,9 @@ def _sections(metrics: Mapping[str, Any], figures: Mapping[str, Markup]) -> dict
         "Missing momentum": join(
             [page_tables.met_figures(metrics, config, look), _gallery("met", figures)]
         ),
+        "Boson masses": join(
+            [page_tables.dijet_figures(metrics, look), _gallery("dijet", figures)]
+        ),
         "Particles": join(
             [
                 page_tables.particle_comparison(metrics, look),
@@ -106,6 +109,8 @@ def _sections(metrics: Mapping[str, Any], figures: Mapping[str, Markup]) -> dict
                 _folded("Numbers and energies", page_tables.particle_details(metrics, look)),
             ]
         ),
+        "Where the energy goes": _gallery("flow", figures),
+        "Calibration": _gallery("calibration", figures),
         "Processes": page_tables.process_figures(metrics, look),
         "Definitions": _definitions(metrics),
     }
