@@ -61,9 +61,12 @@ def test_a_run_sees_every_training_event_in_every_epoch(run, dataset):
 
 def test_a_run_leaves_a_model_its_provenance_and_nothing_else(run):
     assert sorted(p.name for p in run.folder.iterdir()) == [
-        "checkpoint.pt", "config.json", "loss.png", "model.safetensors", "training.csv",
+        "checkpoint.pt", "config.json", "loss.png", "model.safetensors", "threshold.json",
+        "training.csv",
     ]  # fmt: skip
     assert load_model(run.folder).num_parameters > 1000
+    choice = json.loads((run.folder / "threshold.json").read_text(encoding="utf-8"))["choice"]
+    assert load_model(run.folder).config.readout.threshold == choice["threshold"]
     assert load_provenance(run.folder) == Provenance("model", {"preset": "toy"}, seed=1)
     assert sorted(p.name for p in run.folder.parent.iterdir()) == ["run"]
 

@@ -2,6 +2,7 @@
 
     output/model.safetensors, config.json   the best weights so far, ready to use
     output/checkpoint.pt                     the run itself, to be continued
+    output/threshold.json                    the threshold chosen at the end, and why
     output/training.csv, loss.png            how the losses fell
 
 All appear with the first validation and are replaced whole, so a run that is stopped at any
@@ -40,6 +41,7 @@ from partflow.train.curves import draw_losses
 from partflow.train.module import MLPFTraining
 from partflow.train.state import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.stream import HeldBatches, TrainingStream
+from partflow.train.threshold import store_threshold
 
 STANDARDISATION_EVENTS = 2000
 """Events from which means and deviations of the inputs are taken: enough for permille."""
@@ -109,6 +111,11 @@ def train(
             if checkpoint is not None:  # not before: making a loader draws a number
                 torch.set_rng_state(checkpoint.random_state)
             _fit(module, loader, held_out, Save(output, record, settings))
+            store_threshold(
+                output,
+                batch_loader(dataset, validation, config.batch_elements, shuffle=False),
+                record,
+            )
         else:
             console.print(f"{output}: trained already; more epochs or minutes make it longer")
     if state.history:
