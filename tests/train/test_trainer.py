@@ -1,6 +1,7 @@
 import csv
 import errno
 import io
+import json
 import os
 import shutil
 import signal

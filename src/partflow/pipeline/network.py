@@ -78,12 +78,14 @@ def reconstruct(
     save_embeddings: bool = False,
     save_attention: Sequence[int] = (),
     save_shares: bool = False,
+    threshold: float | None = None,
 ) -> None:
     """Events -> candidates of a trained model, or of the rule-based baseline.
 
     Beside `output`, on request, what the model makes of every element and its attention maps of
     the events `save_attention` (see `infer.latents`), and the energy shares behind the candidates
-    of a model that makes any (OUTPUT.shares.parquet).
+    of a model that makes any (OUTPUT.shares.parquet). `threshold` replaces the probability from
+    which on an element becomes a particle.
     """
     num = num_events(events, "events")
     if model == BASELINE:
@@ -91,10 +93,15 @@ def reconstruct(
             raise ConfigError("the baseline has neither embeddings nor attention; give a model")
         if save_shares:
             raise ConfigError("the baseline shares no energy; give a model of the head 'sharing'")
+        if threshold is not None:
+            raise ConfigError("the baseline has no probabilities to cut on; give a model")
         at_work, elements = None, "final"
         needed, inputs = [BASELINE], [events]
     else:
         at_work = _network(Path(model))
+        if threshold is not None:
+            readout = replace(at_work.config.readout, threshold=threshold)
+            at_work.config = replace(at_work.config, readout=readout)
         elements = at_work.config.elements
         if save_shares and at_work.config.head != "sharing":
             raise ConfigError(
@@ -109,6 +116,8 @@ def reconstruct(
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
     if save_shares:
         settings["save_shares"] = True
+    if threshold is not None:
+        settings["threshold"] = threshold
     record = provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
