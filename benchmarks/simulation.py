@@ -1,6 +1,6 @@
 """generate + simulate + reconstruct: events per second on one core, beside another program.
 
-    python -m benchmarks.simulation [--num-events 300] [--other PATH] [--worker-events 2000]
+    python -m benchmarks.simulation [--num-events 300] [--other PATH] [--worker-events 10000]
 
 The other program is a folder with `gen.py`, `sim.py`, `reco.py`, `pf.py` that offers
 `gen.make(process, energy, seed)`, `gen.batch(generator, n)` and `pf.process(...)`; it takes
@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--num-events", type=int, default=300, help="events of each sample")
     parser.add_argument("--other", type=Path, default=Path("../shared/prototype"))
-    parser.add_argument("--worker-events", type=int, default=2000, help="0: leave workers out")
+    parser.add_argument("--worker-events", type=int, default=10_000, help="0: leave workers out")
     parser.add_argument("--rounds", type=int, default=3, help="of one worker and two in turns")
     options = parser.parse_args()
     for process, energy in SAMPLES:
