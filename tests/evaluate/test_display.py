@@ -12,9 +12,11 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.detector import CLD, CLIC, FACE_NONE
-from partflow.core.errors import DataError
+from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.kinematics import eta_from_momentum
-from partflow.core.records import CANDIDATES, PARTICLES, Collection, Events
+from partflow.core.provenance import Provenance
+from partflow.core.records import CANDIDATES, PARTICLES, Collection, Events, concatenate_events
+from partflow.core.store import STAGES, write_events
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.display.choice import choose_events
 from partflow.evaluate.display.marks import Mark, TargetMark, compare
@@ -192,3 +194,53 @@ def test_the_scripts_are_javascript(script):
     file = resources.files("partflow.evaluate") / "template" / script
     checked = subprocess.run([node, "--check", str(file)], capture_output=True, check=False)
     assert checked.returncode == 0, checked.stderr.decode()
+
+
+# --- the verb --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(event, nothing, tmp_path_factory):
+    """A folder with two events, the second empty, and candidates of them."""
+    folder = tmp_path_factory.mktemp("shown")
+    record = Provenance("events", {"detector": "clic"}, 1)
+    collections = {name: event.collections[name] for name in STAGES["events"]}
+    events = concatenate_events([Events(event.event_id, event.process, collections), nothing])
+    (folder / "events").mkdir()
+    write_events(folder / "events" / "events-00000.parquet", events, "events", record)
+    mine = Events(events.event_id, events.process, {"candidates": events.baseline})
+    write_events(folder / "mine.parquet", mine, "candidates", Provenance("candidates", {}, 1))
+    write_events(folder / "none.parquet", events[0:0], "events", record)
+    other = Events(events.event_id + 1, mine.process, mine.collections)
+    write_events(folder / "other.parquet", other, "candidates", Provenance("candidates", {}, 1))
+    return folder
+
+
+def test_events_become_a_page_and_a_picture_of_each(folder, tmp_path):
+    candidates = {"mine": folder / "mine.parquet"}
+    page = tmp_path / "show.html"
+    written = pipeline.display(folder / "events", [0, 1], candidates, page)
+    assert written == [page, tmp_path / "show-0.png", tmp_path / "show-1.png"]
+    assert page.read_text(encoding="utf-8").count('class="display"') == 2
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in written[1:])
+    with pytest.raises(OutputError, match="exists"):
+        pipeline.display(folder / "events", [0], candidates, page)
+
+
+@pytest.mark.parametrize(
+    ("source", "numbers", "candidates", "error", "words"),
+    [
+        ("events", [2], None, ConfigError, r"--event 2: .* holds 2 events; give 0 to 1"),
+        ("events", [-1], None, ConfigError, r"--event -1: .* give 0 to 1"),
+        ("events", [], None, ConfigError, "give the number of an event, from 0 to 1"),
+        ("none.parquet", [0], None, InputError, "holds no event"),
+        ("events", [0], "other.parquet", InputError, "mine .* belongs to other events"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_one_line(
+    folder, tmp_path, source, numbers, candidates, error, words
+):
+    given = {"mine": folder / candidates} if candidates else {}
+    with pytest.raises(error, match=words):
+        pipeline.display(folder / source, numbers, given, tmp_path / "show.html")
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ particle that lit them, and by the cluster they are in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +15,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch, Rectangle
 
 from partflow.core.detector import ENDCAP, FACE_NONE, Detector
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
+from partflow.evaluate.display.places import detector_parts, track_paths
+from partflow.evaluate.display.still import Projection, draw_outline
+from partflow.evaluate.display.still import across as seen_across
+from partflow.evaluate.display.still import along as seen_along
 from partflow.evaluate.energy_flow import Truth, truth_of_particles
 from partflow.evaluate.style import BLUE, GREEN, ORANGE, PURPLE
 from partflow.simulate.helix import to_calorimeter
@@ -81,14 +84,15 @@ def draw_display(event: Events, detector: Detector, title: str, path: Path) -> N
     """Draw one event (`event` holds exactly one) and write it as PNG."""
     display = prepare(event, detector)
     figure = Figure(figsize=(22.5, 14.5), layout="constrained")
+    calorimeters = [part for part in detector_parts(detector) if part.name in ("ECAL", "HCAL")]
     rows = figure.subplots(2, 3, width_ratios=(1, 1.22, 1))
     for (across, along, jet), by_truth in zip(rows, (True, False), strict=True):
         views = (
-            View("x [mm]", "y [mm]", across, _across),
-            View("z [mm]", "r with the sign of y [mm]", along, _along),
+            View("x [mm]", "y [mm]", across, seen_across),
+            View("z [mm]", "r with the sign of y [mm]", along, seen_along),
             View("Δφ [rad]", "Δη", jet, _toward(_leading_direction(event))),
         )
-        _outline(across, along, detector)
+        draw_outline(across, along, calorimeters)
         for view in views:
             _draw_hits(view, display, by_truth)
             if view.axes is not jet:  # there the lines would only cross the picture
@@ -138,9 +142,6 @@ def prepare(event: Events, detector: Detector) -> Display:
     )
 
 
-Projection = Callable[[Array], tuple[Array, Array]]
-
-
 class View(NamedTuple):
     """A projection and where it is drawn."""
 
@@ -149,15 +150,6 @@ class View(NamedTuple):
     axes: Axes
     project: Projection
     """Positions [point, 3] (mm) to two coordinates."""
-
-
-def _across(position: Array) -> tuple[Array, Array]:
-    return position[:, 0], position[:, 1]
-
-
-def _along(position: Array) -> tuple[Array, Array]:
-    radius = np.hypot(position[:, 0], position[:, 1])
-    return position[:, 2], np.where(position[:, 1] < 0, -radius, radius)
 
 
 def _without_jumps(x: Array, y: Array, limit: float) -> tuple[Array, Array]:
@@ -203,43 +195,13 @@ def _faces(particles: Collection, detector: Detector) -> Array:
     return faces
 
 
-def _outline(across: Axes, along: Axes, detector: Detector) -> None:
-    """Calorimeters as grey outlines."""
-    front = detector.endcap_inner_radius
-    for part in (detector.ecal, detector.hcal):
-        inner, outer = part.inner_radius, part.inner_radius + part.depth
-        barrel = detector.ecal.endcap_z
-        boxes = [
-            (-barrel, side * inner, 2 * barrel, side * part.depth) for side in (1, -1)
-        ] + [
-            (end * part.endcap_z, side * front, end * part.depth,
-             side * (part.endcap_outer_radius - front))
-            for side in (1, -1) for end in (1, -1)
-        ]  # fmt: skip
-        outlines: list[tuple[Axes, Patch]] = [
-            (across, Circle((0, 0), radius)) for radius in (inner, outer)
-        ]
-        outlines += [(along, Rectangle((z, r), dz, dr)) for z, r, dz, dr in boxes]
-        for axes, outline in outlines:
-            outline.set(fill=False, edgecolor="0.75", linewidth=0.8, zorder=0)
-            axes.add_patch(outline)
-    reach = detector.hcal.inner_radius + detector.hcal.depth + 150
-    length = detector.hcal.endcap_z + detector.hcal.depth + 150
-    across.set_xlim(-reach, reach)
-    across.set_ylim(-reach, reach)
-    across.set_aspect("equal")
-    along.set_xlim(-length, length)
-    along.set_ylim(-reach, reach)
-    along.set_aspect("equal")
-
-
 def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
     event = display.event
     hits = event.hits
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     x, y = view.project(position)
     size = np.clip(14 * np.sqrt(hits.energy), 1.0, 45)
-    faint = (hits.region == ENDCAP) & (view.project is _across)
+    faint = (hits.region == ENDCAP) & (view.project is seen_across)
     if by_truth:
         colours = np.array([TRUTH_COLOURS[Truth(t)] for t in range(len(Truth))])[display.truth]
     else:
@@ -262,33 +224,15 @@ def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
 
 
 def _draw_tracks(view: View, tracks: Collection) -> None:
-    for path, is_prong in zip(_paths(tracks), tracks.is_prong, strict=True):
+    for path, is_prong in zip(track_paths(tracks), tracks.is_prong, strict=True):
         x, y = _without_jumps(*view.project(path), limit=MAX_JUMP)
         style = ":" if is_prong else "-"
         view.axes.plot(x, y, style, color="0.35", linewidth=0.7, zorder=1)
 
 
-def _paths(tracks: Collection, num_points: int = 60) -> Iterator[Array]:
-    """Points along each track from its perigee to the calorimeter face, [point, 3] (mm)."""
-    for i in range(len(tracks)):
-        phi, omega, slope = tracks.phi[i], tracks.omega[i], tracks.tan_lambda[i]
-        if tracks.face_region[i] == FACE_NONE:
-            length = 1000.0
-        elif abs(slope) > 0.2:
-            length = (tracks.face_z[i] - tracks.z0[i]) / slope
-        else:  # z says little of the path: the turn of the direction does
-            face_phi = np.arctan2(tracks.face_dy[i], tracks.face_dx[i])
-            length = ((phi - face_phi) * np.sign(omega) % (2 * np.pi)) / abs(omega)
-        path = np.linspace(0, length, num_points)
-        turned = phi - path * omega
-        x = -tracks.d0[i] * np.sin(phi) + (np.sin(phi) - np.sin(turned)) / omega
-        y = tracks.d0[i] * np.cos(phi) + (np.cos(turned) - np.cos(phi)) / omega
-        yield np.stack([x, y, tracks.z0[i] + path * slope], axis=1)
-
-
 def _draw_marks(view: View, display: Display, by_truth: bool) -> None:
     """True particles as open circles, candidates as filled triangles, before the face."""
-    in_space = view.project in (_across, _along)
+    in_space = view.project in (seen_across, seen_along)
     if by_truth:
         x, y = view.project(display.particle_face * (_TRUTH_RING if in_space else 1.0))
         colours = [TRUTH_COLOURS[Truth(t)] for t in display.particle_truth]

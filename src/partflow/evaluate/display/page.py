@@ -21,10 +21,10 @@ HELP = (
 )
 MARKS = (
     "Red is what went wrong: a candidate where nothing should stand (its energy is counted twice), "
-    "one of the wrong class, a target that is missed (its energy is lost), and the hits of their "
-    "clusters. A red rim alone: the right class, but an energy off by more than 1 GeV and 30 %. "
-    "Right means the same class at the same element, as in efficiency and fake rate. Sets made "
-    "with the truth are shown without marks."
+    "one of the wrong class, a target that is missed (its energy is lost), and the hits of a "
+    "cluster of whose energy that is more than 30\u00a0%. A red rim alone: the right class, but an "
+    "energy off by more than 1 GeV and 30\u00a0%. Right means the same class at the same element, "
+    "as in efficiency and fake rate. Sets made with the truth are shown without marks."
 )
 SHAPES = {
     "22": ("photon", '<circle cx="8" cy="8" r="6"/>'),
@@ -148,7 +148,7 @@ def _legend() -> Markup:
     red = (
         ("fake", 'fill="var(--red)" fill-opacity="0.7" stroke="var(--red)" stroke-width="2"'),
         ("missed", 'fill="none" stroke="var(--red)" stroke-width="2" stroke-dasharray="3 2.5"'),
-        ("energy off", 'fill="var(--class-22)" fill-opacity="0.6" stroke="var(--red)" '
+        ("energy off", 'fill="var(--class-211)" fill-opacity="0.6" stroke="var(--red)" '
                        'stroke-width="2"'),
     )  # fmt: skip
     entries += [
