@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -72,35 +72,96 @@ def packed_attention(
 ) -> Float[Tensor, "element dim"]:
     """softmax(q k^T / sqrt(width) + bias) v of every event on its own rows.
 
-    `events` cover all rows in order; `biases`, if any, are parallel to them. Of a large event
-    some listeners at a time, so that memory stays bounded.
+    `events` cover all rows in order; `biases`, if any, are parallel to them, and are given: no
+    gradient flows into them. Of a large event some listeners at a time, so that memory stays
+    bounded.
     """
-    num_elements, _, num_heads, width = query_key_value.shape
-    sizes = [event.end - event.begin for event in events]
-    # split, not slices: its gradient is one concatenation, theirs a zero-filled copy each.
-    parts = (part.split(sizes, 1) for part in query_key_value.permute(1, 2, 0, 3))
-    outputs = [query_key_value.new_empty(num_heads, 0, width)]
-    for i, (query, key, value) in enumerate(zip(*parts, strict=True)):
-        bias = None if biases is None else biases[i]
-        step = max(1, MAX_LOGITS // (num_heads * sizes[i]))
-        if step >= sizes[i]:
-            assert not isinstance(bias, DistanceBias)
-            outputs.append(_attend(query, key, value, bias))
-            continue
-        for begin in range(0, sizes[i], step):
-            end = min(begin + step, sizes[i])
-            of_rows = bias.rows(begin, end) if isinstance(bias, DistanceBias) else None
-            outputs.append(_attend(query[:, begin:end], key, value, of_rows))
-    return torch.cat(outputs, 1).transpose(0, 1).reshape(num_elements, num_heads * width)
+    num_heads = query_key_value.shape[2]
+    longest = max((event.end - event.begin for event in events), default=0)
+    if num_heads * longest**2 > MAX_LOGITS:
+        return _attention_in_parts(query_key_value, events, biases)
+    attended: Tensor = _PackedAttention.apply(query_key_value, events, biases)
+    return attended.flatten(1)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+class _PackedAttention(torch.autograd.Function):
+    """Attention event by event, whose results and gradients go straight to their rows.
+
+    Left to autograd, slices of events would be cut and put together again in both directions.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_key_value: Tensor,
+        events: Sequence[EventRows],
+        biases: Sequence[Tensor] | None,
+    ) -> Tensor:
+        """Attended values [element, head, width]."""
+        num_elements, _, num_heads, width = query_key_value.shape
+        attended = query_key_value.new_empty(num_elements, num_heads, width)
+        of_heads, into = query_key_value.permute(1, 2, 0, 3), attended.transpose(0, 1)
+        kept = []
+        for i, (begin, _, end) in enumerate(events):
+            query, key, value = of_heads[:, :, begin:end].unbind(0)
+            weights = _weights(query, key, None if biases is None else biases[i])
+            torch.bmm(weights, value, out=into[:, begin:end])
+            if ctx.needs_input_grad[0]:
+                kept.append(weights)
+        ctx.events = events
+        ctx.save_for_backward(query_key_value, *kept)
+        return attended
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        """With weights A: dv = A^T do, dA = do v^T, and dlogits of q and k through softmax."""
+        query_key_value, *kept = ctx.saved_tensors
+        gradient = torch.empty_like(query_key_value)
+        of_heads, into = query_key_value.permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
+        above = upstream[0].transpose(0, 1)
+        for weights, (begin, _, end) in zip(kept, ctx.events, strict=True):
+            query, key, value = of_heads[:, :, begin:end].unbind(0)
+            of_query, of_key, of_value = into[:, :, begin:end].unbind(0)
+            of_output = above[:, begin:end]
+            torch.bmm(weights.transpose(1, 2), of_output, out=of_value)
+            of_weights = torch.bmm(of_output, value.transpose(1, 2))
+            of_logits = torch.ops.aten._softmax_backward_data(
+                of_weights, weights, -1, weights.dtype
+            )
+            torch.bmm(of_logits, key, out=of_query)
+            torch.bmm(of_logits.transpose(1, 2), query, out=of_key)
+        gradient[:, :2].mul_(query_key_value.shape[-1] ** -0.5)
+        return gradient, None, None
+
+
+def _attention_in_parts(
+    query_key_value: Tensor,
+    events: Sequence[EventRows],
+    biases: Sequence[Tensor | DistanceBias] | None,
+) -> Tensor:
+    """The same with at most MAX_LOGITS logits at a time."""
+    num_heads = query_key_value.shape[2]
+    of_heads = query_key_value.permute(1, 2, 0, 3)
+    outputs = []
+    for i, (first, _, last) in enumerate(events):
+        query, key, value = of_heads[:, :, first:last].unbind(0)
+        step = max(1, MAX_LOGITS // (num_heads * (last - first)))
+        for begin in range(0, last - first, step):
+            end = min(begin + step, last - first)
+            bias = None if biases is None else biases[i]
+            of_rows = bias.rows(begin, end) if isinstance(bias, DistanceBias) else bias
+            outputs.append(torch.bmm(_weights(query[:, begin:end], key, of_rows), value))
+    return torch.cat(outputs, 1).transpose(0, 1).flatten(1)
+
+
+def _weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(width) + bias) of one event."""
     scale = query.shape[-1] ** -0.5
     if bias is None:
         logits = torch.bmm(query, key.transpose(1, 2)) * scale
     else:
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
-    return torch.bmm(torch.softmax(logits, -1), value)
+    return torch.softmax(logits, -1)
 
 
 class SharedRows(NamedTuple):
@@ -137,11 +198,7 @@ class PackedSelfAttention(nn.Module):
         query, key, _ = projected.permute(1, 2, 0, 3)
         maps = []
         for i, (begin, _, end) in enumerate(shared.events):
-            logits = query[:, begin:end] @ key[:, begin:end].transpose(1, 2)
-            logits = logits * self.head_shape[1] ** -0.5
-            if shared.biases is not None:
-                bias = shared.biases[i]
-                whole = bias.rows(0, end - begin) if isinstance(bias, DistanceBias) else bias
-                logits = logits + whole
-            maps.append(torch.softmax(logits, -1))
+            bias = None if shared.biases is None else shared.biases[i]
+            whole = bias.rows(0, end - begin) if isinstance(bias, DistanceBias) else bias
+            maps.append(_weights(query[:, begin:end], key[:, begin:end], whole))
         return maps

@@ -24,6 +24,17 @@ RECENT = 0.02
 """Weight of the newest batch in the running means of the losses: about 50 batches count."""
 
 
+def make_optimizer(model: MLPF, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW in one fused kernel; matrices decay, biases and norms do not."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
 class EventMean:
     """Means over events of values that come batch by batch."""
 
@@ -79,16 +90,8 @@ class MLPFTraining(lightning.LightningModule):
         return run_progress(self.state, self.num_events, self.config)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW in one fused kernel; matrices decay, biases and norms do not."""
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(
-            groups, lr=self.config.learning_rate, betas=(0.9, 0.98), fused=True
-        )
+        """The optimiser, as the run to continue left it."""
+        optimizer = make_optimizer(self.model, self.config)
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
         return optimizer

@@ -1,0 +1,177 @@
+"""Training step of a preset beside its floor: the same matrix products, and nothing else.
+
+    python -m benchmarks.training labelled/ [--preset small] [--backbone transformer] [--threads 2]
+
+A step is all that a training does for a batch: reading and turning the events, the network
+forward, the loss, backward, clipping, AdamW. The floor is every matrix product of network, forward
+and both of backward, of the same shapes, as plain `torch.mm` and `torch.bmm`. Both take turns,
+batch by batch; medians over batches count. The last lines say where a step's time goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from partflow.dataset.batches import LabelledBatch, batch_loader
+from partflow.dataset.packed import PackedDataset
+from partflow.model.config import BACKBONES
+from partflow.model.mlpf import MLPF
+from partflow.presets import PRESETS, Preset, preset
+from partflow.train.loss import loss_terms
+from partflow.train.module import make_optimizer
+
+NUM_BATCHES, WARM_UP = 30, 4
+PACKED = "packed"
+PARTS = ("data", "forward", "loss", "backward", "optimiser")
+
+Product = Callable[[], Tensor]
+
+
+def training_step(
+    model: MLPF,
+    chosen: Preset,
+    optimizer: torch.optim.Optimizer,
+    next_batch: Callable[[], LabelledBatch],
+) -> tuple[LabelledBatch, list[float]]:
+    """One step; the batch and the seconds of each of PARTS."""
+    clock = [time.perf_counter()]
+    batch = next_batch()
+    clock.append(time.perf_counter())
+    output = model(batch)
+    clock.append(time.perf_counter())
+    loss = torch.stack(list(loss_terms(output, batch, chosen.train.loss).values())).sum()
+    clock.append(time.perf_counter())
+    loss.backward()
+    clock.append(time.perf_counter())
+    nn.utils.clip_grad_norm_(model.parameters(), chosen.train.gradient_clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    clock.append(time.perf_counter())
+    return batch, [end - start for start, end in pairwise(clock)]
+
+
+def linear_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
+    """Products of every linear layer that `batch` meets: forward, by weights, by inputs."""
+    products: list[Product] = []
+
+    def of_layer(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(layer, nn.Linear)
+        x, weight = inputs[0].detach(), layer.weight.detach()
+        gradient = torch.randn(output.shape)
+        products.append(lambda: torch.mm(x, weight.T))
+        products.append(lambda: torch.mm(gradient.T, x))
+        if inputs[0].requires_grad:  # not of the first layer: its inputs are given
+            products.append(lambda: torch.mm(gradient, weight))
+
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    hooks = [layer.register_forward_hook(of_layer) for layer in layers]
+    model(batch)
+    for hook in hooks:
+        hook.remove()
+    return products
+
+
+def attention_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
+    """Products of the attention of every layer and event: two forward, four backward."""
+    config = model.config
+    width = config.dim // config.num_heads
+    products: list[Product] = []
+    for count in batch.counts * config.num_layers:
+        narrow = torch.randn(config.num_heads, count, width)
+        square = torch.randn(config.num_heads, count, count)
+        for _ in range(2):  # logits, and the gradient of the weights
+            products.append(lambda x=narrow: torch.bmm(x, x.transpose(1, 2)))
+        for _ in range(2):  # values, and the gradient of queries
+            products.append(lambda x=narrow, y=square: torch.bmm(y, x))
+        for _ in range(2):  # gradients of keys and of values
+            products.append(lambda x=narrow, y=square: torch.bmm(y.transpose(1, 2), x))
+    return products
+
+
+def favor_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
+    """Products of the kernel attention of every layer: features, sums, and their gradients."""
+    config = model.config
+    heads, width, features = config.num_heads, config.dim // config.num_heads, config.favor
+    products: list[Product] = []
+    direction = torch.randn(heads, width, features.num_features)
+    for count in batch.counts * config.num_layers:
+        x = torch.randn(heads, count, width)
+        phi = torch.randn(heads, count, features.num_features)
+        for _ in range(2):  # queries and keys
+            products.append(lambda x=x: torch.bmm(x, direction))
+            products.append(lambda y=phi: torch.bmm(y, direction.transpose(1, 2)))
+        for _ in range(2):  # sum over keys, and its gradient by the queries' side
+            products.append(lambda x=x, y=phi: torch.bmm(y.transpose(1, 2), x))
+        for _ in range(2):  # values read by queries, gradient of values
+            products.append(lambda y=phi: torch.bmm(y, direction.transpose(1, 2)))
+        for _ in range(2):  # gradients of both features
+            products.append(lambda x=x: torch.bmm(x, direction))
+    return products
+
+
+def floor_of(model: MLPF, batch: LabelledBatch) -> Callable[[], None]:
+    """All matrix products of a training step on `batch`."""
+    products = linear_products(model, batch)
+    if model.config.backbone == "transformer":
+        products += attention_products(model, batch)
+    elif model.config.backbone == "favor":
+        products += favor_products(model, batch)
+
+    def run() -> None:
+        for product in products:
+            product()
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("labelled", type=Path)
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--backbone", choices=BACKBONES, default="transformer")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    chosen = preset(options.preset)
+    dataset = PackedDataset.open(options.labelled / PACKED)
+    training, _ = dataset.split(chosen.train.validation_fraction)
+    loader = batch_loader(dataset, training, chosen.train.batch_elements, seed=1, augment=True)
+    batches = iter(loader)
+    model = MLPF(replace(chosen.model, backbone=options.backbone))
+    model.fit_standardisation([next(batches)])
+    optimizer = make_optimizer(model, chosen.train)
+
+    steps, floors, parts = [], [], []
+    for number in range(NUM_BATCHES + WARM_UP):
+        batch, of_parts = training_step(model, chosen, optimizer, lambda: next(batches))
+        floor = floor_of(model, batch)
+        start = time.perf_counter()
+        with torch.no_grad():
+            floor()
+        of_floor = time.perf_counter() - start
+        if number >= WARM_UP:
+            steps.append(sum(of_parts) / batch.num_events)
+            floors.append(of_floor / batch.num_events)
+            parts.append([part / batch.num_events for part in of_parts])
+    ratio = median(floor / step for floor, step in zip(floors, steps, strict=True))
+    print(f"{options.preset}, {options.backbone}, {model.num_parameters:,} parameters, "
+          f"{options.threads} threads, {chosen.train.batch_elements} elements a batch")  # fmt: skip
+    print(f"step      {1 / median(steps):7.0f} events/s")
+    print(f"products  {1 / median(floors):7.0f} events/s")
+    print(f"ratio     {ratio:7.2f}")
+    for name, seconds in zip(PARTS, zip(*parts, strict=True), strict=True):
+        print(f"{name:10s}{1e3 * median(seconds):7.2f} ms per event")
+
+
+if __name__ == "__main__":
+    main()
