@@ -98,7 +98,7 @@ def test_cut_off_weights_are_refused(folder):
 
 def test_another_format_is_refused(folder):
     edit_config(folder, lambda c: c.update(format_version=99))
-    with pytest.raises(SchemaError, match="model format 99, this version reads 2"):
+    with pytest.raises(SchemaError, match="model format 99, this version reads 3"):
         load_model(folder)
 
 

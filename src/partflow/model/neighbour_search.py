@@ -15,8 +15,9 @@ from numba import njit
 
 from partflow.core.records import Array
 
-REACH = 720.0
-"""Distance beyond which there are no neighbours [mm]: six times the widest of the Gaussians."""
+REACH = 360.0
+"""Distance beyond which there are no neighbours [mm]: three times the widest of the Gaussians, and
+of NEAR. What is further away belongs to another shower, whatever it is."""
 LINE_END = 6000.0
 """Depth at which a track's line ends [mm]: behind the yoke, seen from the calorimeter's face."""
 BACKWARD_REACH = 50.0
@@ -25,14 +26,16 @@ NEAR = 120.0
 """Distance within which a cluster may belong to the shower of a track [mm]."""
 CORE_WIDTH, SHOWER_WIDTH = 30.0, 80.0
 """Gaussian widths of the sums of track momentum around a cluster [mm]."""
-CLUSTER_WIDTH = REACH / 6
+CLUSTER_WIDTH = 120.0
 """Gaussian width of the sum of cluster energies around a cluster [mm]."""
+NEGLIGIBLE = 6.0
+"""Widths from which on a Gaussian, 1e-8, is left out."""
 ABSENT = 1e-3
 """Momentum or energy of a neighbour that does not exist [GeV]: that of nothing."""
 
 CELL = math.hypot(REACH, REACH / 2)
 """Edge of a cell [mm]: from a point of the line to what is within REACH of the next half step."""
-CELLS = 16
+CELLS = 24
 """Cells in each direction, about the origin; what lies outside belongs to the outermost."""
 
 TRACK_COLUMNS = ("cluster_distance", "cluster_energy", "shower_energy", "track_distance")
@@ -67,22 +70,24 @@ def search_events(begins, middles, ends, position, direction, weight):
 
 @njit(cache=True)
 def _search_event(face, direction, momentum, centroid, energy, of_tracks, of_clusters):
-    starts, members = _fill(centroid)
+    starts, members, placed = _fill(centroid)
     of_clusters[:] = _without_neighbours(len(of_clusters))
     closest_track = np.full(len(centroid), -1, np.int64)
     for track in range(len(face)):
         closest = _follow(
             track, face[track], direction[track], momentum[track],
-            centroid, starts, members, of_clusters, closest_track,
+            starts, members, placed, of_clusters, closest_track,
         )  # fmt: skip
         of_tracks[track, 0] = closest[0]
         of_tracks[track, 1] = energy[int(closest[1])] if closest[1] >= 0 else ABSENT
     _sum_showers(energy, closest_track, of_tracks, of_clusters)
     for cluster in range(len(centroid)):
-        _look_around_cluster(cluster, centroid, energy, starts, members, of_clusters)
-    starts, members = _fill(face)
+        _look_around_cluster(
+            cluster, centroid[cluster], energy, starts, members, placed, of_clusters
+        )
+    starts, members, placed = _fill(face)
     for track in range(len(face)):
-        of_tracks[track, 3] = _nearest_other(track, face, starts, members)
+        of_tracks[track, 3] = _nearest_other(track, face[track], starts, members, placed)
 
 
 @njit(cache=True)
@@ -103,7 +108,9 @@ def _cell(coordinate):
 
 @njit(cache=True)
 def _fill(points):
-    """First member of each cell, [cell + 1], and the points in the order of their cells."""
+    """First place of each cell, [cell + 1], the numbers of the points in the order of their cells,
+    and the points in that order, for the inner loops to run along.
+    """
     cells = np.empty(len(points), np.int64)
     starts = np.zeros(CELLS**3 + 1, np.int64)
     for i in range(len(points)):
@@ -111,7 +118,8 @@ def _fill(points):
         cells[i] = (x * CELLS + y) * CELLS + z
         starts[cells[i] + 1] += 1
     starts = np.cumsum(starts)
-    return starts, np.argsort(cells, kind="mergesort")
+    members = np.argsort(cells, kind="mergesort")
+    return starts, members, points[members]
 
 
 @njit(cache=True)
@@ -130,7 +138,7 @@ def _runs(point_x, point_y, point_z, starts):
 
 
 @njit(cache=True)
-def _follow(track, face, direction, momentum, centroid, starts, members, of_clusters, closest):
+def _follow(track, face, direction, momentum, starts, members, placed, of_clusters, closest):
     """Meet every cluster within REACH of a track's line: distance and number of the nearest.
 
     Each cluster is met from the one step whose part of the line it stands beside.
@@ -138,23 +146,25 @@ def _follow(track, face, direction, momentum, centroid, starts, members, of_clus
     nearest, which = REACH, -1
     for step in range(int(LINE_END / REACH) + 1):
         at = step * REACH
+        first = at - 0.5 * REACH if step > 0 else -np.inf
+        last = min(at + 0.5 * REACH, LINE_END)
         runs = _runs(
             face[0] + at * direction[0], face[1] + at * direction[1], face[2] + at * direction[2],
             starts,
         )  # fmt: skip
         for run in range(len(runs)):
-            for member in range(runs[run, 0], runs[run, 1]):
-                cluster = members[member]
-                x = centroid[cluster, 0] - face[0]
-                y = centroid[cluster, 1] - face[1]
-                z = centroid[cluster, 2] - face[2]
+            for place in range(runs[run, 0], runs[run, 1]):
+                x = placed[place, 0] - face[0]
+                y = placed[place, 1] - face[1]
+                z = placed[place, 2] - face[2]
                 depth = x * direction[0] + y * direction[1] + z * direction[2]
-                if math.floor(max(depth / REACH, 0.0) + 0.5) != step or depth > LINE_END:
+                if depth < first or depth >= last:
                     continue
                 beside = x * x + y * y + z * z - max(depth, -BACKWARD_REACH) ** 2
                 if beside >= REACH * REACH:
                     continue
                 distance = math.sqrt(max(beside, 0.0))
+                cluster = members[place]
                 if distance < nearest:
                     nearest, which = distance, cluster
                 row = of_clusters[cluster]
@@ -183,18 +193,18 @@ def _sum_showers(energy, closest_track, of_tracks, of_clusters):
 
 
 @njit(cache=True)
-def _look_around_cluster(cluster, centroid, energy, starts, members, of_clusters):
+def _look_around_cluster(cluster, centroid, energy, starts, members, placed, of_clusters):
     """The nearest cluster of more energy, and the energy around."""
     own = energy[cluster]
     row = of_clusters[cluster]
     around = 0.0
-    runs = _runs(centroid[cluster, 0], centroid[cluster, 1], centroid[cluster, 2], starts)
+    runs = _runs(centroid[0], centroid[1], centroid[2], starts)
     for run in range(len(runs)):
-        for member in range(runs[run, 0], runs[run, 1]):
-            other = members[member]
-            distance = _distance(centroid[cluster], centroid[other])
-            if distance >= REACH:
+        for place in range(runs[run, 0], runs[run, 1]):
+            squared = _squared_distance(centroid, placed[place])
+            if squared >= REACH * REACH:
                 continue
+            distance, other = math.sqrt(squared), members[place]
             around += energy[other] * _gaussian(distance / CLUSTER_WIDTH)
             if energy[other] > own and distance < row[8]:
                 row[8], row[9] = distance, energy[other]
@@ -202,26 +212,26 @@ def _look_around_cluster(cluster, centroid, energy, starts, members, of_clusters
 
 
 @njit(cache=True)
-def _nearest_other(track, face, starts, members):
+def _nearest_other(track, face, starts, members, placed):
     """Distance of the nearest other track at the face."""
-    nearest = REACH
-    runs = _runs(face[track, 0], face[track, 1], face[track, 2], starts)
+    nearest = REACH * REACH
+    runs = _runs(face[0], face[1], face[2], starts)
     for run in range(len(runs)):
-        for member in range(runs[run, 0], runs[run, 1]):
-            if members[member] != track:
-                nearest = min(nearest, _distance(face[track], face[members[member]]))
-    return nearest
+        for place in range(runs[run, 0], runs[run, 1]):
+            if members[place] != track:
+                nearest = min(nearest, _squared_distance(face, placed[place]))
+    return math.sqrt(nearest)
 
 
 @njit(cache=True)
-def _distance(a, b):
+def _squared_distance(a, b):
     x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
-    return math.sqrt(x * x + y * y + z * z)
+    return x * x + y * y + z * z
 
 
 @njit(cache=True)
 def _gaussian(x):
-    return math.exp(-0.5 * x * x)
+    return math.exp(-0.5 * x * x) if x < NEGLIGIBLE else 0.0
 
 
 def search(rows: Array, position: Array, direction: Array, weight: Array) -> tuple[Array, Array]:
