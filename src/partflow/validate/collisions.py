@@ -17,13 +17,17 @@ from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET
 from partflow.evaluate.jets import JetSample, find_jets, judge_jets
 from partflow.evaluate.sample import Sample, select
 from partflow.label import perfect_candidates, target_candidates
+from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters
 from partflow.validate.confusion import confusion
 from partflow.validate.summary import ClusterSample, EventSample, SplitSample
 from partflow.validate.tracks import perigee_miss
 
 CALORIMETER = "calorimeter"
-SETS = (BASELINE, CALORIMETER, PERFECT, TARGET)
+PERFECT_OWN_TRACKS = "perfect, own tracks"
+"""Perfect particle flow as the specification defines it: a particle is measured by its own track
+or else by the calorimeters. PERFECT also uses the tracks of its secondaries, and is narrower."""
+SETS = (BASELINE, CALORIMETER, PERFECT, PERFECT_OWN_TRACKS, TARGET)
 """Candidate sets whose jets are judged."""
 JUDGING = EvaluationConfig(pt_edges=(5, 10, 20, 40, 80, 200))
 """Jets as `evaluate` defines them; bins of the specification's section 9.2."""
@@ -38,15 +42,21 @@ def summarise_collisions(
 ) -> dict[str, Sample]:
     """Tables of simulated and reconstructed events."""
     labelled, _ = pipeline.label_events(events)
+
+    def perfect(secondary_tracks: str) -> Collection:
+        return perfect_candidates(
+            events.particles, events.tracks, events.hits, events.hit_clusters,
+            events.contributions, events.track_particles, scale,
+            LabelConfig(secondary_tracks=secondary_tracks),
+        )  # fmt: skip
+
     sets = {
         BASELINE: events.baseline,
         CALORIMETER: calorimeter_candidates(events),
-        PERFECT: perfect_candidates(
-            events.particles, events.tracks, events.hits, events.hit_clusters,
-            events.contributions, events.track_particles, scale,
-        ),
+        PERFECT: perfect(LabelConfig().secondary_tracks),
+        PERFECT_OWN_TRACKS: perfect("none"),
         TARGET: target_candidates(labelled.targets, events.tracks, events.clusters),
-    }  # fmt: skip
+    }
     clusters, split = _clusters(events)
     return {
         "events": _events(events, labelled.gen_jets, sets, detector),

@@ -12,7 +12,7 @@ from partflow.evaluate.evaluator import BASELINE, PERFECT
 from partflow.evaluate.jets import jet_metrics
 from partflow.evaluate.sample import select
 from partflow.validate import estimate
-from partflow.validate.collisions import CALORIMETER, JUDGING, SETS, jet_table
+from partflow.validate.collisions import CALORIMETER, JUDGING, PERFECT_OWN_TRACKS, SETS, jet_table
 from partflow.validate.estimate import Estimate, of_replicas
 from partflow.validate.rms90 import rms90_replicas
 from partflow.validate.summary import EventSample, Summary
@@ -65,10 +65,11 @@ def measure_jets(judged: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
         for figure in ("matched_fraction", "median", "iqr", "iqr_over_median"):
             yield f"jet {figure} {name}", _read(entry, figure)
     yield "jet baseline/calorimeter", _inverse(judged[CALORIMETER]["relative_to_baseline"])
-    yield "jet baseline/perfect", _inverse(judged[PERFECT]["relative_to_baseline"])
-    for entry in judged[PERFECT]["bins"]:
-        name = f"jet baseline/perfect {entry['low']:g}-{entry['high']:g}"
-        yield name, _inverse(entry["relative_to_baseline"])
+    for name in (PERFECT, PERFECT_OWN_TRACKS):
+        yield f"jet baseline/{name}", _inverse(judged[name]["relative_to_baseline"])
+        for entry in judged[name]["bins"]:
+            interval = f"{entry['low']:g}-{entry['high']:g}"
+            yield f"jet baseline/{name} {interval}", _inverse(entry["relative_to_baseline"])
 
 
 def _read(entry: Mapping[str, Any], figure: str) -> Estimate:

@@ -12,7 +12,9 @@ from partflow.validate.criteria import (
     COUNT,
     GEV,
     GEV_PER_EVENT,
+    JET_BINS,
     JET_ENERGY_SECTION,
+    JETS_SECTION,
     MICRON,
     PERCENT,
     PLAIN,
@@ -28,7 +30,7 @@ PROTOTYPE, FIT = "prototype", "CLICdet fit"
 
 def reported() -> list[Criterion]:
     """Every line without a target."""
-    return [*_showers(), *_tracks(), *_particles(), *_jet_energy(), *_clusters()]
+    return [*_showers(), *_tracks(), *_particles(), *_jet_energy(), *_jets(), *_clusters()]
 
 
 def _fit(energy: float) -> str:
@@ -112,6 +114,14 @@ def _jet_energy() -> Iterator[Criterion]:
             what = f"RMS90/mean90 of {jet} GeV jets, {candidates}"
             name = f"{sample}: rms90 {candidates}"
             yield Criterion(JET_ENERGY_SECTION, what, name, f"{percent} %", PROTOTYPE, PERCENT)
+
+
+def _jets() -> Iterator[Criterion]:
+    for sample, bins in JET_BINS.items():
+        for interval in bins[1:]:
+            what = f"baseline / {PERFECT}, {sample}, {interval} GeV"
+            name = f"{sample}: jet baseline/{PERFECT} {interval}"
+            yield Criterion(JETS_SECTION, what, name, "", "", ROUGH)
 
 
 def _clusters() -> Iterator[Criterion]:
