@@ -10,6 +10,7 @@ import numpy as np
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.evaluator import BASELINE, PERFECT
 from partflow.evaluate.jets import jet_metrics
+from partflow.evaluate.replicas import separate
 from partflow.evaluate.sample import select
 from partflow.validate import estimate
 from partflow.validate.collisions import CALORIMETER, JUDGING, PERFECT_OWN_TRACKS, SETS, jet_table
@@ -51,12 +52,14 @@ def judge_sets(summary: Summary) -> dict[str, dict[str, Any]]:
     """
     bootstrap = estimate.resampling(summary.num_events)
     baseline = summary[jet_table(BASELINE)]
-    return {
+    judged = {
         name: jet_metrics(
             summary[jet_table(name)], None if name == BASELINE else baseline, bootstrap, JUDGING
         )
         for name in SETS
     }
+    figures: dict[str, dict[str, Any]] = separate(judged)[0]
+    return figures
 
 
 def measure_jets(judged: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Estimate]]:
