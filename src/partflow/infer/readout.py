@@ -14,6 +14,9 @@ Readouts (`ReadoutConfig.kind`):
 - `published`: as MLPF v2.2.0 reads its networks, for which it is the default. Every element that
   is more probably a particle than not, with the momentum and energy that were predicted, also if
   it is a track.
+
+A network with a sharing head was told beforehand who is on the list (`is_listed`), and has divided
+the energy of the clusters among those: nothing is multiplied with its probabilities.
 """
 
 from __future__ import annotations

@@ -24,8 +24,10 @@ class ReadoutConfig:
     kind: Literal["threshold", "expectation", "published"] = "expectation"
     """threshold: a list of particles, each with its full momentum. expectation: a cluster's
     momentum is multiplied by the probability that it is a particle, which makes sums (jets,
-    missing momentum) right on average and the list longer. published: a list of what is more
-    probably a particle than not, tracks with their predicted momentum, too."""
+    missing momentum) right on average and the list longer. What a head `sharing` gives a cluster
+    is an expectation already: nothing is multiplied, and the two differ in who is left out.
+    published: a list of what is more probably a particle than not, tracks with their predicted
+    momentum, too."""
     threshold: float = 0.5
     """Probability from which on an element becomes a particle."""
     min_probability: float = 0.03
