@@ -54,6 +54,7 @@ def store_threshold(
     probabilities of all elements. None, and nothing stored, where no element is a particle.
     """
     model = load_model(folder)
+    assert isinstance(model, MLPF)  # training makes no other
     probability, is_particle, is_track = probabilities(model, batches)
     readout = model.config.readout
     cut = is_track if readout.kind == "expectation" else np.ones(len(is_track), dtype=bool)
