@@ -15,7 +15,7 @@ from partflow.pipeline.doors import export_dataset, ingest
 from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.network import import_checkpoint, reconstruct, train
-from partflow.pipeline.verdict import compare, evaluate, reference_candidates
+from partflow.pipeline.verdict import compare, evaluate, judge, reference_candidates
 
 __all__ = [
     "BASELINE",
@@ -30,6 +30,7 @@ __all__ = [
     "generate",
     "import_checkpoint",
     "ingest",
+    "judge",
     "label",
     "label_events",
     "reconstruct",

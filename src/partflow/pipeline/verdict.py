@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from partflow.evaluate.comparison import Comparison
     from partflow.evaluate.config import EvaluationConfig
     from partflow.evaluate.energy_flow import ClusterTruth
+    from partflow.evaluate.evaluator import Evaluator
 
 
 def evaluate(
@@ -36,15 +37,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate import EvaluationConfig
-    from partflow.evaluate.evaluation import Evaluator, write_evaluation
-    from partflow.evaluate.evaluator import TARGET
+    from partflow.evaluate.evaluation import write_evaluation
     from partflow.pipeline.display import scene_maker  # which builds on what is below
 
     check_names(candidates)
-    num = num_events(events, "events")
-    elements = {name: elements_of(path) for name, path in candidates.items()}
-    for own in elements.values():
-        check_elements(events, own)
+    _elements(events, candidates)  # a mistake is told before the folder is made
     config = config or EvaluationConfig()
     settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
     record = provenance("report", settings, inputs=[events, *candidates.values()])
@@ -52,24 +49,7 @@ def evaluate(
         if folder is None:
             say_done(output)
             return dict(json.loads((output / "metrics.json").read_text()))
-        setup = detector_of(events)
-        streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
-        evaluator = Evaluator(config)
-        with progress("evaluate", num) as advance:
-            for run in iterate_events(events, "events"):
-                sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-                references = reference_candidates(run, setup)
-                targets = references.targets
-                evaluator.add(
-                    run.particles, targets["final"], run.tracks, run.clusters,
-                    {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
-                    run.event_id,
-                    {n: targets[own] for n, own in (elements | references.elements).items()},
-                    _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
-                )  # fmt: skip
-                advance(len(run))
-        for stream in streams.values():
-            stream.expect_end()
+        evaluator = judge(events, candidates, config)
         with console.status("figures and page") as status:
             return write_evaluation(
                 evaluator,
@@ -78,6 +58,39 @@ def evaluate(
                 lambda part: status.update(f"written: {part}"),
                 scene_maker(events, candidates, config),
             )
+
+
+def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig) -> Evaluator:
+    """All events of a folder, judged: what `evaluate` makes a report of."""
+    from partflow.evaluate.evaluator import TARGET, Evaluator
+
+    elements, setup = _elements(events, candidates), detector_of(events)
+    streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
+    evaluator = Evaluator(config)
+    with progress("evaluate", num_events(events, "events")) as advance:
+        for run in iterate_events(events, "events"):
+            sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
+            references = reference_candidates(run, setup)
+            targets = references.targets
+            evaluator.add(
+                run.particles, targets["final"], run.tracks, run.clusters,
+                {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
+                run.event_id,
+                {n: targets[own] for n, own in (elements | references.elements).items()},
+                _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
+            )  # fmt: skip
+            advance(len(run))
+    for stream in streams.values():
+        stream.expect_end()
+    return evaluator
+
+
+def _elements(events: Path, candidates: Mapping[str, Path]) -> dict[str, str]:
+    """Set of elements of each candidate set, which the events must hold."""
+    elements = {name: elements_of(path) for name, path in candidates.items()}
+    for own in elements.values():
+        check_elements(events, own)
+    return elements
 
 
 def compare(first: Path, second: Path, output: Path | None = None) -> Comparison:
