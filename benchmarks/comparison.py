@@ -1,7 +1,7 @@
 """Backbones and heads beside each other: the same events, the same minutes, one table.
 
     python -m benchmarks.comparison --output DIR [--minutes 15] [--threads 1] [--at-once 2]
-        [--models transformer gnn_lsh favor sharing sharing_fine] [--preset small]
+        [--models transformer gnn_lsh favor sharing sharing_fine] [--preset small] [--prepare]
 
 Makes the events (or takes those that are there), trains every model for so many minutes of its
 own, reconstructs and judges test events of other seeds, and prints a Markdown table beside
@@ -61,8 +61,14 @@ MODELS = {
 
 
 def make_events(output: Path, training: int, test: int, workers: int) -> None:
-    """Simulated events of each process, and labels of both sets of elements."""
+    """Simulated events of each process, and labels of both sets of elements; those that are
+    there already, if they are as many, whichever commit made them.
+    """
     data = output / "data"
+    contents = {"training": training, "test": test}
+    complete = data / "complete.json"
+    if complete.exists() and json.loads(complete.read_text()) == contents:
+        return
     for name, processes, number, seed in (
         ("train", TRAINING_PROCESSES, training, TRAINING_SEED),
         ("test", TEST_PROCESSES, test, TEST_SEED),
@@ -73,6 +79,7 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
         pipeline.simulate(files, data / name, workers=workers, fine_elements=True)
     for elements in ("final", "fine"):
         pipeline.label(data / "train", data / f"labelled-{elements}", elements=elements)
+    complete.write_text(json.dumps(contents))
 
 
 def train_one(name: str, output: Path, preset: str, minutes: float, threads: int) -> None:
@@ -229,6 +236,8 @@ def compare(options: argparse.Namespace) -> int:
     """All of it; returns the number of models that failed."""
     output = options.output
     make_events(output, options.training_events, options.test_events, options.workers)
+    if options.prepare:
+        return 0
     finished = train_all(options.models, options)
     if not finished:
         print(f"no model finished; see {output / 'logs'}")
@@ -261,6 +270,7 @@ def main() -> None:
     parser.add_argument("--training-events", type=int, default=4000, help="of each process")
     parser.add_argument("--test-events", type=int, default=1000, help="of each process")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--prepare", action="store_true", help="only make the events")
     parser.add_argument("--train", choices=MODELS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.train is None:
