@@ -150,3 +150,14 @@ def test_the_published_configuration_has_the_published_number_of_parameters(atte
     )
     with torch.device("meta"):
         assert round(PublishedMLPF(config).num_parameters / 1e6) == 52
+
+
+def test_a_large_batch_goes_through_in_parts_with_the_same_answers(
+    attention, published_network, batch, monkeypatch
+):
+    model = published_network(attention)
+    with torch.inference_mode():
+        whole = model(batch)
+        for limit in (1, 41, 54, 80):
+            monkeypatch.setattr("partflow.model.published.mlpf.CACHED_ELEMENTS", limit)
+            rows_equal(model(batch), whole)

@@ -23,9 +23,6 @@ from partflow.model.sharing import SharingOutput
 
 BATCH_ELEMENTS = 10_000
 """Elements in one call of the network: about 70 events. More is not faster on a CPU."""
-PUBLISHED_BATCH_ELEMENTS = 2_000
-"""The same for a published network, which is some ten times wider: what is in work at a time
-should stay in the cache of the processor."""
 MIN_SHARE = 1e-3
 """Smallest share of a cluster that is worth telling."""
 
@@ -43,7 +40,7 @@ def reconstruct(
     model: MLPF | PublishedMLPF,
     elements: Collection,
     readout: ReadoutConfig | None = None,
-    batch_elements: int | None = None,
+    batch_elements: int = BATCH_ELEMENTS,
 ) -> Collection:
     """Candidates of every event of `elements` (see `core.features.build_elements`).
 
@@ -54,9 +51,6 @@ def reconstruct(
     of a type that the model was not made for.
     """
     readout = readout or model.config.readout
-    if batch_elements is None:
-        is_published = isinstance(model, PublishedMLPF)
-        batch_elements = PUBLISHED_BATCH_ELEMENTS if is_published else BATCH_ELEMENTS
     features = feature_matrix(elements)
     parts = [part for part, _ in _answers(model, elements, features, readout, batch_elements)]
     return read_out(elements, features, _joined(parts), readout)
