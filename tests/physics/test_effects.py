@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC, ECAL, HCAL, MUON
+from partflow.core.features import element_index_of_clusters
 from partflow.core.records import PARTICLES, Collection, concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
-from partflow.simulate import SimulationConfig, simulate
+from partflow.pipeline import label_events, simulate_events
+from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.bremsstrahlung import fitted_pt, radiate
 from partflow.simulate.decays import decay, decay_lengths, end_by_decay, two_body
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
@@ -283,3 +285,19 @@ def test_a_layer_that_missed_a_muon_is_not_counted_for_its_neighbour():
     ]
     assert num_hits.mean() == pytest.approx(30, abs=2)
     assert (result.tracks.num_yoke_hits <= num_hits).all()
+
+
+def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
+    (generated,) = generate(GenerationConfig("qq", 4, seed=3))
+    events = simulate_events(generated, CLIC, realistic(), fine_elements=True)
+    assert events.fine_clusters.num_hits.min() == 2
+    for own in (events.hit_clusters, events.fine_hit_clusters):
+        assert np.any((own.cluster_index < 0) & (events.hits.subdetector != MUON))
+    for elements in ("final", "fine"):
+        labelled, _ = label_events(events, elements=elements)
+        shares = labelled.shares
+        row = labelled.elements.flat_index(shares.event_index, shares.cluster_element)
+        shared = np.bincount(row, shares.energy, len(labelled.elements))
+        name = "clusters" if elements == "final" else "fine_clusters"
+        element = element_index_of_clusters(events.tracks, events.collections[name])
+        np.testing.assert_allclose(shared[element], events.collections[name].energy, rtol=1e-5)

@@ -11,7 +11,7 @@ from partflow.core.errors import DataError
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON
 from partflow.core.particles import MUON as MUON_CLASS
 from partflow.core.records import HITS, TRACKS, Collection, concatenate
-from partflow.reconstruct import BaselineConfig, reconstruct
+from partflow.reconstruct import BaselineConfig, for_noise, reconstruct
 
 NO_TRACKS = Collection.empty(TRACKS, 1)
 NO_HITS = Collection.empty(HITS, 1)
@@ -246,3 +246,20 @@ def test_a_constant_of_the_configuration_changes_what_it_says(ruler):
     strict = replace(strict, candidates=replace(strict.candidates, min_neutral_energy=2.0))
     assert len(reconstruct(hits, NO_TRACKS, CLIC).candidates) == 1
     assert len(reconstruct(hits, NO_TRACKS, CLIC, strict).candidates) == 0
+
+
+def test_a_lone_hit_is_a_cluster_only_where_there_is_no_noise(ruler):
+    shower, lone = ruler.photon(5.0), ruler.photon(1.0, theta=1.0, phi=-2.0)[:1]
+    hits = ruler.hits(shower + lone)
+    plain, noisy = (reconstruct(hits, NO_TRACKS, CLIC, c) for c in (BaselineConfig(), for_noise()))
+    assert sorted(plain.clusters.num_hits) == [1, len(shower)]
+    assert noisy.clusters.num_hits.tolist() == [len(shower)]
+    assert noisy.hit_clusters.cluster_index.tolist() == [0] * len(shower) + [-1]
+    assert noisy.candidates.energy.tolist() == pytest.approx([5.0], rel=1e-6)
+
+
+def test_a_track_keeps_the_only_hit_it_has_where_there_is_noise(ruler):
+    rows = ruler.hadron()[:1]
+    result = reconstruct(ruler.hits(rows), ruler.tracks([(5.0, 1.4, 0.5)]), CLIC, for_noise())
+    assert result.hit_clusters.cluster_index.tolist() == [0]
+    assert result.candidates.cluster_index.tolist() == [0]

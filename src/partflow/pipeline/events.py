@@ -27,6 +27,7 @@ from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.pipeline.common import SHARD_EVENTS, say_done
 from partflow.reconstruct.fine import fine_clusters
+from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.simulation import simulate as fast_simulation
@@ -91,12 +92,16 @@ def simulate(
 def simulate_events(
     generated: Events, setup: Detector, config: SimulationConfig, fine_elements: bool = False
 ) -> Events:
-    """Simulation and rule-based reconstruction of events with the collection `particles`."""
+    """Simulation and rule-based reconstruction of events with the collection `particles`.
+
+    Where noise is simulated, a lone hit is no cluster.
+    """
     simulated = fast_simulation(generated.particles, generated.event_id, setup, config)
-    found = rule_based(simulated.hits, simulated.tracks, setup)
+    chain = for_noise() if config.noise_ecal or config.noise_hcal else BaselineConfig()
+    found = rule_based(simulated.hits, simulated.tracks, setup, chain)
     finer = {}
     if fine_elements:
-        fine = fine_clusters(simulated.hits, setup)
+        fine = fine_clusters(simulated.hits, setup, chain)
         finer = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
     return generated.with_collections(
         hits=simulated.hits,

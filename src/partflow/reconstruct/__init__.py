@@ -11,7 +11,7 @@ Truth never comes in here.
 """
 
 from partflow.reconstruct.fine import FineClusters, fine_clusters
-from partflow.reconstruct.parameters import BaselineConfig
+from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import Reconstructed, reconstruct
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "FineClusters",
     "Reconstructed",
     "fine_clusters",
+    "for_noise",
     "reconstruct",
 ]

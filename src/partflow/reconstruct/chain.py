@@ -49,7 +49,7 @@ class ClusteredHits(NamedTuple):
     """What the kernels found out; indices count within the event."""
 
     cluster: Array
-    """[hit]: its cluster, or -1."""
+    """[hit]: its cluster, or -1: muon system, or a cluster with too few hits."""
     num_clusters: Array
     """[event]."""
     kind: Array
@@ -82,7 +82,8 @@ def cluster_events(columns, hit_offsets, tracks, track_offsets, parameters, scal
             result.is_electron[track_offsets[n] + t] = event.clusters[t].kind == Kind.ELECTRON
         number = np.full(event.num_clusters[0], -1, np.int64)
         for c in range(event.num_clusters[0]):
-            if event.clusters[c].num_hits > 0:
+            least = 1 if c < num_tracks else max(parameters.clusters.min_hits, 1)
+            if event.clusters[c].num_hits >= least:
                 number[c] = result.num_clusters[n]
                 result.kind[first + number[c]] = event.clusters[c].kind
                 result.track[first + number[c]] = c if c < num_tracks else -1

@@ -29,7 +29,7 @@ class FineClusters(NamedTuple):
     clusters: Collection
     """CLUSTERS."""
     hit_clusters: Collection
-    """HIT_CLUSTERS, parallel to the hits; those of the muon system are in no cluster (-1)."""
+    """HIT_CLUSTERS, parallel to the hits; in no cluster (-1) as in `Reconstructed`."""
 
 
 def fine_clusters(

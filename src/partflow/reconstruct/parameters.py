@@ -261,6 +261,16 @@ class EnergyFlowConfig:
 
 
 @dataclass(frozen=True)
+class ClusterConfig:
+    """What is written as a cluster in the end."""
+
+    min_hits: int = 1
+    """Least number of hits of a cluster without a track; hits of a smaller one are in none.
+
+    Noise makes clusters of one hit: where it is simulated, 2 is what to use (`for_noise`)."""
+
+
+@dataclass(frozen=True)
 class CandidateConfig:
     """From tracks and clusters to particles."""
 
@@ -283,6 +293,7 @@ class BaselineConfig:
     reclustering: ReclusteringConfig = field(default_factory=ReclusteringConfig)
     fragments: FragmentConfig = field(default_factory=FragmentConfig)
     neutrals: NeutralConfig = field(default_factory=NeutralConfig)
+    clusters: ClusterConfig = field(default_factory=ClusterConfig)
     energy_flow: EnergyFlowConfig = field(default_factory=EnergyFlowConfig)
     candidates: CandidateConfig = field(default_factory=CandidateConfig)
 
@@ -298,6 +309,11 @@ class BaselineConfig:
         layout = [(step.name, _layout(getattr(self, step.name))) for step in fields(self)]
         record: np.void = np.array([values], dtype=np.dtype(layout, align=True))[0]
         return record
+
+
+def for_noise() -> BaselineConfig:
+    """The chain for calorimeters with noise: a lone hit is no cluster."""
+    return BaselineConfig(clusters=ClusterConfig(min_hits=2))
 
 
 def _check(name: str, value: float | tuple[float, ...]) -> None:

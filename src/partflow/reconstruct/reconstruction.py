@@ -24,7 +24,8 @@ class Reconstructed(NamedTuple):
 
     clusters: Collection
     hit_clusters: Collection
-    """Parallel to the hits. Hits of the muon system are in no cluster (-1), all others are."""
+    """Parallel to the hits. In no cluster (-1) are hits of the muon system, and those of clusters
+    that have less than `BaselineConfig.clusters.min_hits` (by default there are none)."""
     candidates: Collection
 
 
