@@ -8,7 +8,7 @@ import pytest
 
 from partflow.core.errors import InputError, OutputError, SchemaError
 from partflow.core.provenance import provenance
-from partflow.core.records import Collection, Events, offsets_from_counts
+from partflow.core.records import PARTICLES, Collection, Events, Schema, offsets_from_counts
 from partflow.core.store import (
     EXTRAS,
     STAGES,
@@ -160,3 +160,16 @@ def test_extras_are_kept_where_a_file_has_them_and_not_missed_where_not(
     assert_same(full, read_events(tmp_path / "full.parquet", stage))
     with pytest.raises(SchemaError, match=f"no column {min(extras)}"):
         read_events(tmp_path / "plain.parquet", stage, [min(extras)])
+
+
+def test_a_file_of_before_a_column_with_a_default_is_read_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = random_events("generated", [3, 0, 2])
+    with monkeypatch.context() as patch:
+        old = Schema("particles", tuple(f for f in PARTICLES.fields if f.default is None))
+        patch.setitem(STAGES["generated"], "particles", old)  # type: ignore[arg-type]
+        write_events(tmp_path / "old.parquet", events, "generated")
+    particles = read_events(tmp_path / "old.parquet", "generated").particles
+    assert particles.is_overlay.tolist() == [0] * 5
+    np.testing.assert_array_equal(particles.energy, events.particles.energy)

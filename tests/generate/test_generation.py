@@ -75,7 +75,10 @@ def test_a_gun_shoots_what_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"process": "ttH"}, "'ttH' is unknown; choose one of qq, uds, ttbar, ww, zh, gun"),
+        (
+            {"process": "ttH"},
+            "'ttH' is unknown; choose one of qq, uds, ttbar, ww, zh, ",
+        ),
         ({"process": "ttbar", "energy": 91.2}, "below the threshold of ttbar"),
         ({"num_events": -1}, "-1 events"),
         ({"seed": -4}, "seed -4"),

@@ -9,6 +9,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from partflow.cli.app import Output, app
+from partflow.core.errors import ConfigError
 from partflow.generate.config import Gun
 
 
@@ -28,7 +29,8 @@ def generate(
 
     Args:
         output: Parquet file to write.
-        process: qq, ttbar, ww (both to quarks), zh, uds (no radiation), or gun.
+        process: qq, ttbar, ww (both to quarks), zh, uds (no radiation), gamma_gamma (hadrons
+            of beam photons), or gun.
         num_events: Number of events.
         seed: The same seed gives the same events.
         energy: Centre-of-mass energy [GeV].
@@ -51,6 +53,8 @@ def simulate(
     tracker_material: bool = True,
     realistic: bool = False,
     fine_elements: bool = False,
+    overlay: Path | None = None,
+    overlay_mean: float | None = None,
     overwrite: bool = False,
 ) -> None:
     """Simulate the detector and run the rule-based reconstruction.
@@ -70,15 +74,26 @@ def simulate(
             and yoke hits, too; the published figures of this program are without them. With or
             without, the kink finder is an emulation that reads truth.
         fine_elements: Write finer clusters, too, for `label --elements fine`.
+        overlay: File of `partflow generate --process gamma_gamma`: events of it are laid over
+            each event as beam-induced background.
+        overlay_mean: Mean number of these (CLICdet's reconstruction at 380 GeV: 5.4).
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
+    from partflow.simulate.background import OverlayConfig
     from partflow.simulate.config import SimulationConfig
     from partflow.simulate.config import realistic as with_everything
 
     config = with_everything() if realistic else SimulationConfig()
     config = replace(config, tracker_material=tracker_material)
-    pipeline.simulate(generated, output, detector, config, workers, overwrite, fine_elements)
+    background = None
+    if overlay is not None and overlay_mean is not None:
+        background = pipeline.Background(overlay, OverlayConfig(overlay_mean))
+    elif overlay is not None or overlay_mean is not None:
+        raise ConfigError("--overlay FILE and --overlay-mean NUMBER: give both, or neither")
+    pipeline.simulate(
+        generated, output, detector, config, workers, overwrite, fine_elements, background
+    )
 
 
 @app.command

@@ -29,6 +29,8 @@ class Field(NamedTuple):
     dtype: str
     unit: str
     doc: str
+    default: int | None = None
+    """What a collection without the column has in it; None: it cannot be without."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""
         return tuple(f.name for f in self.fields)
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Names of the columns without a default."""
+        return frozenset(f.name for f in self.fields if f.default is None)
 
 
 PARTICLES = Schema(
@@ -57,6 +64,8 @@ PARTICLES = Schema(
         Field("vx", "f8", "mm", "production vertex"),
         Field("vy", "f8", "mm", "production vertex"),
         Field("vz", "f8", "mm", "production vertex"),
+        Field("is_overlay", "i1", "", "1 if from a background event laid over the signal", 0),
+        Field("collision_time", "f4", "ns", "time of its collision, from the signal's on", 0),
     ),
 )
 """Stable generator particles (status 1, after decays in flight), neutrinos included."""
@@ -314,11 +323,13 @@ class Collection:
             raise DataError(f"{self.schema.name}: offsets must be one row that starts at 0")
         if np.any(np.diff(offsets) < 0):
             raise DataError(f"{self.schema.name}: offsets decrease")
-        missing = set(self.schema.names) - set(self.columns)
+        missing = self.schema.needed - set(self.columns)
         if missing:
             raise SchemaError(f"{self.schema.name}: no column {', '.join(sorted(missing))}")
         columns = {
             f.name: np.ascontiguousarray(self.columns[f.name], dtype=f.dtype)
+            if f.name in self.columns
+            else np.full(offsets[-1], f.default, dtype=f.dtype)
             for f in self.schema.fields
         }
         for name, values in columns.items():
@@ -411,6 +422,7 @@ class Collection:
                 [np.empty(0, f.dtype), *(np.atleast_1d(r[f.name]) for r in rows)]
             )
             for f in schema.fields
+            if f.default is None or any(f.name in r for r in rows)
         }
         return cls(schema, offsets_from_counts(np.array(counts, dtype=np.int64)), columns)
 

@@ -378,8 +378,12 @@ def _collection(column: pa.ChunkedArray, schema: Schema, where: str) -> Collecti
     offsets = lists.offsets.to_numpy()
     struct = lists.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
     present = {field.name for field in struct.type}
-    missing = set(schema.names) - present
+    missing = schema.needed - present
     if missing:
         raise SchemaError(f"{where}: no field {', '.join(sorted(missing))}; make it again")
-    columns = {f.name: struct.field(f.name).to_numpy(zero_copy_only=False) for f in schema.fields}
+    columns = {
+        name: struct.field(name).to_numpy(zero_copy_only=False)
+        for name in schema.names
+        if name in present  # a file of before the column has its default
+    }
     return Collection(schema, offsets - offsets[0], columns)

@@ -49,6 +49,8 @@ METRICS_FORMAT = 2
 DEFINITIONS = {
     "gen_jets": "ee_genkt jets (R, power -1, minimum pt: see config) of generator particles of "
     "status 1 without neutrinos, at any polar angle above config.min_theta",
+    "overlay": "gen jets, gen MET and the generator's dijets are of the signal alone; targets, "
+    "candidates and the energy flow hold particles of overlaid background events, too",
     "matching": "nearest reconstructed jet with delta R below config.max_delta_r, for each gen jet",
     "response": "pt(reco)/pt(gen) of matched jets; iqr = p75 - p25",
     "matched_fraction": "gen jets with a matched reconstructed jet / gen jets",
@@ -102,8 +104,11 @@ class Judged:
 
 
 def visible_particles(particles: Collection, config: EvaluationConfig) -> Collection:
-    """Generator particles that a detector could see: those that gen jets and gen MET are of."""
-    keep = ~is_neutrino(particles.pdg_id)
+    """Generator particles that a detector could see: those that gen jets and gen MET are of.
+
+    Particles of overlaid background events are not among them.
+    """
+    keep = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
     if config.min_theta > 0:
         theta = np.arctan2(np.hypot(particles.px, particles.py), np.abs(particles.pz))
         keep &= theta > np.radians(config.min_theta)

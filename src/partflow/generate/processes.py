@@ -42,5 +42,17 @@ PROCESSES = {
         threshold=162.0,
     ),
     "zh": Process("e+e- -> Z H, all decays", ("HiggsSM:ffbar2HZ = on",), threshold=217.0),
+    "gamma_gamma": Process(
+        "gamma gamma -> hadrons, photons of the beam electrons (W above 5 GeV, Q2 below 1 GeV2)",
+        (
+            "PDF:lepton2gamma = on",
+            "Photon:ProcessType = 0",
+            "Photon:Wmin = 5",
+            "Photon:Q2max = 1",
+            "SoftQCD:nonDiffractive = on",
+        ),
+        initial_state_radiation=True,
+        threshold=30.0,
+    ),
 }
 """Processes by name; at 380 GeV unless an energy is given."""

@@ -26,11 +26,11 @@ class Labelled(NamedTuple):
     targets: Collection
     """TARGETS, parallel to `core.features.build_elements(tracks, clusters)`."""
     gen_jets: Collection
-    """JETS of the visible generator particles."""
+    """JETS of the visible generator particles, without those of overlaid events."""
     target_jets: Collection
-    """JETS of the targets."""
+    """JETS of the targets, those of overlaid events among them."""
     gen_met: Collection
-    """GEN_MET, one row per event."""
+    """GEN_MET, one row per event, without overlaid events."""
     shares: Collection
     """SHARES of the energies of the clusters."""
     report: LabelReport
@@ -67,7 +67,7 @@ def label(
     targets, row = build_targets(portions, tracks, clusters, assignment, links, momenta)
     check_closure(placed, assignment, targets, event_id)
 
-    is_seen = ~is_neutrino(particles.pdg_id)
+    is_seen = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
     targets, target_jets = _with_jets(targets, row, momenta)
     return Labelled(
         targets,

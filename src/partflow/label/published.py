@@ -121,6 +121,7 @@ def _targets(
         "sin_phi": np.sin(phi),
         "cos_phi": np.cos(phi),
         "energy": energy,
+        "is_pu": particles.is_overlay[row],
         "generator_status": STABLE,
         "simulator_status": simulator_status[row],
         "gp_to_track": assignment.track_weight[row],
@@ -159,12 +160,12 @@ def _shifted(targets: Collection, is_target: Array) -> Array:
 
 
 def _gen_jets(particles: Collection) -> Collection:
-    p = particles.select(~is_neutrino(particles.pdg_id))
+    p = particles.select(~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0))
     return cluster_jets(p.offsets, p.px, p.py, p.pz, p.energy, by_pt=False)[0]
 
 
 def _gen_met(particles: Collection) -> Collection:
-    p = particles.select(~is_neutrino(particles.pdg_id))
+    p = particles.select(~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0))
     sums = {n: np.bincount(p.event_index, p.columns[n], p.num_events) for n in GEN_MET.names}
     return Collection(GEN_MET, np.arange(p.num_events + 1), sums)
 

@@ -74,6 +74,7 @@ def build_targets(
         "sin_phi": np.sin(phi),
         "cos_phi": np.cos(phi),
         "energy": p.energy,
+        "is_pu": portions.particles.is_overlay[row],
         "generator_status": STABLE,
         "gp_to_track": on_track[row],
         "gp_to_cluster": links.clustered_energy[row],

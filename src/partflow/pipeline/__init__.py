@@ -12,7 +12,13 @@ from partflow.pipeline.common import BASELINE, PACKED, SHARD_EVENTS
 from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
 from partflow.pipeline.doors import export_dataset, ingest
-from partflow.pipeline.events import compile_kernels, generate, simulate, simulate_events
+from partflow.pipeline.events import (
+    Background,
+    compile_kernels,
+    generate,
+    simulate,
+    simulate_events,
+)
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.network import import_checkpoint, reconstruct, train
 from partflow.pipeline.verdict import compare, evaluate, judge, reference_candidates
@@ -21,6 +27,7 @@ __all__ = [
     "BASELINE",
     "PACKED",
     "SHARD_EVENTS",
+    "Background",
     "compare",
     "compile_kernels",
     "demo",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from partflow.core.detector import Detector, detector
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
-from partflow.core.provenance import Provenance, provenance
-from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.provenance import Provenance, fingerprint, provenance
+from partflow.core.records import PARTICLES, Collection, Events, concatenate
 from partflow.core.store import (
     EventWriter,
     holds,
+    iterate_events,
     num_events,
     num_groups,
     read_group,
@@ -29,8 +31,20 @@ from partflow.pipeline.common import SHARD_EVENTS, say_done
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
+from partflow.simulate.background import OverlayConfig, overlay
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.simulation import simulate as fast_simulation
+
+MAX_BACKGROUND_EVENTS = 20_000
+"""Events of a background sample that are used, some 50 MB; what is beyond them is left out."""
+
+
+class Background(NamedTuple):
+    """Events to lay over others."""
+
+    source: Path
+    """Stage `generated`: a file or a folder."""
+    config: OverlayConfig
 
 
 def generate(config: GenerationConfig, output: Path, overwrite: bool = False) -> None:
@@ -57,10 +71,12 @@ def simulate(
     workers: int = 1,
     overwrite: bool = False,
     fine_elements: bool = False,
+    background: Background | None = None,
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
-    With `fine_elements` finer clusters are written beside the baseline's. Shard boundaries and
+    With `fine_elements` finer clusters are written beside the baseline's; with `background`
+    events of another sample are laid over each event. Shard boundaries and
     random numbers depend on the input alone, so the output is the same with any number of workers.
     """
     check_workers(workers)
@@ -71,6 +87,10 @@ def simulate(
         "simulation": asdict(config),
         "fine_elements": fine_elements,
     }
+    if background is not None:
+        shards(background.source, "generated")  # says what is wrong with it before work begins
+        settings["overlay"] = asdict(background.config)
+        settings["background"] = fingerprint(background.source)
     record = provenance("events", settings, inputs=inputs)
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
@@ -81,7 +101,12 @@ def simulate(
             for number, (file, group) in enumerate(groups)
         ]
         work = partial(
-            _simulate_shard, setup=setup, config=config, record=record, fine_elements=fine_elements
+            _simulate_shard,
+            setup=setup,
+            config=config,
+            record=record,
+            fine_elements=fine_elements,
+            background=background,
         )
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
@@ -123,12 +148,32 @@ def _simulate_shard(
     config: SimulationConfig,
     record: Provenance,
     fine_elements: bool,
+    background: Background | None,
 ) -> int:
     generated = read_group(file, group, "generated")
     if not shard.exists():  # an earlier, interrupted run may have made it
+        if background is not None:
+            pool = _pool(background.source, str(record.config["background"]))
+            merged = overlay(generated.particles, generated.event_id, pool, background.config)
+            generated = generated.with_collections(particles=merged)
         simulated = simulate_events(generated, setup, config, fine_elements)
         write_events(shard, simulated, "events", record)
     return len(generated)
+
+
+@lru_cache(maxsize=1)
+def _pool(source: Path, fingerprint: str) -> Collection:
+    """Particles of the background events, read once in each process.
+
+    `fingerprint` is that of the source: another content is another pool.
+    """
+    parts, num = [], 0
+    for events in iterate_events(source, "generated", ["particles"]):
+        parts.append(events.particles[: MAX_BACKGROUND_EVENTS - num])
+        num += parts[-1].num_events
+        if num == MAX_BACKGROUND_EVENTS:
+            break
+    return concatenate(parts)
 
 
 def compile_kernels(config: SimulationConfig) -> None:

@@ -43,7 +43,7 @@ FLIGHT = np.dtype(
         ("decay", "i8"),  # Decay
         ("successor", "i8"),  # row that goes on after an electron radiated, or NO_SUCCESSOR
         ("is_continuation", "b1"),  # a successor: part of the track of another row
-        ("time", "f8"),  # ns after the collision, where it starts
+        ("time", "f8"),  # ns after the signal's collision, where it starts
     ],
     align=True,
 )
@@ -71,6 +71,7 @@ def flights_of(particles: Collection) -> Array:
     # Generators' times are not in the record; what was made apart from the collision was made
     # no earlier than light could be there.
     rows["time"] = np.sqrt(rows["x"] ** 2 + rows["y"] ** 2 + rows["z"] ** 2) / LIGHT_MM_PER_NS
+    rows["time"] += particles.collision_time
     return rows
 
 
