@@ -126,3 +126,12 @@ def test_an_electron_keeps_what_leaks_and_no_hadron_behind_it(ruler, shower, num
         neutral = found.select(found.charge == 0)
         behind = ruler.hadronic_energy(hcal_blob(ruler, shower=shower))
         assert neutral.energy.sum() == pytest.approx(behind, rel=0.05)
+
+
+def test_two_showers_of_an_electrons_energy_at_one_track_need_no_third(ruler):
+    """Together they exceed its momentum, but no hit is left over to make a cluster of."""
+    rows = ruler.photon(20.0, phi=0.475) + ruler.photon(20.0, phi=0.525)
+    tracks = ruler.tracks([(20.0, 1.4, 0.5)])
+    lenient = replace(CONFIG.photons, track_distance=60.0, isolation_distance=80.0)
+    found = candidates(ruler, rows, tracks, replace(CONFIG, photons=lenient))
+    assert found.pdg_id.tolist() == [ELECTRON]

@@ -171,9 +171,13 @@ def _electron_tolerance(momentum, config):
 
 @njit(cache=True)
 def exceeds_electron(cluster, more, momentum, config):
-    """Whether a cluster is an electron's and `more` energy [GeV] would no longer be."""
-    allowed = momentum + _electron_tolerance(momentum, config)
-    return cluster.kind == Kind.ELECTRON and total_energy(cluster) + more > allowed
+    """Whether a cluster is an electron's and `more` energy [GeV] would no longer be.
+
+    Several peaks at one track may exceed its momentum by themselves: that makes no cluster.
+    """
+    if cluster.kind != Kind.ELECTRON or more <= 0.0:
+        return False
+    return total_energy(cluster) + more > momentum + _electron_tolerance(momentum, config)
 
 
 @njit(cache=True)
