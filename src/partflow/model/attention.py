@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from partflow.model.layout import EventRows
+from partflow.model.linear import Linear
 
 SHORTEST_SCALE, LONGEST_SCALE = 20.0, 1000.0
 """Length scales of the most local and the least local head that feels distance [mm]."""
@@ -179,8 +180,8 @@ class PackedSelfAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
         self.head_shape = num_heads, dim // num_heads
-        self.query_key_value = nn.Linear(dim, 3 * dim)
-        self.output = nn.Linear(dim, dim)
+        self.query_key_value = Linear(dim, 3 * dim)
+        self.output = Linear(dim, dim)
 
     def forward(
         self, x: Float[Tensor, "element dim"], shared: SharedRows

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from partflow.model.linear import Linear
+
 MAX_STANDARDISED = 8.0
 """Standardised inputs are cut off here: an outlier should not outweigh everything else."""
 
@@ -46,4 +48,4 @@ class Encoder(nn.Sequential):
     """Standardised inputs of one element type to vectors: two layers."""
 
     def __init__(self, num_inputs: int, dim: int) -> None:
-        super().__init__(nn.Linear(num_inputs, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        super().__init__(Linear(num_inputs, 2 * dim), nn.GELU(), Linear(2 * dim, dim))

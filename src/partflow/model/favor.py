@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from partflow.core.errors import ConfigError
 from partflow.model.layout import EventRows
+from partflow.model.linear import Linear
 
 FLOOR = 1e-6
 """Added to every feature, relative to the largest: no sum of features underflows to zero."""
@@ -75,8 +76,8 @@ class FavorAttention(nn.Module):
         super().__init__()
         self.head_shape = num_heads, dim // num_heads
         self.num_features = config.num_features
-        self.query_key_value = nn.Linear(dim, 3 * dim)
-        self.output = nn.Linear(dim, dim)
+        self.query_key_value = Linear(dim, 3 * dim)
+        self.output = Linear(dim, dim)
         drawn = orthogonal_directions(num_heads, config.num_features, dim // num_heads)
         self.register_buffer("directions", drawn)
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partflow.core.errors import ConfigError
+from partflow.model.linear import Linear
 
 NORM_EPSILON = 1e-6
 INVERSE_RANGE = 0.1
@@ -219,9 +220,9 @@ def gaussian_adjacency(
 
 def _distance_network(dim: int, config: GnnLshConfig) -> nn.Sequential:
     """Linear, ELU; then (Linear, ELU, dropout) as often as there are further hidden layers."""
-    layers = [nn.Linear(dim, config.hidden_dim), nn.ELU()]
+    layers = [Linear(dim, config.hidden_dim), nn.ELU()]
     for _ in range(config.num_hidden_layers - 1):
-        layers += [nn.Linear(config.hidden_dim, config.hidden_dim), nn.ELU()]
+        layers += [Linear(config.hidden_dim, config.hidden_dim), nn.ELU()]
         if config.dropout > 0:  # it counts in the numbering, so in the names of parameters
             layers.append(nn.Dropout(config.dropout))
-    return nn.Sequential(*layers, nn.Linear(config.hidden_dim, config.distance_dim))
+    return nn.Sequential(*layers, Linear(config.hidden_dim, config.distance_dim))

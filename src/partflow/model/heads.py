@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from partflow.core.features import TrackFeature
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
 from partflow.model.inputs import MIN_ENERGY
+from partflow.model.linear import Linear
 
 PARTICLE_CLASSES = (CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
 """Classes of the columns of `Output.class_logits`: `core.particles.CLASSES` without 0."""
@@ -100,14 +101,14 @@ class TypeHeads(nn.Module):
         """Without `has_momentum` the momentum stays the element's own."""
         super().__init__()
         self.identity = nn.Sequential(
-            nn.Linear(num_inputs, dim), nn.GELU(), nn.Linear(dim, 1 + len(classes))
+            Linear(num_inputs, dim), nn.GELU(), Linear(dim, 1 + len(classes))
         )
         self.momentum = None
         if has_momentum:
-            last = nn.Linear(dim, len(Momentum))
+            last = Linear(dim, len(Momentum))
             nn.init.zeros_(last.weight)  # begins as the element's own momentum
             nn.init.zeros_(last.bias)
-            self.momentum = nn.Sequential(nn.Linear(num_inputs, dim), nn.GELU(), last)
+            self.momentum = nn.Sequential(Linear(num_inputs, dim), nn.GELU(), last)
         columns = torch.tensor([PARTICLE_CLASSES.index(kind) for kind in classes])
         self.register_buffer("class_columns", columns, persistent=False)
 

@@ -38,6 +38,7 @@ from partflow.model.heads import (
 )
 from partflow.model.inputs import MIN_ENERGY
 from partflow.model.layout import Layout
+from partflow.model.linear import Linear
 from partflow.model.owners import (
     NOBODY,
     NUM_PAIR_INPUTS,
@@ -203,17 +204,17 @@ class SharingHead(nn.Module):
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
         super().__init__()
         self.num_owners = config.num_owners
-        self.of_track = nn.Linear(num_track_inputs, 2 * WIDTH)
-        self.of_cluster = nn.Linear(num_cluster_inputs, 2 * WIDTH)
-        self.given = nn.Linear(num_cluster_inputs, 2 * WIDTH)
-        self.geometry = nn.Linear(NUM_PAIR_INPUTS, WIDTH, bias=False)
-        self.score = nn.Linear(WIDTH, 1, bias=False)
-        self.distance = nn.Linear(NUM_PAIR_INPUTS, 1, bias=False)
-        self.nobody = nn.Linear(num_cluster_inputs, 1)
+        self.of_track = Linear(num_track_inputs, 2 * WIDTH)
+        self.of_cluster = Linear(num_cluster_inputs, 2 * WIDTH)
+        self.given = Linear(num_cluster_inputs, 2 * WIDTH)
+        self.geometry = Linear(NUM_PAIR_INPUTS, WIDTH, bias=False)
+        self.score = Linear(WIDTH, 1, bias=False)
+        self.distance = Linear(NUM_PAIR_INPUTS, 1, bias=False)
+        self.nobody = Linear(num_cluster_inputs, 1)
         self.correction = nn.Sequential(
-            nn.Linear(num_cluster_inputs + NUM_SUMMED_INPUTS, config.dim),
+            Linear(num_cluster_inputs + NUM_SUMMED_INPUTS, config.dim),
             nn.GELU(),
-            nn.Linear(config.dim, len(Momentum)),
+            Linear(config.dim, len(Momentum)),
         )
         last = self.correction[-1]
         assert isinstance(last, nn.Linear)

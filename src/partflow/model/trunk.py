@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from partflow.model.config import ModelConfig
 from partflow.model.layout import EventRows
+from partflow.model.linear import Linear
 
 
 class Mixer(Protocol):
@@ -37,7 +38,7 @@ class Block(nn.Module):
         self.attention = attention
         self.feed_forward_norm = nn.LayerNorm(config.dim)
         self.feed_forward = nn.Sequential(
-            nn.Linear(config.dim, hidden), nn.GELU(), nn.Linear(hidden, config.dim)
+            Linear(config.dim, hidden), nn.GELU(), Linear(hidden, config.dim)
         )
         self.dropout = nn.Dropout(config.dropout)
 
