@@ -6,7 +6,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from partflow.core.errors import ConfigError, PartflowError
@@ -16,22 +17,22 @@ def in_processes(
     work: Callable[..., Any],
     tasks: Sequence[tuple[Any, ...]],
     workers: int,
-    prepare: Callable[[], object] | None = None,
+    preload: str | None = None,
 ) -> Iterator[Any]:
     """Results of `work(*task)` as they come, in this process or in `workers` others.
 
-    `prepare` runs once before others start, to compile what each would compile for itself.
-    Raises PartflowError where a worker dies.
+    The module `preload` is imported once for all workers: what it brings about there (imports,
+    compiled kernels) each of them has from its beginning. Only the first call of a program can
+    ask for one, because later ones find the server of workers running. Raises PartflowError
+    where a worker dies.
     """
     check_workers(workers)
     if workers == 1 or len(tasks) < 2:
         yield from (work(*task) for task in tasks)
         return
-    if prepare is not None:
-        prepare()
-    # spawn: a forked child would inherit the threads of Arrow in an unknown state.
-    processes = min(workers, len(tasks))
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(
+        min(workers, len(tasks)), _context(preload), initializer=_ignore_interrupt
+    )
     try:
         for done in as_completed([pool.submit(work, *task) for task in tasks]):
             yield done.result()
@@ -41,6 +42,18 @@ def in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _context(preload: str | None) -> BaseContext:
+    """How workers are started: never forked from this process, whose threads (of Arrow, of the
+    progress bar) they would inherit in an unknown state, but from a server that has none.
+    """
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    if preload is not None:
+        context.set_forkserver_preload([preload])
+    return context
 
 
 def check_workers(workers: int) -> None:

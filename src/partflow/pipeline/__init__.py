@@ -13,8 +13,8 @@ from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
 from partflow.pipeline.doors import export_dataset, ingest
 from partflow.pipeline.events import (
+    KERNELS,
     Background,
-    compile_kernels,
     generate,
     simulate,
     simulate_events,
@@ -25,11 +25,11 @@ from partflow.pipeline.verdict import compare, evaluate, judge, reference_candid
 
 __all__ = [
     "BASELINE",
+    "KERNELS",
     "PACKED",
     "SHARD_EVENTS",
     "Background",
     "compare",
-    "compile_kernels",
     "demo",
     "display",
     "evaluate",

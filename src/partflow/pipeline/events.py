@@ -8,13 +8,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from partflow.core.detector import Detector, detector
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, fingerprint, provenance
-from partflow.core.records import PARTICLES, Collection, Events, concatenate
+from partflow.core.records import Collection, Events, concatenate
 from partflow.core.store import (
     EventWriter,
     holds,
@@ -45,6 +43,10 @@ class Background(NamedTuple):
     source: Path
     """Stage `generated`: a file or a folder."""
     config: OverlayConfig
+
+
+KERNELS = "partflow.pipeline.kernels"
+"""What workers are forked with."""
 
 
 def generate(config: GenerationConfig, output: Path, overwrite: bool = False) -> None:
@@ -110,7 +112,7 @@ def simulate(
         )
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
-            for done in in_processes(work, tasks, workers, partial(compile_kernels, config)):
+            for done in in_processes(work, tasks, workers, KERNELS):
                 advance(done)
 
 
@@ -174,9 +176,3 @@ def _pool(source: Path, fingerprint: str) -> Collection:
         if num == MAX_BACKGROUND_EVENTS:
             break
     return concatenate(parts)
-
-
-def compile_kernels(config: SimulationConfig) -> None:
-    """Compile once before the workers start, so that each finds the kernels in the cache."""
-    nothing = Events(np.zeros(1), np.array(["none"]), {"particles": Collection.empty(PARTICLES, 1)})
-    simulate_events(nothing, detector("clic"), config)

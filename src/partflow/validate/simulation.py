@@ -71,10 +71,9 @@ def _run(
     ]
     work = partial(_summarise_chunk, folder=folder, detector=detector)
     total = sum(sample.generation.num_events // _num_chunks(sample, folder) for sample, _ in tasks)
-    prepare = partial(pipeline.compile_kernels, WITH_MATERIAL)
     if tasks:
         with progress(f"validate: {study}", total) as advance:
-            for done in in_processes(work, tasks, workers, prepare):
+            for done in in_processes(work, tasks, workers, pipeline.KERNELS):
                 advance(done)
 
 
