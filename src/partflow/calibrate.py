@@ -1,10 +1,12 @@
 """Fit the hadronic energy scale of a detector with the simulation's own showers.
 
     python -m partflow.calibrate clic
+    python -m partflow.calibrate my.json
 
-A constant of the detector or of the simulation that changes makes the stored scale stale: its
-two fingerprints say so, and this makes it again. K0L from 0.8 to 80 GeV, abs(cos theta) < 0.95,
-without tracker material, one seed for the fit and another to say what came of it.
+The fit is stored with the package, or, of a detector of one's own, in its file. A constant of the
+detector or of the simulation that changes makes the stored scale stale: its two fingerprints say
+so, and this makes it again. K0L from 0.8 to 80 GeV, abs(cos theta) < 0.95, without tracker
+material, one seed for the fit and another to say what came of it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector
+from partflow.core.detector_file import SUFFIX, find_detector, read_description
 from partflow.core.hadron_scale import HadronScale, ScaleConstants, bin_sums, fit_hadron_scale
 from partflow.core.outputs import write_text
 from partflow.core.particles import NEUTRAL_HADRON
@@ -27,6 +30,7 @@ from partflow.simulate.config import SimulationConfig
 from partflow.simulate.simulation import simulate
 
 NUM_SHOWERS = 12000
+NUM_TESTED = 1000
 FIT_SEED, TEST_SEED = 5, 6
 
 
@@ -47,18 +51,23 @@ def showers(
 
 
 def main() -> None:
-    """Fit, store beside the package's other calibrations, and print response and resolution."""
-    setup = detector(sys.argv[1] if len(sys.argv) > 1 else "clic")
+    """Fit, store, and print response and resolution."""
+    chosen = sys.argv[1] if len(sys.argv) > 1 else "clic"
+    setup = find_detector(chosen)
     constants = fit_hadron_scale(*showers(setup, (0.8, 80.0), NUM_SHOWERS, FIT_SEED))
     simulation = SimulationConfig().fingerprint()
     scale = HadronScale(constants, setup.fingerprint(), simulation)
     stored = {name: getattr(constants, name).tolist() for name in ScaleConstants._fields}
     stored |= {"fingerprint": scale.fingerprint, "simulation": simulation}
-    path = Path(str(resources.files("partflow.core"))) / "calibration" / f"{setup.name}.json"
+    if chosen.endswith(SUFFIX):
+        path = Path(chosen)
+        stored = {**read_description(path), "hadron_scale": stored}
+    else:
+        path = Path(str(resources.files("partflow.core"))) / "calibration" / f"{setup.name}.json"
     write_text(path, json.dumps(stored, indent=1) + "\n")
     print(f"{path}\n{'E [GeV]':>8}{'median':>8}{'IQR/1.349/median':>18}")
     for energy in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0):
-        sums, truth = showers(setup, (energy, energy), 1000, TEST_SEED)
+        sums, truth = showers(setup, (energy, energy), NUM_TESTED, TEST_SEED)
         low, median, high = np.percentile(scale.energy(sums) / truth, [25, 50, 75])
         print(f"{energy:>8g}{median:>8.3f}{(high - low) / 1.349 / median:>18.3f}")
 

@@ -67,7 +67,7 @@ def simulate(
     Args:
         generated: File(s) of `partflow generate`.
         output: Folder to write.
-        detector: Detector to simulate: clic or cld.
+        detector: Detector to simulate: clic, cld, or a JSON file (docs/simulation.md).
         workers: Processes to use; the result is the same with any number.
         tracker_material: Conversions and interactions in the tracker.
         realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
@@ -101,7 +101,7 @@ def ingest(
     files: Positional[list[Path]],
     output: Output,
     format: Literal["edm4hep", "tfds"] = "edm4hep",
-    detector: Literal["clic", "cld"] = "clic",
+    detector: str = "clic",
     process: str | None = None,
     workers: int = 1,
     overwrite: bool = False,
@@ -116,7 +116,7 @@ def ingest(
         files: Files, folders or patterns; with --format tfds, data set folders.
         output: Folder to write; with --format tfds it holds train/ and test/, labelled.
         format: edm4hep or tfds.
-        detector: Detector the files are of; it sets the field.
+        detector: Detector the files are of: clic, cld, or a JSON file; it sets the field.
         process: What the events are; the file's name without its number, if not given.
         workers: Processes to use; the result is the same with any number.
         overwrite: Replace an output made with other settings.

@@ -127,6 +127,22 @@ class Yoke:
 
 
 @dataclass(frozen=True)
+class ScaleFit:
+    """A fitted hadronic energy scale, see `core.hadron_scale`."""
+
+    weights: tuple[tuple[float, ...], ...]
+    """Three rows, for powers of the logarithm of the energy; a column per bin of hit energy."""
+    log_energy: tuple[float, ...]
+    """Natural logarithm of the energies at which the correction is given [GeV]."""
+    correction: tuple[float, ...]
+    """Factor at these energies."""
+    fingerprint: str
+    """Of the detector it was fitted for."""
+    simulation: str
+    """Of the simulation that made the showers of the fit."""
+
+
+@dataclass(frozen=True)
 class Detector:
     """A detector: what the simulation, the reconstruction and the labels need to know of it."""
 
@@ -145,6 +161,9 @@ class Detector:
     """A looper with a longer path to the calorimeter is dropped [mm]."""
     tracker: Tracker = field(default_factory=Tracker)
     yoke: Yoke = field(default_factory=Yoke)
+    hadron_scale: str | ScaleFit | None = None
+    """Hadronic energy scale: a fit, or the name of the known detector whose fit is borrowed; the
+    known detectors' own come with the package."""
 
     def __post_init__(self) -> None:
         if not 0 < self.magnetic_field < math.inf:
@@ -278,7 +297,8 @@ class Detector:
 
     def fingerprint(self) -> str:
         """Hash of every constant but the yoke's: a calibration belongs to one fingerprint."""
-        constants = {name: value for name, value in asdict(self).items() if name != "yoke"}
+        constants = asdict(self)
+        del constants["yoke"], constants["hadron_scale"]
         return hashlib.blake2b(
             json.dumps(constants, sort_keys=True).encode(), digest_size=8
         ).hexdigest()

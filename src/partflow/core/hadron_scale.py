@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, Detector
+from partflow.core.detector import ECAL, Detector, ScaleFit
+from partflow.core.detector import detector as known_detector
 from partflow.core.errors import ConfigError
 from partflow.core.records import Array
 
@@ -61,23 +62,37 @@ class HadronScale:
 
 
 def load_hadron_scale(detector: Detector) -> HadronScale:
-    """The fitted scale of a detector.
+    """The fitted scale of a detector: its own, or the one that it borrows.
 
     Raises ConfigError if there is none, or if it was fitted for other detector constants.
     """
-    path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
-    if not path.is_file():
-        raise ConfigError(f"{detector.name}: no hadronic scale; fit one for this detector first")
-    stored = json.loads(path.read_text())
+    if isinstance(detector.hadron_scale, str):
+        return load_hadron_scale(known_detector(detector.hadron_scale))
+    stored = _stored_scale(detector)
     if stored["fingerprint"] != detector.fingerprint():
         raise ConfigError(
             f"{detector.name}: its hadronic scale was fitted for other detector constants "
-            f"({stored['fingerprint']}, now {detector.fingerprint()}); fit it again"
+            f"({stored['fingerprint']}, now {detector.fingerprint()}); fit it again with "
+            "`python -m partflow.calibrate`"
         )
     constants = ScaleConstants(
         *(np.array(stored[key], dtype=np.float64) for key in ScaleConstants._fields)
     )
     return HadronScale(constants, stored["fingerprint"], stored["simulation"])
+
+
+def _stored_scale(detector: Detector) -> dict[str, Any]:
+    """The fit that a detector carries, or that comes with the package."""
+    if isinstance(detector.hadron_scale, ScaleFit):
+        return asdict(detector.hadron_scale)
+    path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"{detector.name}: no hadronic scale; fit one with `python -m partflow.calibrate "
+            'FILE.json`, or borrow one in that file: "hadron_scale": "clic"'
+        )
+    stored: dict[str, Any] = json.loads(path.read_text())
+    return stored
 
 
 def fit_hadron_scale(sums: Array, energy: Array) -> ScaleConstants:

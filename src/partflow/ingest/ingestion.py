@@ -9,7 +9,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector
+from partflow.core.detector_file import describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
@@ -43,11 +44,11 @@ def ingest(
     """
     files = find_files(inputs)
     names = short_names(files)
+    setup = find_detector(detector_name)
     record = replace(
-        provenance("events", {"detector": detector_name, "process": process}),
+        provenance("events", {"detector": describe(setup), "process": process}),
         inputs={name: fingerprint(file) for name, file in zip(names, files, strict=True)},
     )
-    setup = detector(detector_name)
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")

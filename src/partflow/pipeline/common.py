@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector
+from partflow.core.detector_file import detector_from
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.progress import console
@@ -31,8 +32,8 @@ def check_elements(events: Path, elements: str) -> None:
 
 def detector_of(events: Path) -> Detector:
     """The detector that the folder `events` was made with."""
-    record = read_provenance(shards(events, "events")[0])
-    return detector(str(record.config.get("detector", "")))
+    file = shards(events, "events")[0]
+    return detector_from(read_provenance(file).config.get("detector", ""), str(file))
 
 
 def say_done(output: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from partflow.core.detector import Detector, detector
+from partflow.core.detector_file import describe, find_detector
+from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, fingerprint, provenance
@@ -77,15 +79,17 @@ def simulate(
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
-    With `fine_elements` finer clusters are written beside the baseline's; with `background`
-    events of another sample are laid over each event. Shard boundaries and
-    random numbers depend on the input alone, so the output is the same with any number of workers.
+    `detector_name` is that of a known detector or of a JSON file. With `fine_elements` finer
+    clusters are written beside the baseline's; with `background` events of another sample are laid
+    over each event. Shard boundaries and random numbers depend on the input alone, so the output
+    is the same with any number of workers.
     """
     check_workers(workers)
-    config, setup = config or SimulationConfig(), detector(detector_name)
+    config, setup = config or SimulationConfig(), find_detector(detector_name)
+    load_hadron_scale(setup)  # says what is missing before work begins
     files = [file for path in inputs for file in shards(path, "generated")]
     settings = {
-        "detector": detector_name,
+        "detector": describe(setup),
         "simulation": asdict(config),
         "fine_elements": fine_elements,
     }

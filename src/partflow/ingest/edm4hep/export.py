@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector
+from partflow.core.detector_file import detector_from
 from partflow.core.errors import ConfigError
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import console, progress
@@ -55,7 +56,7 @@ def export_edm4hep(
 
 def detector_of(shard: Path) -> Detector:
     """The detector that a shard's events were made or ingested for."""
-    return detector(str(read_provenance(shard).config.get("detector", "")))
+    return detector_from(read_provenance(shard).config.get("detector", ""), str(shard))
 
 
 def _export_shard(

@@ -1,0 +1,71 @@
+"""A detector that no code knows: simulated, labelled and judged from its file alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partflow import calibrate, pipeline
+from partflow.core.detector_file import find_detector
+from partflow.core.errors import ConfigError
+from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.store import read_events
+from partflow.evaluate import EvaluationConfig
+from partflow.generate import GenerationConfig
+
+RADIUS = 1700.0
+MINE = {
+    "base": "clic",
+    "name": "mine",
+    "magnetic_field": 3.0,
+    "ecal": {"inner_radius": RADIUS, "endcap_outer_radius": RADIUS + 202},
+    "hcal": {"inner_radius": RADIUS + 240, "endcap_outer_radius": RADIUS + 1830},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("detector")
+    pipeline.generate(GenerationConfig("qq", 3, seed=5), folder / "gen.parquet")
+    return folder
+
+
+def test_events_of_an_own_detector_go_all_the_way_without_its_file(folder: Path) -> None:
+    file = folder / "borrowed.json"
+    file.write_text(json.dumps({**MINE, "hadron_scale": "clic"}))
+    pipeline.simulate([folder / "gen.parquet"], folder / "events", str(file))
+    file.unlink()
+    events = read_events(folder / "events", "events")
+    in_barrel = (events.hits.region == 0) & (events.hits.subdetector == 0)
+    radius = np.hypot(events.hits.x, events.hits.y)[in_barrel]
+    assert radius.min() > RADIUS
+    assert radius.max() < RADIUS + 202
+    bending = np.abs(1 / (events.tracks.omega * events.tracks.pt))
+    np.testing.assert_allclose(bending, 1e3 / (0.299792458 * 3.0), rtol=1e-6)
+    pipeline.label(folder / "events", folder / "labelled")
+    judged = pipeline.judge(folder / "events", {}, EvaluationConfig()).metrics()
+    assert judged["jets"]["baseline"]["median"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_detector_without_a_scale_is_refused_before_work_begins(folder: Path) -> None:
+    (folder / "bare.json").write_text(json.dumps(MINE))
+    with pytest.raises(ConfigError, match="mine: no hadronic scale"):
+        pipeline.simulate([folder / "gen.parquet"], folder / "none", str(folder / "bare.json"))
+    assert not (folder / "none").exists()
+
+
+def test_a_scale_is_fitted_and_written_into_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "fitted.json"
+    file.write_text(json.dumps(MINE))
+    monkeypatch.setattr(calibrate, "NUM_SHOWERS", 400)
+    monkeypatch.setattr(calibrate, "NUM_TESTED", 20)
+    monkeypatch.setattr("sys.argv", ["calibrate", str(file)])
+    calibrate.main()
+    assert "median" in capsys.readouterr().out
+    assert {**json.loads(file.read_text()), "hadron_scale": None} == {**MINE, "hadron_scale": None}
+    own = load_hadron_scale(find_detector(str(file)))
+    sums, truth = calibrate.showers(find_detector(str(file)), (10.0, 10.0), 200, seed=3)
+    assert np.median(own.energy(sums) / truth) == pytest.approx(1.0, abs=0.1)
