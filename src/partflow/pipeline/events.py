@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector
 from partflow.core.detector_file import describe, find_detector
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder
