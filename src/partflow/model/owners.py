@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from partflow.core.features import ExtraFeature, TrackFeature
+from partflow.core.features import TRACK, ExtraFeature, TrackFeature
 from partflow.model.inputs import MIN_LENGTH
 from partflow.model.layout import Layout
 from partflow.model.neighbour_search import BACKWARD_REACH
@@ -84,7 +84,7 @@ def pair_inputs(
     position = _face_position(features)
     direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
     unit = position / torch.linalg.vector_norm(position, dim=1, keepdim=True).clamp(min=MIN_LENGTH)
-    is_track = features[:, TrackFeature.TYPE] == 1
+    is_track = features[:, TrackFeature.TYPE] == TRACK
     energy = torch.where(is_track, features[:, TrackFeature.P], features[:, extra.ENERGY_HADRONIC])
     cluster, owner = pairs
     separation = position[cluster] - position[owner]

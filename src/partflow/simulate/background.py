@@ -23,9 +23,9 @@ STREAM = 0x66
 class OverlayConfig:
     """How many background events come with a signal event, and when.
 
-    The crossings are those that CLICdet's reconstruction overlays at 380 GeV (steering of
-    CLICPerformance: 30 crossings 0.5 ns apart, the signal in the tenth, all within the 10 ns of
-    integration), with 0.18 events per crossing there: a mean of 5.4.
+    The crossings are those that a public steering file of CLICdet's reconstruction overlays at
+    380 GeV: 30 crossings 0.5 ns apart, the signal in the tenth, with 0.18 events per crossing: a
+    mean of 5.4.
     """
 
     mean: float
