@@ -60,7 +60,7 @@ def test_the_report_compares_the_network_with_baseline_perfect_and_target(walk: 
     assert jets["perfect"]["iqr_over_median"] < jets["baseline"]["iqr_over_median"]
     assert len({jets[name]["num_gen"] for name in jets}) == 1
     page = (walk / "report" / "index.html").read_text()
-    assert page.count('src="data:image/') >= 10
+    assert page.count("<figure") >= 10
 
 
 def test_a_finished_stage_is_not_done_again(walk: Path, run: Run) -> None:
@@ -238,7 +238,7 @@ def test_a_published_checkpoint_becomes_a_model_that_finds_particles(
 ) -> None:
     arguments = ("--kwargs", tmp_path / "kwargs.pkl", "--output", tmp_path / "model")
     assert run("import-checkpoint", checkpoint, *arguments)[0] == 0
-    status, said, _ = run("import-checkpoint", checkpoint, *arguments)
+    status, _, said = run("import-checkpoint", checkpoint, *arguments)
     assert status == 0 and "finished already" in said
     pipeline.reconstruct(walk / "events", str(tmp_path / "model"), tmp_path / "found.parquet")
     assert read_events(tmp_path / "found.parquet", "candidates").candidates.num_events == 12

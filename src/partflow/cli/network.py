@@ -52,7 +52,7 @@ def train(
     threads: int | None = None,
     resume: bool = False,
     backbone: Backbone = "transformer",
-    head: Head = "direct",
+    head: Head | None = None,
 ) -> None:
     """Train a network on labelled events.
 
@@ -73,7 +73,8 @@ def train(
         backbone: How elements exchange: by attention of each to every other, by attention in
             linear time (favor), or in bins of a learned hash (gnn_lsh).
         head: What a neutral particle's energy is: a cluster's, corrected (direct), or the parts
-            that it is given of every cluster around it (sharing).
+            that it is given of every cluster around it (sharing). If not given: sharing, unless
+            the labels hold no shares to learn it from, as those of published data sets.
     """
     from partflow import pipeline
 

@@ -35,9 +35,12 @@ def train(
     threads: int | None = None,
     resume: bool = False,
     backbone: Literal["transformer", "gnn_lsh", "favor"] = "transformer",
-    head: Literal["direct", "sharing"] = "direct",
+    head: Literal["direct", "sharing"] | None = None,
 ) -> Any:
-    """Labelled events -> a trained model in `output`; returns `train.trainer.TrainResult`."""
+    """Labelled events -> a trained model in `output`; returns `train.trainer.TrainResult`.
+
+    Without a `head` it is `sharing`, the better one, if the labels hold the shares it learns from.
+    """
     from partflow.dataset.packed import PackedDataset
     from partflow.presets import preset as named
     from partflow.train.trainer import train as train_model
@@ -49,6 +52,8 @@ def train(
         chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
     )
     dataset = PackedDataset.open(labelled / PACKED)
+    if head is None:
+        head = "direct" if dataset.shares is None else "sharing"
     model = replace(chosen.model, elements=dataset.elements, backbone=backbone, head=head)
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
