@@ -169,7 +169,7 @@ def test_pointing_at_a_particle_says_what_it_is(browser, display):
 def test_a_switch_hides_its_set_in_every_figure(browser, page):
     browser.open(page, **DESK)
     visible = (
-        "[...document.querySelectorAll('svg .set-1')].filter(p => !p.closest('[id*=legend]')"
+        "[...document.querySelectorAll('svg .set-1')].filter(p => !p.closest('.legend')"
         " && getComputedStyle(p).display !== 'none').length"
     )
     assert browser.run(visible) > 20

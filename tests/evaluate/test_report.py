@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import html
 import json
 import re
 import subprocess
@@ -50,7 +51,8 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.drawings += tag == "svg" and attributes.get("role") == "img"
         self.sources += [attributes[k] for k in ("src", "srcset", "data") if k in attributes]
-        self.links += [attributes["href"]] if "href" in attributes else []
+        if "href" in attributes:
+            (self.sources if tag == "image" else self.links).append(attributes["href"])
         self.ids += [attributes["id"]] if "id" in attributes else []
         if tag not in self.VOID:
             self.open.append(tag)
@@ -144,8 +146,10 @@ def test_every_candidate_set_can_be_switched_off_in_the_figures(page, written):
 
 
 def test_values_can_be_read_off_every_drawing(page):
-    for data in re.findall(r"data-axes='(.*?)'", page):
-        for panel in json.loads(data):
+    found = re.findall(r'data-axes="(.*?)"', page)
+    assert len(found) >= 15
+    for data in found:
+        for panel in json.loads(html.unescape(data)):
             left, top, right, bottom = panel["box"]
             assert 0 <= left < right
             assert 0 <= top < bottom
@@ -175,9 +179,9 @@ def test_what_comes_from_files_is_escaped(toy_events, page):
     toy = toy_events(10, 22)
     toy.candidates = {EVIL: toy.candidates["mlpf"], "baseline": toy.candidates["baseline"]}
     toy.process[:] = EVIL
-    html = build_page(evaluator_of(toy).metrics(), [])
-    assert EVIL not in html
-    assert Page(html).tags.count("script") == Page(page).tags.count("script") == 2
+    text = build_page(evaluator_of(toy).metrics(), [])
+    assert EVIL not in text
+    assert Page(text).tags.count("script") == Page(page).tags.count("script") == 2
 
 
 def test_the_same_figure_gives_the_same_bytes(toy_events, tmp_path):

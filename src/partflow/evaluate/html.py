@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable, Sequence
 
 
@@ -52,26 +51,3 @@ def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption:
         element("tbody", *body),
     )
     return element("div", whole, class_="table")
-
-
-def svg_drawing(svg: str, name: str, description: str) -> Markup:
-    """A drawing by matplotlib as part of the page; `name` keeps its ids apart from others'.
-
-    Lines of a set of candidates, which the drawing calls `set-N`, become the class of that
-    name. What would reach beyond the drawing is removed: ids that others have, style sheets,
-    comments, metadata.
-    """
-    start = svg.index("<svg")
-    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
-    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body)
-    body = re.sub(r'\bid="(set-\d+)"', r'class="set \1"', body)
-    body = re.sub(r'\bid="', f'id="{name}-', body)
-    body = re.sub(r"url\(#", f"url(#{name}-", body)
-    body = body.replace('href="#', f'href="#{name}-')
-    body = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", body, count=1)
-    # What matplotlib's style sheet says, for this drawing alone.
-    style = 'style="stroke-linejoin:round;stroke-linecap:butt"'
-    label = html.escape(description)
-    return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{label}" {style} ', 1))

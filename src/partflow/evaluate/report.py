@@ -10,8 +10,9 @@ from partflow.core.provenance import Provenance
 from partflow.evaluate import page_tables
 from partflow.evaluate.document import Section, build_document
 from partflow.evaluate.evaluator import REFERENCES
-from partflow.evaluate.html import Markup, element, join, svg_drawing
+from partflow.evaluate.html import Markup, element, join
 from partflow.evaluate.style import Look, looks
+from partflow.evaluate.svg import svg_drawing
 from partflow.evaluate.verdict import verdict
 from partflow.evaluate.words import sample_label
 
@@ -40,7 +41,8 @@ def build_page(
 
     It needs nothing beside it; links lead to the files of each figure in `plots_folder`.
     """
-    parts = _sections(metrics, {p.name: _shown(p, plots_folder) for p in pictures})
+    shown = {p.name: _shown(p, f"f{i}", plots_folder) for i, p in enumerate(pictures)}
+    parts = _sections(metrics, shown)
     definitions = parts.pop("Definitions")
     parts |= {"Events": displays, "Definitions": definitions}
     if provenance:
@@ -124,7 +126,7 @@ def _title(names: Sequence[str]) -> str:
     return ", ".join(names) or "Nothing to judge"
 
 
-def _shown(picture: Picture, folder: str) -> Markup:
+def _shown(picture: Picture, prefix: str, folder: str) -> Markup:
     files = join(
         join([" ", element("a", kind.upper(), href=f"{folder}/{picture.name}.{kind}")])
         for kind in ("png", "pdf", "csv")
@@ -135,7 +137,7 @@ def _shown(picture: Picture, folder: str) -> Markup:
         f" {picture.caption}",
         element("span", files, class_="files"),
     )
-    drawing = svg_drawing(picture.svg, picture.name, picture.title)
+    drawing = svg_drawing(picture.svg, prefix, picture.title)
     return element("figure", element("div", drawing, class_="card"), caption)
 
 

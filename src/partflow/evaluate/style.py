@@ -44,7 +44,7 @@ OVERRIDES = {
     "legend.frameon": False,
     "lines.linewidth": 2.0,
     "svg.hashsalt": "partflow",  # the same figure gives the same bytes
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text, which a reader can search and a page need not draw
     "pdf.fonttype": 42,
 }
 

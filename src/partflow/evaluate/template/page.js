@@ -22,7 +22,7 @@ if (switches) {
     input.addEventListener("change", () => {
       for (const part of all(`svg .${CSS.escape(input.value)}`)) {
         // A legend's entry fades, and its place stays.
-        part.classList.toggle(part.closest("[id*='legend']") ? "faded" : "off", !input.checked);
+        part.classList.toggle(part.closest(".legend") ? "faded" : "off", !input.checked);
       }
     });
   }
@@ -55,7 +55,7 @@ for (const svg of all("svg[data-axes]")) {
   let points = null;
   svg.addEventListener("pointermove", (event) => {
     if (!points) {
-      points = all(".set", svg).filter((part) => !part.closest("[id*='legend']")).flatMap((part) =>
+      points = all(".set", svg).filter((part) => !part.closest(".legend")).flatMap((part) =>
         pointsOf(part).map(([x, y]) => ({ x, y, part, panel: panelAt(x, y) })))
         .filter(({ panel }) => panel); // a band's outline is placed outside
     }
