@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from partflow.evaluate.calibration import ELEMENT_TYPES
-from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
+from partflow.evaluate.style import Look, Plot, legend_below, new_figure, plain, stamp
 
 
 def calibration_plots(
@@ -25,7 +25,7 @@ def reliability(
     kind: str, calibration: Mapping[str, Any], look: Mapping[str, Look], sample: str
 ) -> Plot:
     """Part that is real against mean probability, in bins of probability."""
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, zorder=0)
     for name, entry in calibration.items():
@@ -35,16 +35,18 @@ def reliability(
         ends = np.array([b["fraction_real_ci"] for b in bins], dtype=float).reshape(-1, 2).T
         error = entry["expected_calibration_error"]
         label = f"{name}  {'–' if error is None else f'{error:.4f}'}"
-        axes.errorbar(
+        drawn = axes.errorbar(
             x, y, yerr=np.nan_to_num(np.clip([y - ends[0], ends[1] - y], 0, None)),
             linestyle=look[name].line, marker=look[name].marker, color=look[name].colour,
             markersize=6, elinewidth=1.5, label=plain(label),
         )  # fmt: skip
+        for part in drawn.get_children():
+            part.set_gid(look[name].key or None)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.04)
     axes.set_xlabel("Mean probability of candidates")
     axes.set_ylabel("Part that stands at a target")
-    axes.legend(title="expected calibration error", title_fontsize=12, loc="upper left")
+    legend_below(figure, axes, "expected calibration error")
     stamp(axes, sample)
     rows = [(name, b) for name, entry in calibration.items() for b in entry["bins"]]
     return Plot(

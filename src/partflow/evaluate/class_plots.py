@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator, StrMethodFormatter
 
 from partflow.core.particles import CLASS_NAMES
 from partflow.evaluate.evaluator import TARGET
@@ -95,7 +95,8 @@ def by_class(
             rows = quantity.of_bins(entry[kind][bins])
             draw_bins(axes, rows, quantity.key, look[name], name, bins == "bins")
         place = {"transform": axes.transAxes, "ha": "center", "fontsize": 16}
-        axes.text(0.5, heading_at, SHORT_NAMES[kind], **place)
+        behind = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
+        axes.text(0.5, heading_at, SHORT_NAMES[kind], bbox=behind, **place)
         if not quantity.is_rate:
             low, high = axes.get_ylim()
             low = 0.0 if quantity.key != "median" else low
@@ -106,6 +107,11 @@ def by_class(
         axes.tick_params(labelbottom=True)
     if bins == "bins":
         _logarithmic(last)
+    else:
+        ends = [b["high"] for entry in shown.values() for b in entry["photon"][bins]]
+        last.set_xlim(0, max(ends, default=1.0))
+        last.xaxis.set_major_locator(MultipleLocator(1))
+        last.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     if quantity.is_rate:
         last.set_ylim(-0.04, 1.08)
     for axes in panels[:, 0]:

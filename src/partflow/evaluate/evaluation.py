@@ -52,7 +52,7 @@ def write_evaluation(
     pictures = []
     for plot in _plots(evaluator, metrics):
         svg = save(plot, folder / PLOTS_FOLDER)
-        pictures.append(Picture(plot.name, plot.title, plot.caption, svg))
+        pictures.append(Picture(plot.name, plot.title, plot.caption, svg, plot.key))
         report(f"{PLOTS_FOLDER}/{plot.name}")
     displays = Markup()
     if make_scene is not None and evaluator.names:
@@ -87,5 +87,5 @@ def _plots(evaluator: Evaluator, metrics: Mapping[str, Any]) -> Iterator[Plot]:
         yield from jet_plots(metrics, *arguments)
         yield from mass_plots(metrics, *arguments)
         yield from particle_plots(metrics, *arguments)
-        yield from flow_plots(metrics["energy_flow"], sample_label(metrics))
+        yield from flow_plots(metrics["energy_flow"], *arguments[1:])
         yield from calibration_plots(metrics["calibration"], *arguments[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import mplhep
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMetho
 
 from partflow.core.records import Array
 from partflow.evaluate.evaluator import BASELINE, CEILINGS, TARGET, Judged
-from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
+from partflow.evaluate.style import Look, Plot, legend_below, new_figure, plain, stamp
 
 RESPONSE_EDGES = np.linspace(0.7, 1.3, 61)
 PT_TICKS = (5, 10, 20, 40, 60, 100, 200, 400, 800)
@@ -50,7 +50,7 @@ def jet_plots(
 
 def resolution_against_pt(jets: Mapping[str, Any], look: Mapping[str, Look], sample: str) -> Plot:
     """IQR/median in bins of pt, and its ratio to the baseline's below."""
-    figure = new_figure(height=1.25)
+    figure = new_figure(height=1.4)
     has_ratio = BASELINE in jets and len(jets) > 1
     ratios = [3.0, 1.2] if has_ratio else [1.0]
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios, squeeze=False)[:, 0]
@@ -59,7 +59,6 @@ def resolution_against_pt(jets: Mapping[str, Any], look: Mapping[str, Look], sam
         draw_bins(top, entry["bins"], "iqr_over_median", look[name], name)
     top.set_ylabel("Jet response IQR / median")
     top.set_ylim(0, _headroom(jets, "bins", "iqr_over_median"))
-    top.legend(ncols=2, loc="upper right", borderaxespad=1.2)
     stamp(top, sample)
     if has_ratio:
         bottom.axhline(1.0, color=look[BASELINE].colour, linewidth=1.5)
@@ -72,6 +71,7 @@ def resolution_against_pt(jets: Mapping[str, Any], look: Mapping[str, Look], sam
                 draw_bins(bottom, relative, "iqr_over_median", look[name], name)
         bottom.set_ylabel("/ baseline", loc="center")
     _pt_axis(bottom, jets)
+    legend_below(figure, top)
     columns = _bin_columns(jets, "bins", "iqr_over_median")
     return Plot(
         "jet_resolution_pt",
@@ -87,7 +87,7 @@ def response_distributions(
     jets: Mapping[str, Any], judged: Mapping[str, Judged], look: Mapping[str, Look], sample: str
 ) -> Plot:
     """pt(reco)/pt(gen) of matched jets."""
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     columns: dict[str, Any] = {"low": RESPONSE_EDGES[:-1], "high": RESPONSE_EDGES[1:]}
     for name, entry in jets.items():
@@ -97,10 +97,10 @@ def response_distributions(
         draw_steps(axes, columns[name], RESPONSE_EDGES, look[name], _legend(name, entry))
     axes.axvline(1.0, color="0.8", linewidth=1, zorder=0)
     axes.set_xlim(RESPONSE_EDGES[0], RESPONSE_EDGES[-1])
-    axes.set_ylim(0, highest(columns, jets) * 1.12)
+    axes.set_ylim(0, highest(columns, jets))
     axes.set_xlabel(r"Jet response $p_\mathrm{T}^\mathrm{reco}\,/\,p_\mathrm{T}^\mathrm{gen}$")
     axes.set_ylabel("Fraction of generator jets / 0.01")
-    axes.legend(title="median, IQR/median", title_fontsize=12, loc="upper left")
+    legend_below(figure, axes, "median, IQR/median")
     stamp(axes, sample)
     return Plot(
         "jet_response",
@@ -117,29 +117,23 @@ def binned(
     quantity: str, y_label: str, name: str, title: str, line_at: float | None = None,
 ) -> Plot:  # fmt: skip
     """One quantity of the jets in bins, a line with its band for each candidate set."""
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     if line_at is not None:
         axes.axhline(line_at, color="0.8", linewidth=1, zorder=0)
     for candidates, entry in jets.items():
         draw_bins(axes, entry[bins], quantity, look[candidates], candidates, bins == "bins")
-    place: Literal["upper right", "lower left", "lower right"] = "upper right"
     if quantity == "iqr_over_median":
         axes.set_ylim(0, _headroom(jets, bins, quantity))
     elif quantity == "matched_fraction":
-        # Where the fraction is high: at high pt, and in the barrel.
-        place = "lower right" if bins == "bins" else "lower left"
         axes.set_ylim(min(axes.get_ylim()[0], 0.6), 1.04)
-    else:
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.3 * (high - low))
     axes.set_ylabel(y_label)
     if bins == "bins":
         _pt_axis(axes, jets)
     else:
         axes.set_xlim(0, max(b["high"] for entry in jets.values() for b in entry[bins]))
         axes.set_xlabel(x_label)
-    axes.legend(ncols=2, loc=place, borderaxespad=1.2)
+    legend_below(figure, axes)
     stamp(axes, sample)
     caption = f"{y_label} in bins of the generator jet. Bands: bootstrap intervals."
     return Plot(name, title, caption, figure, _bin_columns(jets, bins, quantity))
@@ -181,7 +175,7 @@ def _met_histogram(
     sample: str, *, figures: tuple[str, str], x_label: str, legend: str, name: str, title: str,
     caption: str,
 ) -> Plot:  # fmt: skip
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     columns: dict[str, Any] = {"low": edges[:-1], "high": edges[1:]}
     for candidates, numbers in values.items():
@@ -189,10 +183,10 @@ def _met_histogram(
         label = _legend(candidates, met[candidates], figures)
         draw_steps(axes, columns[candidates], edges, look[candidates], label)
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, highest(columns, values) * 1.12)
+    axes.set_ylim(0, highest(columns, values))
     axes.set_xlabel(x_label)
     axes.set_ylabel("Fraction of events / bin")
-    axes.legend(title=legend, title_fontsize=12, loc="upper right")
+    legend_below(figure, axes, legend)
     stamp(axes, sample)
     return Plot(name, title, caption, figure, columns)
 
@@ -220,7 +214,7 @@ def draw_bins(
         label=plain(label), gid=look.key or None,
     )  # fmt: skip
     axes.fill_between(
-        centre, *bounds.T, color=look.colour, alpha=0.22, linewidth=0, gid=look.key or None
+        centre, *bounds.T, color=look.colour, alpha=look.band, linewidth=0, gid=look.key or None
     )
 
 
@@ -245,14 +239,14 @@ def _legend(
 
 
 def highest(columns: Mapping[str, Any], names: Mapping[str, Any]) -> float:
-    """The highest bin of the sets that have a width: the ceilings' would dwarf them."""
+    """Above the highest bin of the sets that have a width: the ceilings' would dwarf them."""
     real = [name for name in names if name not in CEILINGS] or list(names)
-    return max((float(np.max(columns[name])) for name in real), default=0.0) * 1.5 or 1.0
+    return max((float(np.max(columns[name])) for name in real), default=0.0) * 1.12 or 1.0
 
 
 def _headroom(jets: Mapping[str, Any], bins: str, quantity: str) -> float:
     values = [b[quantity] or 0.0 for entry in jets.values() for b in entry[bins]]
-    return 1.35 * max(values, default=0.0) or 1.0
+    return 1.25 * max(values, default=0.0) or 1.0
 
 
 def _bin_columns(jets: Mapping[str, Any], bins: str, quantity: str) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from partflow.evaluate.dijets import BOSON_MASSES, BOSON_NAMES
 from partflow.evaluate.energy_flow import TAKEN_KEYS, TRUTH_KEYS
 from partflow.evaluate.evaluator import Judged
 from partflow.evaluate.jet_plots import draw_steps, highest
-from partflow.evaluate.style import Look, Plot, new_figure, stamp
+from partflow.evaluate.style import Look, Plot, legend_below, new_figure, stamp
 
 MASS_WINDOW, MASS_STEP = 40.0, 2.0  # GeV
 
@@ -31,7 +31,7 @@ def mass_peak(
     look: Mapping[str, Look], sample: str,
 ) -> Plot:  # fmt: skip
     """Dijet masses of one boson, reconstructed and generated."""
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     centre = 2 * round(BOSON_MASSES[boson] / 2)
     edges = np.arange(centre - MASS_WINDOW, centre + MASS_WINDOW + MASS_STEP, MASS_STEP)
@@ -51,11 +51,10 @@ def mass_peak(
             columns["generated"] = np.histogram(own.gen_mass[is_own], edges)[0] / number
     axes.axvline(BOSON_MASSES[boson], color="0.8", linewidth=1, zorder=0)
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, highest(columns, dijets) * 1.2)
+    axes.set_ylim(0, highest(columns, dijets))
     axes.set_xlabel(f"Dijet mass of the {boson} [GeV]")
     axes.set_ylabel(f"Fraction of bosons / {MASS_STEP:g} GeV")
-    axes.legend(title="mass: median, IQR [GeV]; response: IQR/median", title_fontsize=11,
-                loc="upper left", fontsize=11)  # fmt: skip
+    legend_below(figure, axes, "mass: median, IQR [GeV]; response: IQR/median")
     stamp(axes, sample)
     return Plot(
         f"dijet_mass_{boson}",
@@ -67,14 +66,16 @@ def mass_peak(
     )
 
 
-def flow_plots(flow: Mapping[str, Any], sample: str) -> Iterator[Plot]:
+def flow_plots(flow: Mapping[str, Any], look: Mapping[str, Look], sample: str) -> Iterator[Plot]:
     """Where the energy goes, a matrix for each candidate set that takes clusters."""
     known = {name: entry for name, entry in flow.items() if entry}
     for place, (name, entry) in enumerate(known.items(), start=1):
-        yield flow_matrix(name, entry, sample, place)
+        yield flow_matrix(name, entry, sample, place, look[name].key)
 
 
-def flow_matrix(name: str, entry: Mapping[str, Any], sample: str, place: int) -> Plot:
+def flow_matrix(
+    name: str, entry: Mapping[str, Any], sample: str, place: int, key: str = ""
+) -> Plot:
     """GeV per event by truth (row) and by what they were taken for (column)."""
     figure = new_figure()
     axes = figure.subplots()
@@ -107,4 +108,5 @@ def flow_matrix(name: str, entry: Mapping[str, Any], sample: str, place: int) ->
             "energy_low": [entry[row][f"{column}_ci"][0] for row, column in cells],
             "energy_high": [entry[row][f"{column}_ci"][1] for row, column in cells],
         },
+        key,
     )

@@ -11,9 +11,9 @@ from matplotlib.ticker import NullLocator
 
 from partflow.core.records import Array
 from partflow.evaluate.class_plots import SHORT_NAMES, class_plots
-from partflow.evaluate.evaluator import TARGET, Judged
+from partflow.evaluate.evaluator import SHARING, SHARING_FINE, TARGET, Judged
 from partflow.evaluate.jet_plots import draw_steps, highest
-from partflow.evaluate.style import Look, Plot, new_figure, plain, stamp
+from partflow.evaluate.style import Look, Plot, legend_below, new_figure, plain, stamp
 
 RATE_WORDS = {"efficiency": "Efficiency", "fake_rate": "Fake rate"}
 
@@ -28,8 +28,8 @@ def particle_plots(
     yield energy_sum(judged, look, sample)
     classes = metrics["confusion"]["classes"]
     for place, (name, counts) in enumerate(metrics["confusion"]["counts"].items(), start=1):
-        if name != TARGET:
-            yield confusion(name, np.asarray(counts), classes, sample, place)
+        if name not in (TARGET, SHARING, SHARING_FINE):  # which are right by construction
+            yield confusion(name, np.asarray(counts), classes, sample, place, look[name].key)
 
 
 def rates_by_class(particles: Mapping[str, Any], look: Mapping[str, Look], sample: str) -> Plot:
@@ -93,7 +93,9 @@ def energy_sum(judged: Mapping[str, Judged], look: Mapping[str, Look], sample: s
     )  # fmt: skip
 
 
-def confusion(name: str, counts: Array, classes: Sequence[str], sample: str, place: int) -> Plot:
+def confusion(
+    name: str, counts: Array, classes: Sequence[str], sample: str, place: int, key: str = ""
+) -> Plot:
     """Which class each element became, in percent of those that should have one class."""
     figure = new_figure(height=1.1)
     axes = figure.subplots()
@@ -112,6 +114,7 @@ def confusion(name: str, counts: Array, classes: Sequence[str], sample: str, pla
             "became": [became for _, _, became in cells],
             "elements": [number for number, _, _ in cells],
         },
+        key,
     )
 
 
@@ -150,7 +153,7 @@ def _histogram(
     values: Mapping[str, Array], edges: Array, look: Mapping[str, Look], sample: str, *,
     x_label: str, name: str, title: str, caption: str,
 ) -> Plot:  # fmt: skip
-    figure = new_figure()
+    figure = new_figure(height=1.2)
     axes = figure.subplots()
     columns: dict[str, Any] = {"low": edges[:-1], "high": edges[1:]}
     for candidates, numbers in values.items():
@@ -160,7 +163,7 @@ def _histogram(
     axes.set_ylim(0, highest(columns, values))
     axes.set_xlabel(x_label)
     axes.set_ylabel("Fraction of events / bin")
-    axes.legend(loc="upper right", borderaxespad=1.2)
+    legend_below(figure, axes)
     stamp(axes, sample)
     return Plot(name, title, caption, figure, columns)
 

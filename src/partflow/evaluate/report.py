@@ -28,6 +28,8 @@ class Picture(NamedTuple):
     title: str
     caption: str
     svg: str
+    key: str = ""
+    """`Look.key` of the candidate set that all of it is of, if it is of one."""
 
 
 def build_page(
@@ -138,7 +140,8 @@ def _shown(picture: Picture, prefix: str, folder: str) -> Markup:
         element("span", files, class_="files"),
     )
     drawing = svg_drawing(picture.svg, prefix, picture.title)
-    return element("figure", element("div", drawing, class_="card"), caption)
+    owner = {"data_set": picture.key} if picture.key else {}
+    return element("figure", element("div", drawing, class_="card"), caption, **owner)
 
 
 def _gallery(word: str, figures: Mapping[str, Markup]) -> Markup:

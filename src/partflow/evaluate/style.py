@@ -32,7 +32,7 @@ POINTS_PER_INCH = 72  # the unit of an SVG by matplotlib
 OVERRIDES = {
     "figure.figsize": (7.2, 5.6),
     "figure.dpi": 100,
-    "savefig.dpi": 160,
+    "savefig.dpi": 120,
     "savefig.transparent": False,
     "savefig.bbox": None,
     "font.size": 15,
@@ -58,6 +58,8 @@ class Look:
     marker: str
     key: str = ""
     """What the set's lines are called in a drawing, so that a page can switch them off."""
+    band: float = 0.22
+    """Opacity of its intervals; the ceilings' are many and lie on one another."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,18 @@ class Plot:
     figure: Figure
     columns: Mapping[str, Array | Sequence[Any]]
     """The numbers drawn, column by column, of equal length."""
+    key: str = ""
+    """`Look.key` of the candidate set that the whole figure is of, if it is of one."""
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """How each of the candidate sets `names` is drawn; the references always look the same."""
     references = {
         BASELINE: Look(GREY, "-", "s"),
-        PERFECT: Look(ORANGE, "--", "^"),
-        SHARING: Look(BROWN, "-.", "<"),
-        SHARING_FINE: Look(BROWN, ":", ">"),
-        TARGET: Look(GREEN, ":", "v"),
+        PERFECT: Look(ORANGE, "--", "^", band=0.1),
+        SHARING: Look(BROWN, "-.", "<", band=0.1),
+        SHARING_FINE: Look(BROWN, ":", ">", band=0.1),
+        TARGET: Look(GREEN, ":", "v", band=0.1),
     }
     own = [name for name in names if name not in references]
     markers = "oDPX"
@@ -122,6 +126,15 @@ def stamp(axes: Axes, sample: str) -> None:
     """Who made the figure, of what sample, above the axes."""
     axes.set_title(r"$\bf{partflow}$ $\it{Simulation}$", loc="left", fontsize=15)
     axes.set_title(plain(sample), loc="right", fontsize=13)
+
+
+def legend_below(figure: Figure, axes: Axes, title: str | None = None) -> None:
+    """The names of what `axes` show under the panels, where they hide nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=2, title=title, title_fontsize=12
+        )
 
 
 def save(plot: Plot, folder: Path) -> str:

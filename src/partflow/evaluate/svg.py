@@ -152,9 +152,9 @@ def _join_ticks(root: Element) -> None:
     """Marks of one stroke, drawn here and there, as one path; points of sets stay points."""
     strokes = {}
     for one in root.iter("path"):
-        stroke = re.fullmatch(r"M0 0L(\S+ \S+)", one.get("d", ""))
-        if stroke and "id" in one.attrib:
-            strokes[f"#{one.get('id')}"] = (stroke[1], one.get("style", ""))
+        found = re.fullmatch(r"M0 0L(\S+ \S+)", one.get("d", ""))
+        if found and "id" in one.attrib:
+            strokes[f"#{one.get('id')}"] = (found[1], one.get("style", ""))
     drawn: set[str] = set()
     for group in [one for one in root.iter() if "set" not in one.get("class", "").split()]:
         paths: dict[str, Element] = {}

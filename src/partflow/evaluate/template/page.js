@@ -20,6 +20,7 @@ if (switches) {
   for (const input of all("input", switches)) {
     nameOf[input.value] = input.nextElementSibling.textContent;
     input.addEventListener("change", () => {
+      for (const whole of all(`figure[data-set="${CSS.escape(input.value)}"]`)) whole.hidden = !input.checked;
       for (const part of all(`svg .${CSS.escape(input.value)}`)) {
         // A legend's entry fades, and its place stays.
         part.classList.toggle(part.closest(".legend") ? "faded" : "off", !input.checked);
