@@ -4,8 +4,9 @@
 
 EVENTS is a folder of `partflow simulate`. Its events are judged again and again under new ids
 until there are `--num-events` of them, so a small sample tells the time of a large one; what is
-read and labelled is read and labelled each time. Prints seconds of each part and its share: judging
-(reading, targets and ceilings, jets), figures with their intervals, plots and page.
+read and labelled is read and labelled each time. Prints seconds of each part and its share:
+judging (reading, targets and ceilings, jets), figures with their intervals, plots, event displays
+and page; processor time beside the time on the clock tells whether the machine was busy.
 """
 
 from __future__ import annotations
@@ -21,9 +22,31 @@ from partflow.cli.app import named_files
 from partflow.core.store import iterate_events, num_events
 from partflow.core.stream import CandidateStream
 from partflow.evaluate import EvaluationConfig, Evaluator
-from partflow.evaluate.evaluation import write_evaluation
-from partflow.pipeline.common import BASELINE, detector_of
-from partflow.pipeline.verdict import reference_candidates
+from partflow.evaluate.display.scene import Scene
+from partflow.evaluate.evaluation import METRICS_FILE, PAGE_FILE, PLOTS_FOLDER, write_evaluation
+from partflow.pipeline.common import detector_of
+from partflow.pipeline.display import scene_maker
+from partflow.pipeline.verdict import elements_of, judge_run
+
+PARTS = {METRICS_FILE: "figures and intervals", "displays": "displays", PAGE_FILE: "page"}
+
+
+class Stopwatch:
+    """Seconds on the clock and of the processor, by part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, tuple[float, float]] = {}
+        self._last = self._now()
+
+    def lap(self, part: str) -> None:
+        """What passed since the last lap belongs to `part`."""
+        now = self._now()
+        clock, processor = self.seconds.get(part, (0.0, 0.0))
+        self.seconds[part] = (clock + now[0] - self._last[0], processor + now[1] - self._last[1])
+        self._last = now
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -33,48 +56,45 @@ def main() -> None:
     parser.add_argument("--candidates", nargs="*", default=())
     parser.add_argument("--num-events", type=int, default=10_000)
     chosen = parser.parse_args()
-    seconds = {"references": 0.0, "judging": 0.0}
-    evaluator = Evaluator(EvaluationConfig())
     files = named_files(tuple(chosen.candidates))
-    judge(chosen.events, files, chosen.num_events, evaluator, seconds)
-    started = time.perf_counter()
-    evaluator.figures()
-    seconds["figures and intervals"] = time.perf_counter() - started
+    evaluator, watch = Evaluator(EvaluationConfig()), Stopwatch()
+    judge(chosen.events, files, chosen.num_events, evaluator)
+    watch.lap("judging")
+    held, make = num_events(chosen.events, "events"), scene_maker(chosen.events, files)
+
+    def scene(number: int, remark: str) -> Scene:
+        return make(number % held, remark)  # the events are the same ones again and again
+
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        write_evaluation(evaluator, Path(folder))
-        # It takes the figures again; that part is known.
-        seconds["plots and page"] = time.perf_counter() - started - seconds["figures and intervals"]
-    total = sum(seconds.values())
-    print(f"{evaluator.num_events} events, {len(evaluator.names)} candidate sets: {total:.1f} s")
-    for part, spent in seconds.items():
-        print(f"  {part:24} {spent:6.1f} s  {100 * spent / total:3.0f} %")
+        write_evaluation(
+            evaluator, Path(folder), None,
+            lambda part: watch.lap(PARTS.get(part, PLOTS_FOLDER)), scene,
+        )  # fmt: skip
+        size = (Path(folder) / PAGE_FILE).stat().st_size
+    total, busy = (sum(column) for column in zip(*watch.seconds.values(), strict=True))
+    sets = len(evaluator.names)
+    print(f"{evaluator.num_events} events, {sets} candidate sets, page of {size / 1e6:.2f} MB")
+    print(f"{'seconds':>33} of processor")
+    for part, (clock, processor) in {**watch.seconds, "all": (total, busy)}.items():
+        print(f"  {part:24} {clock:6.1f} {processor:6.1f}  {100 * clock / total:3.0f} %")
 
 
-def judge(
-    events: Path, files: dict[str, Path], wanted: int, evaluator: Evaluator,
-    seconds: dict[str, float],
-) -> None:  # fmt: skip
+def judge(events: Path, files: dict[str, Path], wanted: int, evaluator: Evaluator) -> None:
     """Judge `wanted` events, the same ones under new ids where the folder holds fewer."""
-    setup, held = detector_of(events), num_events(events, "events")
+    setup, elements = detector_of(events), {name: elements_of(path) for name, path in files.items()}
     while evaluator.num_events < wanted:
         streams = {name: CandidateStream(name, path) for name, path in files.items()}
         first = evaluator.num_events
         for run in iterate_events(events, "events"):
             sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-            started = time.perf_counter()
-            references = reference_candidates(run, setup)
-            seconds["references"] += time.perf_counter() - started
-            started = time.perf_counter()
-            ids = evaluator.num_events + np.arange(len(run))
-            evaluator.add(
-                run.particles, references.targets["final"], run.tracks, run.clusters,
-                {**sets, BASELINE: run.baseline, **references.candidates}, run.process, ids,
-            )  # fmt: skip
-            seconds["judging"] += time.perf_counter() - started
+            keep = slice(0, wanted - evaluator.num_events)
+            few = {name: one[keep] for name, one in sets.items()}
+            ids = evaluator.num_events + np.arange(len(run[keep]))
+            judge_run(evaluator, run[keep], few, elements, setup, ids)
             if evaluator.num_events >= wanted:
-                break
-        assert evaluator.num_events > first or not held, "no event was judged"
+                return
+        if evaluator.num_events == first:
+            raise SystemExit(f"{events}: holds no event")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The figures are those of a plain, slow calculation: loops, fastjet, explicit formulas."""
 
 import math
+from dataclasses import replace
 
 import fastjet
 import numpy as np
@@ -11,15 +12,15 @@ from partflow.evaluate import EvaluationConfig, Evaluator
 NUM_EVENTS = 50
 
 
-def slow_jets(particles):
-    """(pt, eta, phi) of the jets above 5 GeV of (px, py, pz, energy) particles."""
-    definition = fastjet.JetDefinition(fastjet.ee_genkt_algorithm, 0.4, -1.0)
+def slow_jets(particles, radius=0.4, min_pt=5.0):
+    """(pt, eta, phi) of the jets above `min_pt` of (px, py, pz, energy) particles."""
+    definition = fastjet.JetDefinition(fastjet.ee_genkt_algorithm, radius, -1.0)
     inputs = [fastjet.PseudoJet(*(float(v) for v in p)) for p in particles]
     if not inputs:
         return []
     sequence = fastjet._swig.ClusterSequence(inputs, definition)
     found = []
-    for jet in sequence.inclusive_jets(5.0):
+    for jet in sequence.inclusive_jets(min_pt):
         pt = math.hypot(jet.px(), jet.py())
         found.append((pt, math.asinh(jet.pz() / pt), math.atan2(jet.py(), jet.px())))
     return found
@@ -47,12 +48,12 @@ def events_of(toy, name):
         yield visible, found
 
 
-def slow_responses(toy, name):
-    """(gen pt, gen eta, response or None) of every gen jet."""
+def slow_responses(toy, name, *definition):
+    """(gen pt, gen eta, response or None) of every gen jet; `definition` as in `slow_jets`."""
     rows = []
     for visible, found in events_of(toy, name):
-        reco_jets = slow_jets(found)
-        for pt, eta, phi in slow_jets(visible):
+        reco_jets = slow_jets(found, *definition)
+        for pt, eta, phi in slow_jets(visible, *definition):
             best, response = 0.1, None
             for reco_pt, reco_eta, reco_phi in reco_jets:
                 turn = abs(phi - reco_phi)
@@ -97,6 +98,26 @@ def test_jets(toy, metrics, name):
     rows = slow_responses(toy, name)
     assert len(rows) > 50
     entry = metrics["jets"][name]
+    check_jets(entry, rows)
+    for bins, quantity in (("bins", 0), ("eta_bins", 1)):
+        for b in entry[bins]:
+            check_jets(b, [r for r in rows if b["low"] <= abs(r[quantity]) < b["high"]])
+
+
+@pytest.fixture(scope="module")
+def metrics_of_wide_jets(toy):
+    evaluator = Evaluator(replace(EvaluationConfig.with_radius(0.7), num_replicas=5))
+    toy.add_to(evaluator)
+    return evaluator.metrics()
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+def test_jets_of_the_older_definition(toy, metrics, metrics_of_wide_jets, name):
+    rows = slow_responses(toy, name, 0.7, 15.0)
+    assert len(rows) > 20
+    assert min(pt for pt, _, _ in rows) > 15
+    entry = metrics_of_wide_jets["jets"][name]
+    assert entry["num_gen"] != metrics["jets"][name]["num_gen"]
     check_jets(entry, rows)
     for bins, quantity in (("bins", 0), ("eta_bins", 1)):
         for b in entry[bins]:
@@ -190,3 +211,54 @@ def test_confusion(toy, metrics):
         expected[classes.index(wanted), classes.index(given)] += 1
     assert metrics["confusion"]["counts"]["mlpf"] == expected.tolist()
     assert metrics["confusion"]["classes"][1] == "charged_hadron"
+
+
+CLASSES = {
+    "charged_hadron": 211, "neutral_hadron": 130, "photon": 22, "electron": 11, "muon": 13
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+@pytest.mark.parametrize("label", CLASSES)
+def test_rates_in_bins_of_eta(toy, metrics, name, label):
+    kind, seen, made = CLASSES[label], [], []
+    for i in range(NUM_EVENTS):
+        targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
+        given = {k: set() for k in range(len(targets))}
+        for j in range(len(reco)):
+            is_track = reco.track_index[j] >= 0
+            k = reco.track_index[j] if is_track else toy.tracks.counts[i] + reco.cluster_index[j]
+            given[k].add(reco.pdg_id[j])
+            if reco.pdg_id[j] == kind:
+                made.append((abs(reco.eta[j]), targets.pdg_id[k] != kind))
+        for k in range(len(targets)):
+            if targets.pdg_id[k] == kind:
+                seen.append((abs(targets.eta[k]), kind in given[k]))
+    filled = 0
+    for b in metrics["particles"][name][label]["eta_bins"]:
+        found = [hit for eta, hit in seen if b["low"] <= eta < b["high"]]
+        fakes = [fake for eta, fake in made if b["low"] <= eta < b["high"]]
+        assert (b["num_targets"], b["num_candidates"]) == (len(found), len(fakes))
+        for rate, hits in (("efficiency", found), ("fake_rate", fakes)):
+            if hits:
+                filled += 1
+                assert b[rate] == pytest.approx(sum(hits) / len(hits), abs=1e-6)
+            else:
+                assert b[rate] is None
+    assert filled > 4
+
+
+@pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
+def test_energies_of_classes(toy, metrics, name):
+    for label, kind in CLASSES.items():
+        wanted = given = 0.0
+        for i in range(NUM_EVENTS):
+            targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
+            wanted += sum(
+                targets.energy[k] for k in range(len(targets)) if targets.pdg_id[k] == kind
+            )
+            given += sum(reco.energy[j] for j in range(len(reco)) if reco.pdg_id[j] == kind)
+        entry = metrics["particles"][name][label]
+        assert wanted > 0
+        assert entry["target_energy_per_event"] == pytest.approx(wanted / NUM_EVENTS, abs=1e-6)
+        assert entry["candidate_energy_per_event"] == pytest.approx(given / NUM_EVENTS, abs=1e-6)

@@ -34,16 +34,21 @@ def write_evaluation(
     provenance: Provenance | None = None,
     progress: Callable[[str], None] | None = None,
     make_scene: Callable[[int, str], Scene] | None = None,
+    readouts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write `metrics.json`, `replicas.npz`, `plots/`, `index.html` into `folder`.
 
     Returns the metrics. `provenance` is shown at the end of the page; `progress` is told the
     name of each part that is done. `make_scene` gives the scene of an event from its number in
     the evaluation and a remark; with it the page shows a typical event, the best and the worst.
+    `readouts` says how candidate sets were read out of a network: `kind`, `threshold` and its
+    `origin`, where that is known.
     OSError where the folder cannot be written.
     """
     report = progress or (lambda part: None)
     metrics, replicas = evaluator.figures()
+    if readouts is not None:
+        metrics["readouts"] = {name: dict(readout) for name, readout in readouts.items()}
     content = json.dumps(metrics, indent=1, allow_nan=False)
     (folder / METRICS_FILE).write_text(content + "\n", encoding="utf-8")
     write_replicas(folder / REPLICAS_FILE, replicas)

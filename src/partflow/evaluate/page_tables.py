@@ -144,6 +144,35 @@ def particle_details(figures: Figures, look: Looks) -> Markup:
     )
 
 
+ORIGINS = {
+    "validation": "chosen on the validation events",
+    "given": "given to partflow reconstruct",
+    "default": "the default",
+}
+"""Who chose a threshold."""
+
+
+def readout_figures(metrics: Figures, look: Looks) -> Markup:
+    """The threshold of each network beside its jets; empty where none is known."""
+    known = {n: r for n, r in metrics.get("readouts", {}).items() if "threshold" in r}
+    if not known:
+        return Markup()
+    headings = ["", "readout", "threshold", "which was", "IQR / median", "matched", "median"]
+    rows = [
+        [
+            named(name, look),
+            readout["kind"],
+            decimal(readout["threshold"], 2),
+            ORIGINS.get(readout.get("origin", ""), NOTHING),
+            cell(metrics["jets"][name], "iqr_over_median", 4),
+            cell(metrics["jets"][name], "matched_fraction"),
+            cell(metrics["jets"][name], "median"),
+        ]
+        for name, readout in known.items()
+    ]
+    return table(headings, rows, "Probability from which on an element is a particle, and the jets")
+
+
 def process_figures(metrics: Figures, look: Looks) -> Markup:
     """The jets of each process; empty where there is only one."""
     parts = {name: p for name, p in metrics["processes"].items() if "jets" in p}

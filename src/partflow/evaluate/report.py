@@ -114,7 +114,9 @@ def _sections(metrics: Mapping[str, Any], figures: Mapping[str, Markup]) -> dict
             ]
         ),
         "Where the energy goes": _gallery("flow", figures),
-        "Calibration": _gallery("calibration", figures),
+        "Calibration": join(
+            [page_tables.readout_figures(metrics, look), _gallery("calibration", figures)]
+        ),
         "Processes": page_tables.process_figures(metrics, look),
         "Definitions": _definitions(metrics),
     }

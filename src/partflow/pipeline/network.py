@@ -123,6 +123,8 @@ def reconstruct(
         settings["save_shares"] = True
     if threshold is not None:
         settings["threshold"] = threshold
+    if at_work is not None:
+        settings["readout"] = _readout(at_work, Path(model), threshold is not None)
     record = provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
@@ -136,6 +138,16 @@ def reconstruct(
             found = run.baseline if at_work is None else _find(at_work, run, latents, shares)
             writer.write(Events(run.event_id, run.process, {"candidates": found}))
             advance(len(run))
+
+
+def _readout(model: Model, folder: Path, is_given: bool) -> dict[str, Any]:
+    """How a network's outputs become candidates, and who chose the threshold."""
+    from partflow.train.threshold import THRESHOLD_FILE
+
+    kind, lowest = model.config.readout.kind, model.config.readout.threshold
+    is_chosen = (folder / THRESHOLD_FILE).is_file()
+    origin = "given" if is_given else "validation" if is_chosen else "default"
+    return {"kind": kind, "threshold": lowest, "origin": origin}
 
 
 def _network(folder: Path) -> Model:

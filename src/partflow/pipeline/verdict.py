@@ -15,7 +15,7 @@ from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import provenance
-from partflow.core.records import Collection, Events
+from partflow.core.records import Array, Collection, Events
 from partflow.core.store import iterate_events, num_events, read_provenance, shards
 from partflow.core.stream import CandidateStream
 from partflow.pipeline.common import BASELINE, check_elements, detector_of, say_done
@@ -57,12 +57,13 @@ def evaluate(
                 record,
                 lambda part: status.update(f"written: {part}"),
                 scene_maker(events, candidates, config),
+                {name: readout_of(path) for name, path in candidates.items()},
             )
 
 
 def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig) -> Evaluator:
     """All events of a folder, judged: what `evaluate` makes a report of."""
-    from partflow.evaluate.evaluator import TARGET, Evaluator
+    from partflow.evaluate.evaluator import Evaluator
 
     elements, setup = _elements(events, candidates), detector_of(events)
     streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
@@ -70,19 +71,32 @@ def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig
     with progress("evaluate", num_events(events, "events")) as advance:
         for run in iterate_events(events, "events"):
             sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-            references = reference_candidates(run, setup)
-            targets = references.targets
-            evaluator.add(
-                run.particles, targets["final"], run.tracks, run.clusters,
-                {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
-                run.event_id,
-                {n: targets[own] for n, own in (elements | references.elements).items()},
-                _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
-            )  # fmt: skip
+            judge_run(evaluator, run, sets, elements, setup)
             advance(len(run))
     for stream in streams.values():
         stream.expect_end()
     return evaluator
+
+
+def judge_run(
+    evaluator: Evaluator, run: Events, sets: Mapping[str, Collection],
+    elements: Mapping[str, str], setup: Detector, event_id: Array | None = None,
+) -> None:  # fmt: skip
+    """Judge the candidate `sets` of some events, each made from its `elements`, and the references.
+
+    `event_id` [event] replaces the events' own ids.
+    """
+    from partflow.evaluate.evaluator import TARGET
+
+    references = reference_candidates(run, setup)
+    targets = references.targets
+    evaluator.add(
+        run.particles, targets["final"], run.tracks, run.clusters,
+        {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
+        run.event_id if event_id is None else event_id,
+        {n: targets[own] for n, own in {**elements, **references.elements}.items()},
+        _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
+    )  # fmt: skip
 
 
 def _elements(events: Path, candidates: Mapping[str, Path]) -> dict[str, str]:
@@ -168,6 +182,12 @@ def check_names(candidates: Mapping[str, Path]) -> None:
     taken = set(REFERENCES) & set(candidates)
     if taken:
         raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
+
+
+def readout_of(candidates: Path) -> dict[str, Any]:
+    """How candidates were read out of a network, as their provenance has it; {} if not."""
+    record = read_provenance(shards(candidates, "candidates")[0])
+    return dict(record.config.get("readout", {}))
 
 
 def elements_of(candidates: Path) -> str:
