@@ -6,7 +6,8 @@ EVENTS is a folder of `partflow simulate`. Its events are judged again and again
 until there are `--num-events` of them, so a small sample tells the time of a large one; what is
 read and labelled is read and labelled each time. Prints seconds of each part and its share:
 judging (reading, targets and ceilings, jets), figures with their intervals, plots, event displays
-and page; processor time beside the time on the clock tells whether the machine was busy.
+and page. Processor time of this process beside the time on the clock tells whether the machine
+was busy; `--workers` others write the figures.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("events", type=Path)
     parser.add_argument("--candidates", nargs="*", default=())
     parser.add_argument("--num-events", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     files = named_files(tuple(chosen.candidates))
     evaluator, watch = Evaluator(EvaluationConfig()), Stopwatch()
@@ -68,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_evaluation(
             evaluator, Path(folder), None,
-            lambda part: watch.lap(PARTS.get(part, PLOTS_FOLDER)), scene,
+            lambda part: watch.lap(PARTS.get(part, PLOTS_FOLDER)), scene, None, chosen.workers,
         )  # fmt: skip
         size = (Path(folder) / PAGE_FILE).stat().st_size
     total, busy = (sum(column) for column in zip(*watch.seconds.values(), strict=True))

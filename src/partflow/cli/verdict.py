@@ -20,6 +20,7 @@ def evaluate(
     jet_min_pt: float | None = None,
     require: Path | None = None,
     overwrite: bool = False,
+    workers: int = 2,
 ) -> None:
     """Judge particles against truth: jets, missing momentum, efficiencies.
 
@@ -36,6 +37,7 @@ def evaluate(
         jet_min_pt: Lowest pt of jets [GeV]; if not given 5 with radius 0.4, 15 with 0.7.
         require: Gate file; a bound of it that is broken ends in status 6.
         overwrite: Replace an output made with other settings.
+        workers: Processes that write figures.
     """
     from partflow import pipeline
     from partflow.evaluate import EvaluationConfig
@@ -44,7 +46,7 @@ def evaluate(
 
     bounds = None if require is None else read_gate(require)  # a mistake in it is told at once
     config = EvaluationConfig.with_radius(jet_radius, jet_min_pt)
-    metrics = pipeline.evaluate(events, named_files(candidates), output, overwrite, config)
+    metrics = pipeline.evaluate(events, named_files(candidates), output, overwrite, config, workers)
     _show_verdict(metrics, output)
     if require is not None and bounds is not None:
         require_bounds(metrics, bounds, require)

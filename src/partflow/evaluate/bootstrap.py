@@ -69,6 +69,8 @@ class Bootstrap:
         """Central interval of `replicas` [replica, ...], [2, ...]; NaN where none is finite."""
         finite = np.isfinite(replicas)
         tail = 50 * (1 - self.confidence)
+        if finite.all():  # nearly always, and three times as fast
+            return np.asarray(np.percentile(replicas, [tail, 100 - tail], axis=0))
         result = np.full((2, *replicas.shape[1:]), np.nan)
         defined = finite.any(axis=0)
         if defined.any():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from partflow.core.provenance import Provenance
+from partflow.core.workers import in_processes
 from partflow.evaluate.calibration_plots import calibration_plots
 from partflow.evaluate.display.choice import RULE, choose_events
 from partflow.evaluate.display.page import display_figure, explanation
@@ -35,6 +36,7 @@ def write_evaluation(
     progress: Callable[[str], None] | None = None,
     make_scene: Callable[[int, str], Scene] | None = None,
     readouts: Mapping[str, Mapping[str, Any]] | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Write `metrics.json`, `replicas.npz`, `plots/`, `index.html` into `folder`.
 
@@ -42,7 +44,7 @@ def write_evaluation(
     name of each part that is done. `make_scene` gives the scene of an event from its number in
     the evaluation and a remark; with it the page shows a typical event, the best and the worst.
     `readouts` says how candidate sets were read out of a network: `kind`, `threshold` and its
-    `origin`, where that is known.
+    `origin`, where that is known. The figures' files are written by `workers` processes.
     OSError where the folder cannot be written.
     """
     report = progress or (lambda part: None)
@@ -54,11 +56,16 @@ def write_evaluation(
     write_replicas(folder / REPLICAS_FILE, replicas)
     report(METRICS_FILE)
     (folder / PLOTS_FOLDER).mkdir(exist_ok=True)
-    pictures = []
-    for plot in _plots(evaluator, metrics):
-        svg = save(plot, folder / PLOTS_FOLDER)
-        pictures.append(Picture(plot.name, plot.title, plot.caption, svg, plot.key))
-        report(f"{PLOTS_FOLDER}/{plot.name}")
+    plots = list(enumerate(_plots(evaluator, metrics)))
+    saved = {}
+    tasks = [(place, plot, folder / PLOTS_FOLDER) for place, plot in plots]
+    for place, svg in in_processes(_save, tasks, workers):
+        saved[place] = svg
+        report(f"{PLOTS_FOLDER}/{plots[place][1].name}")
+    pictures = [
+        Picture(plot.name, plot.title, plot.caption, saved[place], plot.key)
+        for place, plot in plots
+    ]
     displays = Markup()
     if make_scene is not None and evaluator.names:
         displays = _displays(evaluator, make_scene, folder / PLOTS_FOLDER)
@@ -67,6 +74,12 @@ def write_evaluation(
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     report(PAGE_FILE)
     return metrics
+
+
+def _save(place: int, plot: Plot, folder: Path) -> tuple[int, str]:
+    """A figure's files, in this process or another; its place, to be known by, and its SVG."""
+    with drawing():
+        return place, save(plot, folder)
 
 
 def _displays(

@@ -9,7 +9,7 @@ import numpy as np
 from partflow.core.errors import DataError
 from partflow.core.jets import cluster_jets
 from partflow.core.particles import is_neutrino
-from partflow.core.records import GEN_MET, Array, Collection
+from partflow.core.records import GEN_MET, JETS, Array, Collection
 from partflow.label.assignment import assign
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters
@@ -47,13 +47,15 @@ def label(
     event_id: Array | None = None,
     hits: Collection | None = None,
     config: LabelConfig | None = None,
+    with_jets: bool = True,
 ) -> Labelled:
     """One target per element at most, with the visible energy in every event.
 
     `event_id` [event] names the events in errors; without it they are counted from 0. `hits` are
     needed only where their energies are not the sums of their contributions (a full simulation,
-    noise). Raises DataError where a link points out of its event, or where the energy does not
-    close.
+    noise). Without jets, which take a sixth of the time, `gen_jets` and `target_jets` are empty
+    and no target is in any. Raises DataError where a link points out of its event, or where the
+    energy does not close.
     """
     event_id = np.arange(particles.num_events) if event_id is None else event_id
     _check_parallel(tracks, track_particles)
@@ -68,10 +70,13 @@ def label(
     check_closure(placed, assignment, targets, event_id)
 
     is_seen = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
-    targets, target_jets = _with_jets(targets, row, momenta)
+    gen_jets = target_jets = Collection.empty(JETS, particles.num_events)
+    if with_jets:
+        gen_jets = _gen_jets(particles, is_seen)
+        targets, target_jets = _with_jets(targets, row, momenta)
     return Labelled(
         targets,
-        _gen_jets(particles, is_seen),
+        gen_jets,
         target_jets,
         _gen_met(particles, is_seen),
         energy_shares(tracks, clusters, hit_clusters, hits, lit, placed.counts, assignment),

@@ -18,8 +18,8 @@ from partflow.core.provenance import provenance
 from partflow.core.records import Array, Collection, Events
 from partflow.core.store import iterate_events, num_events, read_provenance, shards
 from partflow.core.stream import CandidateStream
+from partflow.core.workers import check_workers
 from partflow.pipeline.common import BASELINE, check_elements, detector_of, say_done
-from partflow.pipeline.labels import label_events
 
 if TYPE_CHECKING:
     from partflow.evaluate.comparison import Comparison
@@ -34,6 +34,7 @@ def evaluate(
     output: Path,
     overwrite: bool = False,
     config: EvaluationConfig | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate import EvaluationConfig
@@ -41,6 +42,7 @@ def evaluate(
     from partflow.pipeline.display import scene_maker  # which builds on what is below
 
     check_names(candidates)
+    check_workers(workers)
     _elements(events, candidates)  # a mistake is told before the folder is made
     config = config or EvaluationConfig()
     settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
@@ -58,6 +60,7 @@ def evaluate(
                 lambda part: status.update(f"written: {part}"),
                 scene_maker(events, candidates, config),
                 {name: readout_of(path) for name, path in candidates.items()},
+                workers,
             )
 
 
@@ -137,6 +140,7 @@ def reference_candidates(events: Events, setup: Detector) -> References:
         sharing_candidates,
         target_candidates,
     )
+    from partflow.label.labelling import label
 
     scale = load_hadron_scale(setup)
     targets, candidates = {}, {}
@@ -151,8 +155,11 @@ def reference_candidates(events: Events, setup: Detector) -> References:
     )
     for elements, name in (("final", SHARING), ("fine", SHARING_FINE)):
         if ELEMENT_SETS[elements][0] in events.collections:
-            labelled, _ = label_events(events, elements=elements)
-            clusters = events.collections[ELEMENT_SETS[elements][0]]
+            clusters, hit_clusters = (events.collections[one] for one in ELEMENT_SETS[elements])
+            labelled = label(
+                events.particles, events.tracks, clusters, hit_clusters, events.contributions,
+                events.track_particles, events.event_id, events.hits, with_jets=False,
+            )  # fmt: skip
             targets[elements] = labelled.targets
             candidates[name] = sharing_candidates(
                 labelled.targets, labelled.shares, events.tracks, clusters, scale
