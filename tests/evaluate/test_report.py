@@ -5,6 +5,7 @@ import csv
 import hashlib
 import html
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -194,6 +195,21 @@ def test_the_same_figure_gives_the_same_bytes(toy_events, tmp_path):
             plots = jet_plots(evaluator.metrics(), judged, looks(evaluator.names), "toys")
             svg = save(next(plots), folder)
         made.append((svg, {file.name: file.read_bytes() for file in folder.iterdir()}))
+    assert made[0] == made[1]
+
+
+def test_a_figure_sent_to_another_process_gives_the_same_bytes(toy_events, tmp_path):
+    evaluator = evaluator_of(toy_events(20, 23))
+    judged = {name: evaluator.judged(name) for name in evaluator.names}
+    with drawing():
+        plot = next(jet_plots(evaluator.metrics(), judged, looks(evaluator.names), "toys"))
+        sent = pickle.loads(pickle.dumps(plot))
+        made = []
+        for place, one in enumerate((plot, sent)):
+            folder = tmp_path / str(place)
+            folder.mkdir()
+            svg = save(one, folder)
+            made.append((svg, {file.name: file.read_bytes() for file in folder.iterdir()}))
     assert made[0] == made[1]
 
 

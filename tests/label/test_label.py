@@ -207,3 +207,16 @@ def test_the_report_accounts_for_every_particle_and_adds_up_over_batches(random_
         assert written[fate]["energy"] == pytest.approx(added[fate]["energy"])
     free = total.tracks_without_target.number
     assert free == len(join(*truths).tracks) - total.on_tracks.number
+
+
+def test_without_jets_the_targets_are_the_same(random_event):
+    for seed in range(10):
+        given = random_event(np.random.default_rng(seed)).for_label()
+        whole, bare = label(**given), label(**given, with_jets=False)
+        for name, column in whole.targets.columns.items():
+            if name != "jet_index":
+                np.testing.assert_array_equal(bare.targets.columns[name], column)
+        assert np.all(bare.targets.jet_index == -1)
+        assert len(bare.gen_jets) == len(bare.target_jets) == 0
+        assert bare.gen_jets.num_events == whole.gen_jets.num_events
+        np.testing.assert_array_equal(bare.gen_met.px, whole.gen_met.px)
