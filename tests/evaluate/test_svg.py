@@ -90,3 +90,15 @@ def test_every_tick_is_still_there(drawn, shown):
         for stroke in re.findall(r"M[^Ml]*l", one.get("d", ""))
     ]  # fmt: skip
     assert len(after) == len(before) > 50
+
+
+@pytest.mark.parametrize("name", ["ww", "cld_mumuh_240_nohits_10ev_of_a_long_name"])
+def test_the_stamp_leaves_room_for_the_name_of_a_sample(name):
+    with drawing():
+        figure = new_figure()
+        axes = figure.subplots()
+        stamp(axes, f"{name}, {name}: 300 events")
+        figure.draw_without_rendering()
+        left, right = axes._left_title, axes._right_title
+        assert right.get_text().endswith(f"{name[-3:]}: 300 events")
+        assert left.get_window_extent().x1 < right.get_window_extent().x0

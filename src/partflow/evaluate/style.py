@@ -27,6 +27,7 @@ ORANGE, GREEN, GREY = "#e69f00", "#009e73", "#4d4d4d"
 BROWN = "#8c510a"  # not of the palette: darker than all of it but the grey
 OWN_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
 
+LONGEST_STAMP = 40  # characters, beside the name of this package
 POINTS_PER_INCH = 72  # the unit of an SVG by matplotlib
 
 OVERRIDES = {
@@ -123,7 +124,12 @@ def plain(name: str) -> str:
 
 
 def stamp(axes: Axes, sample: str) -> None:
-    """Who made the figure, of what sample, above the axes."""
+    """Who made the figure, of what sample, above the axes; of a long name the end is kept.
+
+    The end says how many events there are.
+    """
+    if len(sample) > LONGEST_STAMP:
+        sample = "…" + sample[1 - LONGEST_STAMP :]
     axes.set_title(r"$\bf{partflow}$ $\it{Simulation}$", loc="left", fontsize=15)
     axes.set_title(plain(sample), loc="right", fontsize=13)
 
