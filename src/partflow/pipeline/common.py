@@ -38,4 +38,6 @@ def detector_of(events: Path) -> Detector:
 
 def say_done(output: Path) -> None:
     """Tell the user that `output` was there already."""
-    console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
+    console.print(
+        f"{output}: finished already, nothing to do (--overwrite makes it again)", soft_wrap=True
+    )
