@@ -37,7 +37,7 @@ def evaluate(
         jet_min_pt: Lowest pt of jets [GeV]; if not given 5 with radius 0.4, 15 with 0.7.
         require: Gate file; a bound of it that is broken ends in status 6.
         overwrite: Replace an output made with other settings.
-        workers: Processes that write figures.
+        workers: Threads and processes for intervals and figures.
     """
     from partflow import pipeline
     from partflow.evaluate import EvaluationConfig

@@ -44,11 +44,12 @@ def write_evaluation(
     name of each part that is done. `make_scene` gives the scene of an event from its number in
     the evaluation and a remark; with it the page shows a typical event, the best and the worst.
     `readouts` says how candidate sets were read out of a network: `kind`, `threshold` and its
-    `origin`, where that is known. The figures' files are written by `workers` processes.
-    OSError where the folder cannot be written.
+    `origin`, where that is known. Intervals are made
+    by `workers` threads, the plots' files by as many processes. OSError where the folder cannot be
+    written.
     """
     report = progress or (lambda part: None)
-    metrics, replicas = evaluator.figures()
+    metrics, replicas = evaluator.figures(threads=workers)
     if readouts is not None:
         metrics["readouts"] = {name: dict(readout) for name, readout in readouts.items()}
     content = json.dumps(metrics, indent=1, allow_nan=False)

@@ -8,7 +8,7 @@ from numba import njit
 from partflow.core.records import Array
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def replica_quantiles(values: Array, event: Array, weights: Array, levels: Array) -> Array:
     """Quantiles of `values` (sorted, [value]) repeated `weights` [replica, event] times.
 
