@@ -9,6 +9,8 @@ clicReconstruction.xml; tracking resolutions from the fits to full simulation in
 delphes_card_CLICdet_Stage1.tcl (arXiv:1909.12728, 1812.07337); shower media from the
 layer structure. Grouping of four layers and 2x2 ECAL cells are choices of ours, made for
 a few thousand hits per event.
+
+Longer than a file should be: half of it is the constants of two detectors with their sources.
 """
 
 from __future__ import annotations
