@@ -1,29 +1,11 @@
 """The other doors of the command line: full-simulation files and published data sets."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from partflow import cli
 from partflow.core.store import num_events
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run `partflow ...` in this process: exit status, standard output, standard error."""
-
-    def partflow(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["partflow", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capfd.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return partflow
 
 
 def test_full_simulation_is_ingested_judged_and_exported(

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from partflow import cli, pipeline
+from partflow import pipeline
 from partflow.core.detector import CLIC
 from partflow.core.features import build_elements
 from partflow.core.records import PARTICLES, Collection, Events
@@ -19,20 +18,6 @@ from partflow.generate import GenerationConfig, generate
 from partflow.simulate.config import SimulationConfig
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run `partflow ...` in this process: exit status, standard output, standard error."""
-
-    def partflow(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["partflow", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capfd.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return partflow
 
 
 @pytest.fixture(scope="module")
