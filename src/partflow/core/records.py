@@ -101,6 +101,9 @@ TRACKS = Schema(
         Field("dedx_error", "f8", "GeV/mm", "its uncertainty; 0 where not simulated"),
         Field("radius_of_innermost_hit", "f8", "mm", "radius of the first layer hit"),
         Field("time", "f8", "ns", "time; 0 where not simulated"),
+        Field(
+            "radius_of_outermost_hit", "f8", "mm", "radius of the last layer hit; 0: not known", 0
+        ),
         Field("face_region", "i1", "", "calorimeter reached: 0 none, 1 barrel, 2 endcap"),
         Field("face_x", "f8", "mm", "position at the calorimeter face"),
         Field("face_y", "f8", "mm", "position at the calorimeter face"),

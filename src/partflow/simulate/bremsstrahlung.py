@@ -18,8 +18,8 @@ import math
 import numpy as np
 from numba import njit
 
+from partflow.core.helix import MIN_PT
 from partflow.simulate.flights import FLIGHT, NO_END, NO_SUCCESSOR, Species
-from partflow.simulate.helix import MIN_PT
 from partflow.simulate.material import (
     ELECTRON_MASS,
     MAX_SECANT,

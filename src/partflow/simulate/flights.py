@@ -8,9 +8,9 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
+from partflow.core.helix import to_calorimeter
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection
-from partflow.simulate.helix import to_calorimeter
 
 
 class Species(IntEnum):

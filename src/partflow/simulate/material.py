@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
+from partflow.core.helix import MIN_PT, advance
 from partflow.core.particles import KAON0_MASS, PION_MASS
 from partflow.simulate.flights import (
     FLIGHT,
@@ -24,7 +25,6 @@ from partflow.simulate.flights import (
     time_after,
 )
 from partflow.simulate.frame import tilted
-from partflow.simulate.helix import MIN_PT, advance
 
 ELECTRON_MASS = 0.00051099895  # GeV
 MAX_SECANT = 3.0

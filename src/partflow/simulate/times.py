@@ -13,9 +13,9 @@ import math
 import numpy as np
 from numba import njit
 
+from partflow.core.helix import MIN_PT, path_to_cylinder
 from partflow.simulate.cells import cell_centre
 from partflow.simulate.flights import LIGHT_MM_PER_NS, Species, face_of, time_after
-from partflow.simulate.helix import MIN_PT, path_to_cylinder
 from partflow.simulate.hits import cell_of
 
 _LATE_SHARE, _LATE_DELAY = 0.1, 8.0  # ns

@@ -14,11 +14,11 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
+from partflow.core.helix import MIN_PT, perigee, to_calorimeter
 from partflow.core.records import TRACK_PARTICLES, TRACKS, Array
 from partflow.simulate.bremsstrahlung import fitted_pt
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Species, face_of
-from partflow.simulate.helix import MIN_PT, perigee, to_calorimeter
 
 TRACK = np.dtype(
     [(f.name, f.dtype) for schema in (TRACKS, TRACK_PARTICLES) for f in schema.fields], align=True

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import BARREL, ENDCAP, FACE_NONE, MUON, Detector, Geometry
+from partflow.core.helix import MIN_PT, advance, path_to_cylinder
 from partflow.core.records import (
     CONTRIBUTIONS,
     HITS,
@@ -25,7 +26,6 @@ from partflow.core.records import (
 )
 from partflow.simulate.flights import LIGHT_MM_PER_NS, NO_END, Species, face_of
 from partflow.simulate.frame import tilted
-from partflow.simulate.helix import MIN_PT, advance, path_to_cylinder
 
 CALORIMETER_LOSS = 3.7
 """Energy that a muon loses in calorimeters and coil [GeV]."""

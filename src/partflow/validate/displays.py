@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from partflow.core.detector import ENDCAP, FACE_NONE, Detector
+from partflow.core.helix import to_calorimeter
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
@@ -26,7 +27,6 @@ from partflow.evaluate.display.still import across as seen_across
 from partflow.evaluate.display.still import along as seen_along
 from partflow.evaluate.energy_flow import Truth, truth_of_particles
 from partflow.evaluate.style import BLUE, GREEN, ORANGE, PURPLE
-from partflow.simulate.helix import to_calorimeter
 from partflow.validate.confusion import Found, found_of_deposits
 
 RED = "#e00000"

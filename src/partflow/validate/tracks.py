@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
+from partflow.core.helix import perigee
 from partflow.core.kinematics import delta_phi
 from partflow.core.records import Array, Collection
 from partflow.evaluate.sample import select
-from partflow.simulate.helix import perigee
 from partflow.validate import estimate
 from partflow.validate.estimate import Estimate
 from partflow.validate.summary import TrackSample

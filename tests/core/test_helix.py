@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partflow.core.detector import CLD, CLIC, FACE_BARREL, FACE_ENDCAP, FACE_NONE
-from partflow.simulate.helix import advance, path_to_cylinder, perigee, to_calorimeter
+from partflow.core.helix import advance, path_to_cylinder, perigee, to_calorimeter
 
 GEOMETRY = CLIC.geometry()
 ORIGIN = (0.0, 0.0, 0.0)
