@@ -76,7 +76,6 @@ def tracks():
     values |= {
         "face_region": np.ones(NUM),
         "num_yoke_hits": np.ones(NUM),
-        "is_prong": np.zeros(NUM),
     }
     return feature_matrix(
         build_elements(

@@ -25,7 +25,14 @@ SMALL = replace(
     endcap_inner_radius=150.0,
     hcal_inner_radius_cut=140.0,
     ring_z=1100.0,
-    tracker=replace(CLIC.tracker, layer_radii=(20.0, 60.0, 120.0, 300.0, 500.0, 680.0)),
+    tracker=replace(
+        CLIC.tracker,
+        layer_radii=(20.0, 60.0, 120.0, 300.0, 500.0, 680.0),
+        layer_half_lengths=(700.0,) * 6,
+        disc_z=(750.0, 900.0),
+        disc_inner_radii=(100.0, 120.0),
+        disc_outer_radii=(600.0, 600.0),
+    ),
 )
 """A detector that nobody built: all sizes differ from those of the presets."""
 DETECTORS = [CLIC, CLD, SMALL]

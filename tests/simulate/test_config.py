@@ -10,7 +10,6 @@ from partflow.simulate.config import EFFECTS
 @pytest.mark.parametrize(
     "settings",
     [
-        {"kink_finder_efficiency": 1.2},
         {"neutral_pion_fraction": 0.9},
         {"visible_nuclear_local": 0.99},
         {"transverse_momentum": -0.1},

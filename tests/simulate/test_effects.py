@@ -13,6 +13,7 @@ from partflow.simulate.config import EFFECTS
 from partflow.simulate.flights import NO_END, flights_of
 from partflow.simulate.ghosts import MIN_FAKE_PT
 from partflow.simulate.material import interact
+from partflow.simulate.tracker import tracker_constants
 
 IDS = np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 NOISY = replace(realistic(), fake_rate=0.3, duplicate_rate=0.3)
@@ -181,7 +182,13 @@ SMALL = replace(
     ),
     ring_z=1520.0,
     tracker=replace(
-        CLIC.tracker, layer_radii=(25.0, 60.0, 300.0, 700.0, 1050.0), radiation_lengths=0.5
+        CLIC.tracker,
+        layer_radii=(25.0, 60.0, 300.0, 700.0, 1050.0),
+        layer_half_lengths=(200.0, 200.0, 900.0, 900.0, 900.0),
+        disc_z=(250.0, 600.0, 950.0, 1200.0),
+        disc_inner_radii=(30.0, 70.0, 110.0, 140.0),
+        disc_outer_radii=(100.0, 290.0, 1000.0, 1000.0),
+        radiation_lengths=0.5,
     ),
     yoke=replace(
         CLIC.yoke, inner_radius=3600.0, outer_radius=5000.0, endcap_z=3400.0, outer_z=4800.0
@@ -208,7 +215,12 @@ def test_a_third_detector_needs_no_code_for_any_effect(gun, jumble, detector):
     np.testing.assert_allclose(
         np.abs(tracks.omega) * tracks.pt, detector.geometry().bending, rtol=1e-9
     )
-    assert np.isin(tracks.radius_of_innermost_hit, detector.tracker.layer_radii).all()
+    first, last = tracks.radius_of_innermost_hit, tracks.radius_of_outermost_hit
+    is_central = np.abs(tracks.tan_lambda) < 0.1
+    assert is_central.any()
+    assert np.isin(first[is_central], detector.tracker.layer_radii).all()
+    assert (first[is_central] < last[is_central]).mean() > 0.9
+    assert (last < detector.ecal.inner_radius).all()
 
 
 STRANGE = [
@@ -271,7 +283,8 @@ def test_every_setting_is_described():
 
 def test_all_of_the_material_is_in_a_tracker_smaller_than_that_of_clic(gun):
     photons = gun(22, 5.0, 20_000, (0.0, 0.0))
-    flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), 0.12, 0.0)
+    tracker = tracker_constants(SMALL, SimulationConfig())._replace(radiation_lengths=0.12)
+    flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), tracker)
     converted = flights["end"][:20_000] < NO_END
     assert converted.mean() == pytest.approx(1 - np.exp(-7 / 9 * 0.12), abs=0.008)  # 4 sigma
     assert (flights["end"][:20_000][converted] < SMALL.ecal.inner_radius).all()

@@ -21,6 +21,7 @@ def generate(
     seed: int = 1,
     energy: float = 380.0,
     gun: Gun = Gun(),  # noqa: B008 (frozen)
+    detector: str = "clic",
     overwrite: bool = False,
 ) -> None:
     """Make generator particles with Pythia8, or single particles with a gun.
@@ -35,12 +36,16 @@ def generate(
         seed: The same seed gives the same events.
         energy: Centre-of-mass energy [GeV].
         gun: Settings of --process gun.
+        detector: Detector to make events for: K0S and hyperons decay inside its tracker. clic, cld,
+            or a JSON file.
         overwrite: Replace an output made with other settings.
     """
     from partflow import pipeline
+    from partflow.core.detector_file import find_detector
     from partflow.generate.config import GenerationConfig
 
     config = GenerationConfig(process, num_events, seed, energy, gun)
+    config = config.made_for(find_detector(detector))
     pipeline.generate(config, output, overwrite)
 
 
@@ -71,8 +76,7 @@ def simulate(
         workers: Processes to use; the result is the same with any number.
         tracker_material: Conversions and interactions in the tracker.
         realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
-            and yoke hits, too; the published figures of this program are without them. With or
-            without, the kink finder is an emulation that reads truth.
+            and yoke hits, too; the published figures of this program are without them.
         fine_elements: Write finer clusters, too, for `label --elements fine`.
         overlay: File of `partflow generate --process gamma_gamma`: events of it are laid over
             each event as beam-induced background.

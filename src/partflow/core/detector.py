@@ -19,10 +19,10 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
+from partflow.core.tracker import Tracker, check_tracker
 
 LIGHT_SPEED = 0.000299792458
 """Bending power [GeV/(T mm)]: pt = LIGHT_SPEED * field * radius."""
@@ -80,28 +80,6 @@ class Calorimeter:
     def layer_pitch(self) -> float:
         """Thickness of one layer [mm]."""
         return self.group_thickness / self.layers_per_group
-
-
-@dataclass(frozen=True)
-class Tracker:
-    """Efficiency, resolution and material of the tracking detectors."""
-
-    layer_radii: tuple[float, ...] = (31.0, 44.0, 58.0, 127.0, 340.0, 554.0, 819.0, 1153.0, 1486.0)
-    """Radii of the barrel layers [mm]; a vertex double layer counts as one (CLICdet note)."""
-    eta_edges: tuple[float, ...] = (0.18, 0.45, 0.88, 1.32, 1.74)
-    """Upper edges in abs(eta) of the resolution table; the last row is beyond them."""
-    curvature_term: tuple[float, ...] = (1.33e-5, 1.28e-5, 1.17e-5, 1.12e-5, 8.56e-5, 1.71e-4)
-    """a [1/GeV] in sigma(pt)/pt = sqrt((a pt)^2 + b^2)."""
-    scattering_term: tuple[float, ...] = (0.00209, 0.00221, 0.00255, 0.00392, 0.0149, 0.0298)
-    """b in sigma(pt)/pt."""
-    electron_scattering_factor: float = 1.4
-    """Factor on b for electrons, which also radiate."""
-    radiation_lengths: float = 0.12
-    """Radial thickness of the tracker at 90 degrees, in X0."""
-    interaction_lengths: float = 0.035
-    """The same in nuclear interaction lengths."""
-    max_efficiency: float = 0.995
-    """Plateau of the track-finding efficiency."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +174,7 @@ class Detector:
                 f"to hcal.endcap_z = {self.ecal.endcap_z + self.ecal.depth + self.gap:g}"
             )
         self._check_openings()
-        self._check_tracker()
+        check_tracker(self.tracker, self.name, self.ecal.inner_radius, self.ecal.endcap_z)
         self._check_yoke()
 
     def _check_openings(self) -> None:
@@ -215,39 +193,6 @@ class Detector:
             raise ConfigError(
                 f"{self.name}: ring_z = {self.ring_z}; the ring cannot begin in front of the "
                 f"ECAL endcap ({self.ecal.endcap_z} mm)"
-            )
-
-    def _check_tracker(self) -> None:
-        """Refuse layers out of order or outside the tracker, and tables of unequal length."""
-        tracker = self.tracker
-        radii = (0.0, *tracker.layer_radii, self.ecal.inner_radius)
-        if len(radii) < 3 or not all(inner < outer for inner, outer in pairwise(radii)):
-            raise ConfigError(
-                f"{self.name}: tracker.layer_radii = {tracker.layer_radii}; they must rise between "
-                f"0 and the ECAL ({self.ecal.inner_radius} mm)"
-            )
-        if not all(low < high for low, high in pairwise((0.0, *tracker.eta_edges))):
-            raise ConfigError(
-                f"{self.name}: tracker.eta_edges = {tracker.eta_edges}; they must rise"
-            )
-        for key in ("curvature_term", "scattering_term"):
-            terms = getattr(tracker, key)
-            if len(terms) != len(tracker.eta_edges) + 1:
-                raise ConfigError(
-                    f"{self.name}: tracker.{key} has {len(terms)} rows, but eta_edges "
-                    f"makes {len(tracker.eta_edges) + 1}"
-                )
-            if not all(0 <= term < math.inf for term in terms):
-                raise ConfigError(f"{self.name}: tracker.{key} = {terms}; none can be negative")
-        for key in ("electron_scattering_factor", "radiation_lengths", "interaction_lengths"):
-            if not 0 <= getattr(tracker, key) < math.inf:
-                raise ConfigError(
-                    f"{self.name}: tracker.{key} = {getattr(tracker, key)}; it cannot be negative"
-                )
-        if not 0 <= tracker.max_efficiency <= 1:
-            raise ConfigError(
-                f"{self.name}: tracker.max_efficiency = {tracker.max_efficiency}; "
-                "it must be between 0 and 1"
             )
 
     def _check_yoke(self) -> None:
@@ -298,9 +243,11 @@ class Detector:
         )
 
     def fingerprint(self) -> str:
-        """Hash of every constant but the yoke's: a calibration belongs to one fingerprint."""
+        """Hash of the constants of calorimeters and field: a calibration, which is made of showers
+        alone, belongs to one fingerprint.
+        """
         constants = asdict(self)
-        del constants["yoke"], constants["hadron_scale"]
+        del constants["tracker"], constants["yoke"], constants["hadron_scale"]
         return hashlib.blake2b(
             json.dumps(constants, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
@@ -399,6 +346,20 @@ CLD = Detector(
     tracker=replace(
         CLIC.tracker,
         layer_radii=(13.0, 35.0, 57.0, 127.0, 400.0, 670.0, 1000.0, 1568.0, 2136.0),
+        layer_half_lengths=(*(109.0,) * 3, *(481.6, 481.6, 692.3), *(1264.2,) * 3),
+        disc_z=(
+            *(160.0, 230.0, 300.0),
+            *(524.0, 808.0, 1093.0, 1377.0, 1661.0, 1946.0, 2190.0),
+            *(1310.0, 1617.0, 1883.0, 2190.0),
+        ),
+        disc_inner_radii=(
+            *(24.0, 34.5, 45.0),
+            *(79.5, 123.5, 165.0, 207.5, 249.5, 293.0, 330.0),
+            *(718.0,) * 4,
+        ),
+        disc_outer_radii=(*(102.0,) * 3, *(640.0,) * 7, *(2080.0,) * 4),
+        beam_pipe_radius=10.0,
+        displaced_range=1290.0,
     ),
     yoke=Yoke(
         inner_radius=4479.0,
@@ -410,7 +371,8 @@ CLD = Detector(
 )
 """CLD, simplified: the calorimeters of CLIC with fewer HCAL layers (44), further out, in half
 the field. Envelopes, yoke and tracker radii: k4geo FCCee/CLD/compact/CLD_o2_v07 (the concept:
-arXiv:1911.12230). The tracking resolution is CLIC's, for want of a published fit."""
+arXiv:1911.12230). Resolution, efficiency and amount of material of the tracker are CLIC's, for
+want of published ones; efficiency falls with the production radius over a longer way."""
 
 DETECTORS = {d.name: d for d in (CLIC, CLD)}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
@@ -73,36 +74,68 @@ def path_to_cylinder(bending, x, y, px, py, charge, cylinder_radius):
 
 @njit(cache=True, error_model="numpy")
 def to_calorimeter(geometry, x, y, z, px, py, pz, charge):
-    """Where a particle enters the calorimeter: (face, x, y, z, px, py, pz).
+    """Where a particle enters the calorimeter, or where its path ends: (face, x, y, z, px, py, pz).
 
-    `face` is FACE_BARREL or FACE_ENDCAP, or FACE_NONE for a particle at rest, one lost in the
-    beam pipe, one born outside the tracker volume, and one that curls for longer than
-    `geometry.max_path`.
+    `face` is FACE_BARREL or FACE_ENDCAP, or FACE_NONE: in the plane of the endcap for a particle
+    lost in the hole about the beam, after `geometry.max_path` for one that curls for longer, and
+    at the start for one at rest or born outside the tracker volume.
     """
     pt = math.hypot(px, py)
-    lost = (FACE_NONE, x, y, z, px, py, pz)
     if pt < MIN_PT and abs(pz) < MIN_PT:
-        return lost
+        return FACE_NONE, x, y, z, px, py, pz
     if math.hypot(x, y) >= geometry.barrel_r or abs(z) >= geometry.endcap_z:
-        return lost
+        return FACE_NONE, x, y, z, px, py, pz
     face_z = geometry.endcap_z if pz > 0 else -geometry.endcap_z
     if pt < MIN_PT:
-        if math.hypot(x, y) < geometry.endcap_inner_r:
-            return lost
-        return FACE_ENDCAP, x, y, face_z, px, py, pz
+        face = FACE_NONE if math.hypot(x, y) < geometry.endcap_inner_r else FACE_ENDCAP
+        return face, x, y, face_z, px, py, pz
     to_barrel = path_to_cylinder(geometry.bending, x, y, px, py, charge, geometry.barrel_r)
     to_endcap = (face_z - z) * pt / pz if pz != 0.0 else _FAR
-    path = min(to_barrel, to_endcap)
-    if path * math.hypot(pt, pz) > geometry.max_path * pt:
-        return lost
-    x_new, y_new, z_new, px_new, py_new = advance(
-        geometry.bending, x, y, z, px, py, pz, charge, path
-    )
-    if to_barrel <= to_endcap:
-        return FACE_BARREL, x_new, y_new, z_new, px_new, py_new, pz
-    if math.hypot(x_new, y_new) < geometry.endcap_inner_r:
-        return lost
-    return FACE_ENDCAP, x_new, y_new, face_z, px_new, py_new, pz
+    longest = geometry.max_path * pt / math.hypot(pt, pz)
+    path = min(to_barrel, to_endcap, longest)
+    x, y, z, px, py = advance(geometry.bending, x, y, z, px, py, pz, charge, path)
+    if path == to_barrel:
+        return FACE_BARREL, x, y, z, px, py, pz
+    if path < to_endcap:
+        return FACE_NONE, x, y, z, px, py, pz
+    face = FACE_NONE if math.hypot(x, y) < geometry.endcap_inner_r else FACE_ENDCAP
+    return face, x, y, face_z, px, py, pz
+
+
+@njit(cache=True, error_model="numpy")
+def follow_track(geometry, d0, z0, phi, tan_lambda, pt, charge):
+    """Where a measured track enters the calorimeter, or where its path ends:
+    (face, x, y, z, dx, dy, dz), a place [mm] and a unit direction; see `to_calorimeter`.
+
+    From the perigee on: it makes no use of where on the helix the track was made. A track whose
+    perigee is behind the plane of the endcap came through that plane before it got there.
+    """
+    x, y, z = -d0 * math.sin(phi), d0 * math.cos(phi), z0
+    px, py, pz = pt * math.cos(phi), pt * math.sin(phi), pt * tan_lambda
+    if abs(z) >= geometry.endcap_z and z * tan_lambda > 0.0:
+        face_z = math.copysign(geometry.endcap_z, tan_lambda)
+        path = (face_z - z) / tan_lambda
+        x, y, _, px, py = advance(geometry.bending, x, y, z, px, py, pz, charge, path)
+        radius, z = math.hypot(x, y), face_z
+        is_on_face = geometry.endcap_inner_r <= radius < geometry.barrel_r
+        face = FACE_ENDCAP if is_on_face else FACE_NONE
+    else:
+        face, x, y, z, px, py, pz = to_calorimeter(geometry, x, y, z, px, py, pz, charge)
+    momentum = pt * math.hypot(1.0, tan_lambda)
+    return face, x, y, z, px / momentum, py / momentum, pz / momentum
+
+
+@njit(cache=True, error_model="numpy")
+def follow_tracks(geometry, d0, z0, phi, tan_lambda, pt, charge):
+    """(x, y, z, dx, dy, dz) of `follow_track`, each [track]; 0 where a track has no momentum."""
+    ends = np.zeros((6, len(pt)))
+    for i in range(len(pt)):
+        if pt[i] > MIN_PT and charge[i] != 0:
+            _, x, y, z, dx, dy, dz = follow_track(
+                geometry, d0[i], z0[i], phi[i], tan_lambda[i], pt[i], charge[i]
+            )
+            ends[:, i] = (x, y, z, dx, dy, dz)
+    return ends
 
 
 @njit(cache=True, error_model="numpy")

@@ -105,22 +105,17 @@ TRACKS = Schema(
             "radius_of_outermost_hit", "f8", "mm", "radius of the last layer hit; 0: not known", 0
         ),
         Field("face_region", "i1", "", "calorimeter reached: 0 none, 1 barrel, 2 endcap"),
-        Field("face_x", "f8", "mm", "position at the calorimeter face"),
-        Field("face_y", "f8", "mm", "position at the calorimeter face"),
-        Field("face_z", "f8", "mm", "position at the calorimeter face"),
-        Field("face_dx", "f8", "", "unit direction at the calorimeter face"),
-        Field("face_dy", "f8", "", "unit direction at the calorimeter face"),
-        Field("face_dz", "f8", "", "unit direction at the calorimeter face"),
+        Field("face_x", "f8", "mm", "position at the calorimeter face, or where the helix ends"),
+        Field("face_y", "f8", "mm", "position at the calorimeter face, or where the helix ends"),
+        Field("face_z", "f8", "mm", "position at the calorimeter face, or where the helix ends"),
+        Field("face_dx", "f8", "", "unit direction there"),
+        Field("face_dy", "f8", "", "unit direction there"),
+        Field("face_dz", "f8", "", "unit direction there"),
         Field("num_yoke_hits", "i1", "", "hits of the muon system on this track"),
-        Field(
-            "is_prong",
-            "i1",
-            "",
-            "1 if the kink finder (an emulation) calls it a daughter of another track",
-        ),
     ),
 )
-"""Reconstructed tracks; perigee parameters with respect to the origin."""
+"""Reconstructed tracks; perigee parameters with respect to the origin. What stands at the face
+follows from the perigee parameters alone, see `core.helix.follow_track`."""
 
 DEPTH_PROFILE = tuple(f"{part}_depth_{n}" for part in ("ecal", "hcal") for n in range(1, 5))
 """Columns of a cluster: its energies in four parts of the depth of each calorimeter."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from partflow.core.detector import CLIC, Detector
 from partflow.core.errors import ConfigError
 from partflow.generate.processes import GUN, PROCESSES
 
@@ -44,6 +47,11 @@ class GenerationConfig:
     """Centre-of-mass energy [GeV]; not used by the gun."""
     gun: Gun = field(default_factory=Gun)
     """Single particles, for --process gun."""
+    decay_radius: float = CLIC.ecal.inner_radius
+    """K0S and hyperons decay within this radius, that of the detector's tracker [mm]; what lives
+    longer reaches the calorimeter."""
+    decay_half_length: float = CLIC.ecal.endcap_z
+    """The same along the beam [mm]."""
 
     def __post_init__(self) -> None:
         if self.process != GUN and self.process not in PROCESSES:
@@ -53,8 +61,16 @@ class GenerationConfig:
             raise ConfigError(f"{self.num_events} events: give a number of at least 0")
         if not 0 <= self.seed < MAX_SEED:
             raise ConfigError(f"seed {self.seed}: give one from 0 to {MAX_SEED - 1}")
+        for name in ("decay_radius", "decay_half_length"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} {getattr(self, name)} mm: give one of at least 0")
         if self.process != GUN and not self.energy >= PROCESSES[self.process].threshold:
             raise ConfigError(
                 f"{self.energy} GeV is below the threshold of {self.process} "
                 f"({PROCESSES[self.process].threshold:g} GeV); give a higher --energy"
             )
+
+    def made_for(self, detector: Detector) -> Self:
+        """The same with decays inside the tracker of `detector`."""
+        face = detector.ecal
+        return replace(self, decay_radius=face.inner_radius, decay_half_length=face.endcap_z)

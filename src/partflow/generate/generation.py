@@ -31,10 +31,11 @@ def generate(config: GenerationConfig, batch_size: int = BATCH_SIZE) -> Iterator
 def event_ids(config: GenerationConfig) -> Array:
     """Identity [event] of each event: 63 bits from the configuration and the event's number.
 
-    It does not depend on how many events are asked for, and it seeds whatever is random about
-    the event afterwards.
+    It depends neither on how many events are asked for nor on the detector they are made for,
+    and it seeds whatever is random about the event afterwards.
     """
-    settings = {key: value for key, value in asdict(config).items() if key != "num_events"}
+    apart = ("num_events", "decay_radius", "decay_half_length")
+    settings = {key: value for key, value in asdict(config).items() if key not in apart}
     text = json.dumps(settings, sort_keys=True).encode()
     key = np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
     number = np.arange(1, config.num_events + 1, dtype=np.uint64)

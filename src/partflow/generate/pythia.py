@@ -14,7 +14,6 @@ from partflow.core.records import PARTICLES, Array, Collection, offsets_from_cou
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import PROCESSES
 
-DECAY_RADIUS, DECAY_Z = 1500.0, 2307.0  # mm: K0S, hyperons decay within this cylinder, the tracker
 MAX_EMPTY_BATCHES = 10
 
 
@@ -51,8 +50,8 @@ def start_pythia(config: GenerationConfig) -> pythia8mc.Pythia:
         f"Beams:eCM = {config.energy!r}",
         f"PDF:lepton = {'on' if process.initial_state_radiation else 'off'}",
         "ParticleDecays:limitCylinder = on",
-        f"ParticleDecays:xyMax = {DECAY_RADIUS}",
-        f"ParticleDecays:zMax = {DECAY_Z}",
+        f"ParticleDecays:xyMax = {config.decay_radius}",
+        f"ParticleDecays:zMax = {config.decay_half_length}",
         "Random:setSeed = on",
         f"Random:seed = {config.seed + 1}",  # 0 would mean the clock
         *process.settings,

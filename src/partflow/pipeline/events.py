@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import describe, find_detector
+from partflow.core.errors import ConfigError, SchemaError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
@@ -22,11 +23,13 @@ from partflow.core.store import (
     num_events,
     num_groups,
     read_group,
+    read_provenance,
     shards,
     write_events,
 )
 from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
+from partflow.generate.processes import GUN
 from partflow.pipeline.common import SHARD_EVENTS, say_done
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
@@ -88,13 +91,15 @@ def simulate(
     config, setup = config or SimulationConfig(), find_detector(detector_name)
     load_hadron_scale(setup)  # says what is missing before work begins
     files = [file for path in inputs for file in shards(path, "generated")]
+    background_files = [] if background is None else shards(background.source, "generated")
+    for file in (*files, *background_files):
+        _check_decays(file, setup)
     settings = {
         "detector": describe(setup),
         "simulation": asdict(config),
         "fine_elements": fine_elements,
     }
     if background is not None:
-        shards(background.source, "generated")  # says what is wrong with it before work begins
         settings["overlay"] = asdict(background.config)
         settings["background"] = fingerprint(background.source)
     record = provenance("events", settings, inputs=inputs)
@@ -118,6 +123,27 @@ def simulate(
         with progress("simulate", total) as advance:
             for done in in_processes(work, tasks, workers, KERNELS):
                 advance(done)
+
+
+def _check_decays(file: Path, setup: Detector) -> None:
+    """Raise ConfigError unless particles of a file decay inside the tracker of this detector.
+
+    A gun's particles do not decay, and a file that does not say where they did passes.
+    """
+    try:
+        made = read_provenance(file).config
+    except SchemaError:
+        return
+    if made.get("process") == GUN or "decay_radius" not in made:
+        return
+    volume = (made["decay_radius"], made["decay_half_length"])
+    tracker = (setup.ecal.inner_radius, setup.ecal.endcap_z)
+    if volume != tracker:
+        raise ConfigError(
+            f"{file}: K0S and hyperons decay within r = {volume[0]:g}, abs(z) = {volume[1]:g} mm, "
+            f"but the tracker of {setup.name} ends at r = {tracker[0]:g}, abs(z) = {tracker[1]:g} "
+            "mm; run `partflow generate` with the same --detector"
+        )
 
 
 def simulate_events(

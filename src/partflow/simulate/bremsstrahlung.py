@@ -6,8 +6,8 @@ Spectrum of photons in a thin radiator, per radiation length, for energy fractio
     dN/dy = (4/3 - 4/3 y + y^2) / y,   whose mean loss is E per radiation length.
 
 Photons above 10 MeV are followed (the rest, 0.1 to 1 % of the loss, stays with the electron).
-They leave in the electron's direction from places drawn like those of other interactions, carry
-the electron's `origin`, and do not convert. The track goes on: `successor` links its parts, the
+They leave in the electron's direction from places in the tracker's material, carry the electron's
+`origin`, and do not convert. The track goes on: `successor` links its parts, the
 last of which showers; what the fit sees of it is `fitted_pt`.
 """
 
@@ -18,16 +18,9 @@ import math
 import numpy as np
 from numba import njit
 
-from partflow.core.helix import MIN_PT
 from partflow.simulate.flights import FLIGHT, NO_END, NO_SUCCESSOR, Species
-from partflow.simulate.material import (
-    ELECTRON_MASS,
-    MAX_SECANT,
-    add_secondary,
-    end_of,
-    in_material,
-    place_in_material,
-)
+from partflow.simulate.material import ELECTRON_MASS, add_secondary, end_of
+from partflow.simulate.path_length import path_after
 
 MIN_PHOTON = 0.01
 """Energy from which on photons are followed [GeV]."""
@@ -50,65 +43,50 @@ def energy_fraction(rng, smallest):
 
 
 @njit(cache=True, error_model="numpy")
-def radiate(rng, particles, geometry, radiation_lengths):
+def radiate(rng, particles, geometry, tracker):
     """The flights of one event, followed by photons and the parts of tracks behind them."""
-    numbers = np.zeros(len(particles), dtype=np.int64)
-    for i in range(len(particles)):
-        flight = particles[i]
-        pt = math.hypot(flight.px, flight.py)
-        if flight.species != Species.ELECTRON or flight.end < NO_END:
-            continue
-        if pt < MIN_PT or flight.energy < _MIN_ELECTRON:
-            continue
-        thickness = radiation_lengths * min(math.hypot(pt, flight.pz) / pt, MAX_SECANT)
-        mean = thickness * photons_per_radiation_length(MIN_PHOTON / flight.energy)
-        numbers[i] = rng.poisson(mean)
-    flights = np.empty(len(particles) + 2 * numbers.sum(), dtype=FLIGHT)
-    for i in range(len(particles)):
-        flights[i] = particles[i]
+    flights = np.empty(2 * len(particles) + 2, dtype=FLIGHT)
+    flights[: len(particles)] = particles
     count = len(particles)
-    for i in range(len(particles)):
-        if numbers[i] > 0:
-            count = _radiate_one(rng, flights, count, i, geometry, numbers[i])
+    if tracker.radiation_lengths == 0.0:
+        return flights[:count]
+    for electron in range(len(particles)):
+        part = np.int64(electron)
+        while part >= 0:
+            if count + 2 > len(flights):
+                longer = np.empty(2 * len(flights), dtype=FLIGHT)
+                longer[:count] = flights[:count]
+                flights = longer
+            part = _radiate_once(rng, flights, count, part, geometry, tracker)
+            count += 2 * (part >= 0)
     return flights[:count]
 
 
 @njit(cache=True, error_model="numpy")
-def _radiate_one(rng, flights, count, electron, geometry, number):
-    """Append photons and the further parts of one electron; the new count."""
-    places = np.empty(number)
-    for k in range(number):
-        place = place_in_material(rng, geometry)
-        j = k
-        while j > 0 and places[j - 1] > place:  # few: numba's own sort takes half a second
-            places[j] = places[j - 1]
-            j -= 1
-        places[j] = place
-    smallest = MIN_PHOTON / flights[electron].energy
-    start = math.hypot(flights[electron].x, flights[electron].y)
-    part = electron
-    for place in places:
-        path = place - start
-        energy = flights[part].energy
-        radiated = energy * energy_fraction(rng, smallest)
-        if path <= 0.0 or energy - radiated < _MIN_ELECTRON:
-            continue
-        if not in_material(geometry, flights[part], path):
-            continue
-        flights[part].end = path
-        x, y, z, dx, dy, dz = end_of(flights, part, geometry.bending)
-        count = add_secondary(
-            flights, count, part, x, y, z, dx, dy, dz, radiated, 0.0, 0, Species.PHOTON
-        )
-        flights[part].successor = count
-        count = add_secondary(
-            flights, count, part, x, y, z, dx, dy, dz,
-            energy - radiated, ELECTRON_MASS, flights[part].charge, Species.ELECTRON,
-        )  # fmt: skip
-        flights[count - 1].is_continuation = True
-        part = count - 1
-        start = place
-    return count
+def _radiate_once(rng, flights, count, part, geometry, tracker):
+    """Append the next photon of an electron and the part of its track behind; that part's row.
+
+    -1 if it radiates no more.
+    """
+    flight = flights[part]
+    if flight.species != Species.ELECTRON or flight.end < NO_END or flight.energy < _MIN_ELECTRON:
+        return -1
+    smallest = MIN_PHOTON / flight.energy
+    number = tracker.radiation_lengths * photons_per_radiation_length(smallest)
+    path = path_after(rng.standard_exponential() / number, flight, geometry, tracker)
+    radiated = flight.energy * energy_fraction(rng, smallest)
+    if path == NO_END or flight.energy - radiated < _MIN_ELECTRON:
+        return -1
+    flight.end = path
+    x, y, z, dx, dy, dz = end_of(flights, part, geometry.bending)
+    add_secondary(flights, count, part, x, y, z, dx, dy, dz, radiated, 0.0, 0, Species.PHOTON)
+    add_secondary(
+        flights, count + 1, part, x, y, z, dx, dy, dz,
+        flight.energy - radiated, ELECTRON_MASS, flight.charge, Species.ELECTRON,
+    )  # fmt: skip
+    flight.successor = count + 1
+    flights[count + 1].is_continuation = True
+    return count + 1
 
 
 @njit(cache=True, error_model="numpy")

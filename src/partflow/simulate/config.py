@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """Raised by one whenever a constant or a formula of this room changes: results change with it."""
 
 EFFECTS = (
@@ -50,9 +50,6 @@ class SimulationConfig:
 
     tracker_material: bool = True
     """Whether photons convert and hadrons interact in the material of the tracker."""
-    kink_finder_efficiency: float = 0.85
-    """Probability that a secondary's track is recognised as a daughter of a found track. An
-    emulation: whether it is one is read from truth, not found from the tracks; 0 turns it off."""
     max_shower_spots: int = 20_000
     """Spots of one electromagnetic shower; above, spots grow and the resolution is explicit."""
     transverse_momentum: float = 0.35
@@ -122,7 +119,6 @@ class SimulationConfig:
         if self.max_shower_spots < 1:
             raise ConfigError("simulation: max_shower_spots = 0; a shower needs a spot")
         shares = {
-            "kink_finder_efficiency": self.kink_finder_efficiency,
             "fake_rate": self.fake_rate,
             "duplicate_rate": self.duplicate_rate,
             "neutral_pion_fraction + neutral_hadron_fraction": self.neutral_pion_fraction

@@ -55,13 +55,11 @@ def cross_tracker(
     if config.decays_in_flight:
         flights = end_by_decay(rng, flights, geometry, decay_lengths())
     if config.tracker_material:
-        flights = interact(
-            rng, flights, geometry, tracker.radiation_lengths, tracker.interaction_lengths
-        )
+        flights = interact(rng, flights, geometry, tracker)
     if config.decays_in_flight:
         flights = decay(rng, flights, geometry.bending)
     if config.bremsstrahlung:
-        flights = radiate(rng, flights, geometry, tracker.radiation_lengths)
+        flights = radiate(rng, flights, geometry, tracker)
     return flights
 
 

@@ -79,4 +79,5 @@ def _fake(rng, track, near, geometry, tracker):
     write_helix(track, geometry, x, y, z0, phi, tan_lambda, curvature)
     layer = min(int(_FAKE_LAYERS * rng.random()), len(tracker.layer_radii) - 1)
     track.radius_of_innermost_hit = tracker.layer_radii[layer]
+    track.radius_of_outermost_hit = tracker.layer_radii[-1]
     track.particle_index = -1

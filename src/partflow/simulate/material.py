@@ -1,9 +1,9 @@
 """Interactions in the tracker's material: photon conversions and nuclear interactions.
 
-The material is not placed in layers: a particle that interacts does so at a random transverse
-path, 30 % of them in beam pipe and vertex detector, the rest in the outer tracker, taken to be
-that of CLICdet, or smaller. That and the multiplicities are choices of ours; the amount of
-material is the detector's. Secondaries neither interact again nor decay.
+How much material a path has crossed, and where it interacts, is in `path_length`; the amount is
+the detector's, the multiplicities of the secondaries are choices of ours. Secondaries neither
+interact again nor decay. Energy and charge are conserved: what the secondaries do not carry
+stays in the nucleus that was hit.
 """
 
 from __future__ import annotations
@@ -25,28 +25,25 @@ from partflow.simulate.flights import (
     time_after,
 )
 from partflow.simulate.frame import tilted
+from partflow.simulate.path_length import path_after
 
 ELECTRON_MASS = 0.00051099895  # GeV
-MAX_SECANT = 3.0
-"""Cap on 1/sin(theta), the factor by which slanted tracks see more material."""
 _PAIR_FACTOR = 7.0 / 9.0  # pair production per radiation length
-_INNER_SHARE, _INNER, _MIDDLE = 0.3, 28.0, 120.0  # mm
-_MAX_Z = 2250.0  # mm
-_TO_FACE = 50.0  # mm, from the last material to the calorimeter
 _MIN_MOMENTUM = 0.2  # GeV
 _PAIR_SHARE_MIN = 0.02
 _MIN_PAIR_ENERGY = 0.002  # GeV
 _HADRONIC_SHARE = 0.92
 _MULTIPLICITY_SLOPE = 1.2
 _MAX_SECONDARIES = 40
-_MIN_SECONDARY = 0.15  # GeV
+_MIN_SECONDARY = 0.15  # GeV, total energy; what is below stays in the nucleus
+_MIN_KINETIC = 0.01  # GeV
 _TRANSVERSE_MOMENTUM = 0.35  # GeV
 _MAX_SINE = 0.95
 _NEUTRAL_PION, _NEUTRAL_HADRON = 0.28, 0.14
 
 
 @njit(cache=True, error_model="numpy")
-def interact(rng, particles, geometry, radiation_lengths, interaction_lengths):
+def interact(rng, particles, geometry, tracker):
     """The flights of one event, followed by the secondaries made in the tracker's material.
 
     A particle that interacts ends there (`end`) and does not decay, its secondaries start there
@@ -56,9 +53,8 @@ def interact(rng, particles, geometry, radiation_lengths, interaction_lengths):
     ends = np.full(num_particles, NO_END)
     num_interacting = 0
     for i in range(num_particles):
-        flight = particles[i]
-        path = _interaction_path(rng, flight, geometry, radiation_lengths, interaction_lengths)
-        if path < flight.end and in_material(geometry, flight, path):
+        path = _interaction_path(rng, particles[i], geometry, tracker)
+        if path < particles[i].end:
             ends[i] = path
             num_interacting += 1
     flights = np.empty(num_particles + _MAX_SECONDARIES * num_interacting, dtype=FLIGHT)
@@ -77,45 +73,20 @@ def interact(rng, particles, geometry, radiation_lengths, interaction_lengths):
 
 
 @njit(cache=True, error_model="numpy")
-def _interaction_path(rng, flight, geometry, radiation_lengths, interaction_lengths):
+def _interaction_path(rng, flight, geometry, tracker):
     """Transverse path [mm] to an interaction, or NO_END."""
     pt = math.hypot(flight.px, flight.py)
-    momentum = math.hypot(pt, flight.pz)
-    if pt < MIN_PT or momentum < _MIN_MOMENTUM:
+    if pt < MIN_PT or math.hypot(pt, flight.pz) < _MIN_MOMENTUM:
         return NO_END
     if flight.species == Species.PHOTON:
-        thickness = _PAIR_FACTOR * radiation_lengths
+        mean_number = _PAIR_FACTOR * tracker.radiation_lengths
     elif flight.species >= Species.MESON:
-        thickness = interaction_lengths
+        mean_number = tracker.interaction_lengths
     else:
         return NO_END
-    if rng.random() < math.exp(-thickness * min(momentum / pt, MAX_SECANT)):
+    if mean_number == 0.0:
         return NO_END
-    return place_in_material(rng, geometry)
-
-
-@njit(cache=True, error_model="numpy")
-def place_in_material(rng, geometry):
-    """A random transverse path [mm] from the beam to material: pipe and vertex detector, or
-    anywhere behind.
-    """
-    if rng.random() < _INNER_SHARE:
-        return _INNER + (_MIDDLE - _INNER) * rng.random()
-    return _MIDDLE + (geometry.barrel_r - _TO_FACE - _MIDDLE) * rng.random()
-
-
-@njit(cache=True, error_model="numpy")
-def in_material(geometry, flight, path):
-    """Whether a flight is in the tracker after the transverse `path` [mm]."""
-    x, y, z, _, _ = advance(
-        geometry.bending,
-        flight.x, flight.y, flight.z,
-        flight.px, flight.py, flight.pz,
-        flight.charge, path,
-    )  # fmt: skip
-    return math.hypot(x, y) < geometry.barrel_r - _TO_FACE and abs(z) < min(
-        _MAX_Z, geometry.endcap_z - _TO_FACE
-    )
+    return path_after(rng.standard_exponential() / mean_number, flight, geometry, tracker)
 
 
 @njit(cache=True, error_model="numpy")
@@ -169,31 +140,68 @@ def _convert(rng, flights, count, parent, bending):
 
 @njit(cache=True, error_model="numpy")
 def _break_up(rng, flights, count, parent, bending):
-    """Hadron to a few pions, photons (for neutral pions) and neutral hadrons."""
+    """Hadron to a few pions, photons (for neutral pions) and neutral hadrons.
+
+    The charges of the secondaries sum to the hadron's, if there are any secondaries.
+    """
+    energies = _energies(rng, flights[parent])
+    charged = rng.random(len(energies)) >= _NEUTRAL_PION + _NEUTRAL_HADRON
+    charges = _charges(rng, charged, flights[parent].charge)
     x, y, z, dx, dy, dz = end_of(flights, parent, bending)
-    energy = flights[parent].energy
-    shared = _HADRONIC_SHARE * available_energy(flights[parent])
-    number = min(2 + rng.poisson(_MULTIPLICITY_SLOPE * math.log(1.0 + energy)), _MAX_SECONDARIES)
-    weights = np.empty(number)
-    for k in range(number):
-        weights[k] = rng.standard_exponential() ** 1.4
-    weights *= shared / weights.sum()
-    for k in range(number):
-        part = weights[k]
-        if part < _MIN_SECONDARY:
-            continue
+    for k in range(len(energies)):
         pt = _TRANSVERSE_MOMENTUM * math.sqrt(rng.standard_exponential())
-        sine = min(pt / part, _MAX_SINE)
+        sine = min(pt / energies[k], _MAX_SINE)
         ex, ey, ez = tilted(rng, dx, dy, dz, math.sqrt(1.0 - sine * sine))
-        kind = rng.random()
-        if kind < _NEUTRAL_PION:
-            mass, charge, species = 0.0, 0, Species.PHOTON
-        elif kind < _NEUTRAL_PION + _NEUTRAL_HADRON:
-            mass, charge, species = KAON0_MASS, 0, Species.MESON
-        else:
-            mass, charge, species = PION_MASS, 1 if rng.random() < 0.5 else -1, Species.MESON
+        mass, species = PION_MASS, Species.MESON
+        if charges[k] == 0:
+            is_hadron = rng.random() * (_NEUTRAL_PION + _NEUTRAL_HADRON) < _NEUTRAL_HADRON
+            if is_hadron and energies[k] > KAON0_MASS + _MIN_KINETIC:
+                mass = KAON0_MASS
+            else:
+                mass, species = 0.0, Species.PHOTON
         count = add_secondary(
-            flights, count, parent, x, y, z, ex, ey, ez,
-            max(part, mass + 0.01), mass, charge, species,
-        )  # fmt: skip
+            flights, count, parent, x, y, z, ex, ey, ez, energies[k], mass, charges[k], species
+        )
     return count
+
+
+@njit(cache=True, error_model="numpy")
+def _energies(rng, flight):
+    """Total energies [GeV] of the secondaries of a hadron, together at most what it can give."""
+    number = 2 + rng.poisson(_MULTIPLICITY_SLOPE * math.log(1.0 + flight.energy))
+    weights = np.empty(min(number, _MAX_SECONDARIES))
+    for k in range(len(weights)):
+        weights[k] = rng.standard_exponential() ** 1.4
+    weights *= _HADRONIC_SHARE * available_energy(flight) / weights.sum()
+    return weights[weights >= _MIN_SECONDARY]
+
+
+@njit(cache=True, error_model="numpy")
+def _charges(rng, charged, total):
+    """Charges [secondary] that sum to `total`: +-1 for those `charged`, 0 for the others.
+
+    Where that is impossible, the last secondaries are made charged or neutral until it is not.
+    """
+    charges = np.zeros(len(charged), dtype=np.int64)
+    if len(charged) == 0:
+        return charges
+    number, missing = charged.sum(), abs(total)
+    for k in range(len(charged) - 1, -1, -1):
+        if number < missing and not charged[k]:
+            charged[k] = True
+            number += 1
+    for k in range(len(charged) - 1, -1, -1):
+        if (number - missing) % 2 == 0:
+            break
+        number += -1 if charged[k] else 1
+        charged[k] = not charged[k]
+    num_positive = (number + total) // 2
+    left = number
+    for k in range(len(charged)):
+        if charged[k]:
+            # drawn without replacement: each order of the signs is as likely
+            positive = rng.random() * left < num_positive
+            charges[k] = 1 if positive else -1
+            num_positive -= positive
+            left -= 1
+    return charges

@@ -1,36 +1,32 @@
 """Tracks: efficiency, smeared helices, the state at the calorimeter, hits in the muon system.
 
-Momentum resolution: fits to the CLICdet full simulation (see `core.detector`). Efficiency and
-the resolution of direction and impact parameters are choices of ours of the order of the
-CLICdet note (arXiv:1812.07337). Fakes and duplicates: `ghosts`; hits of the yoke: `yoke`.
+Momentum resolution and efficiency are the detector's (`core.tracker`); the resolution of
+direction and impact parameters is a choice of ours of the order of the CLICdet note
+(arXiv:1812.07337). First and last hit: `hit_pattern`; fakes and duplicates: `ghosts`; hits of the
+yoke: `yoke`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
-from partflow.core.helix import MIN_PT, perigee, to_calorimeter
+from partflow.core.helix import MIN_PT, follow_track, perigee
 from partflow.core.records import TRACK_PARTICLES, TRACKS, Array
 from partflow.simulate.bremsstrahlung import fitted_pt
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Species, face_of
+from partflow.simulate.hit_pattern import hit_pattern
 
 TRACK = np.dtype(
     [(f.name, f.dtype) for schema in (TRACKS, TRACK_PARTICLES) for f in schema.fields], align=True
 )
 """A track and its truth, as kernels write it."""
 
-MIN_TRACK_PT, _TURN_ON = 0.10, 0.07  # GeV: efficiency 1 - exp(-(pt - 0.10)/0.07)
-_FULL_THETA, _MIN_THETA = math.radians(9.0), math.radians(7.5)
-_FORWARD_EFFICIENCY = 0.8  # between these polar angles
-_DISPLACED = 50.0  # mm, production radius from which on layers are missing
-_MAX_VERTEX_Z = 1500.0  # mm
-_MIN_LENGTH, _FULL_LENGTH = 150.0, 500.0  # mm, of a track that ends in the tracker
 MIN_CURVATURE = 1e-5
 """Straightest track that is measured [1/GeV, charge/pt]."""
 
@@ -39,19 +35,43 @@ _PUNCH_THROUGH, _MIN_PUNCH_MOMENTUM, _PUNCH_LAYERS = 0.01, 10.0, 3  # GeV
 
 
 class TrackerConstants(NamedTuple):
-    """`core.detector.Tracker`, the yoke and the kink finder, as kernels take them."""
+    """`core.tracker.Tracker` and the yoke, as kernels take them; angles in rad."""
 
     layer_radii: Array
+    layer_half_lengths: Array
+    disc_z: Array
+    disc_inner_radii: Array
+    disc_outer_radii: Array
     eta_edges: Array
     curvature_term: Array
     scattering_term: Array
     electron_scattering_factor: float
+    hit_efficiency: float
+    hit_resolution: float
+    min_hits: int
+    max_efficiency: float
+    min_pt: float
+    pt_turn_on: float
+    min_theta: float
+    full_theta: float
+    forward_efficiency: float
+    displaced_radius: float
+    displaced_range: float
+    max_vertex_z: float
+    min_length: float
+    full_length: float
     radiation_lengths: float
     interaction_lengths: float
-    max_efficiency: float
-    kink_finder_efficiency: float
+    beam_pipe_radius: float
+    vertex_radius: float
+    vertex_material: float
+    material_to_face: float
+    max_slant: float
     yoke_layers: int
     yoke_efficiency: float
+
+
+_WHOLE = ("min_hits", "yoke_layers")
 
 
 def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerConstants:
@@ -60,27 +80,29 @@ def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerCo
     Where electrons radiate, their tracks are not smeared for it once more.
     """
     tracker = detector.tracker
-    electron_factor = 1.0 if config.bremsstrahlung else tracker.electron_scattering_factor
-    return TrackerConstants(
-        layer_radii=np.array(tracker.layer_radii, dtype=np.float64),
-        eta_edges=np.array(tracker.eta_edges, dtype=np.float64),
-        curvature_term=np.array(tracker.curvature_term, dtype=np.float64),
-        scattering_term=np.array(tracker.scattering_term, dtype=np.float64),
-        electron_scattering_factor=float(electron_factor),
-        radiation_lengths=float(tracker.radiation_lengths),
-        interaction_lengths=float(tracker.interaction_lengths),
-        max_efficiency=float(tracker.max_efficiency),
-        kink_finder_efficiency=float(config.kink_finder_efficiency),
-        yoke_layers=int(detector.yoke.num_layers),
-        yoke_efficiency=float(detector.yoke.efficiency),
-    )
+    values = {
+        **vars(tracker),
+        "min_theta": math.radians(tracker.min_theta),
+        "full_theta": math.radians(tracker.full_theta),
+        "yoke_layers": detector.yoke.num_layers,
+        "yoke_efficiency": detector.yoke.efficiency,
+    }
+    if config.bremsstrahlung:
+        values["electron_scattering_factor"] = 1.0
+
+    def plain(name: str) -> Any:
+        value = values[name]
+        if isinstance(value, tuple):
+            return np.array(value, dtype=np.float64)
+        return int(value) if name in _WHOLE else float(value)
+
+    return TrackerConstants(*(plain(name) for name in TrackerConstants._fields))
 
 
 @njit(cache=True, error_model="numpy")
 def find_tracks(rng, flights, geometry, tracker):
     """Rows of TRACK for the flights of one event."""
     tracks = np.zeros(len(flights), dtype=TRACK)
-    has_own_track = np.zeros(len(flights), dtype=np.bool_)
     count = 0
     for i in range(len(flights)):
         flight = flights[i]
@@ -88,44 +110,44 @@ def find_tracks(rng, flights, geometry, tracker):
             continue
         if rng.random() >= _efficiency(flight, tracker):
             continue
+        num_hits, innermost, outermost = hit_pattern(rng, flight, geometry, tracker)
+        if num_hits < tracker.min_hits:
+            continue
         track = tracks[count]
         pt = math.hypot(flight.px, flight.py)
         if flight.successor != NO_SUCCESSOR:
             pt = fitted_pt(flights, i, tracker.layer_radii[-1], geometry)
         _measure(rng, track, flight, pt, geometry, tracker)
+        track.radius_of_innermost_hit = innermost
+        track.radius_of_outermost_hit = outermost
         track.num_yoke_hits = _yoke_hits(rng, flight, geometry, tracker)
         track.particle_index = flight.origin
         track.is_primary = flight.is_primary
-        if flight.is_primary:
-            has_own_track[flight.origin] = True
         count += 1
-    # Emulated kink finder: a real one compares the ends of tracks, this one looks at truth, here
-    # in the simulation, so that the reconstruction need not. Without it the energy of a hadron
-    # that breaks up behind its own track would be counted twice.
-    for k in range(count):
-        if not tracks[k].is_primary and has_own_track[tracks[k].particle_index]:
-            tracks[k].is_prong = rng.random() < tracker.kink_finder_efficiency
     return tracks[:count]
 
 
 @njit(cache=True, error_model="numpy")
 def _efficiency(flight, tracker):
-    """Probability that a charged flight is found as a track."""
+    """Probability that a charged flight with enough hits is found as a track."""
     pt = math.hypot(flight.px, flight.py)
-    if pt <= max(MIN_TRACK_PT, MIN_PT) or abs(flight.z) >= _MAX_VERTEX_Z:
+    if pt <= max(tracker.min_pt, MIN_PT) or abs(flight.z) >= tracker.max_vertex_z:
         return 0.0
-    efficiency = tracker.max_efficiency * (1.0 - math.exp(-(pt - MIN_TRACK_PT) / _TURN_ON))
+    efficiency = tracker.max_efficiency * (
+        1.0 - math.exp(-(pt - tracker.min_pt) / tracker.pt_turn_on)
+    )
     theta = math.atan2(pt, abs(flight.pz))
-    if theta <= _MIN_THETA:
+    if theta <= tracker.min_theta:
         return 0.0
-    if theta <= _FULL_THETA:
-        efficiency *= _FORWARD_EFFICIENCY
+    if theta <= tracker.full_theta:
+        efficiency *= tracker.forward_efficiency
     start = math.hypot(flight.x, flight.y)
-    if start >= _DISPLACED:
-        efficiency *= min(max(1.05 - start / 900.0, 0.0), 1.0)
+    if start >= tracker.displaced_radius:
+        efficiency *= min(max(1.05 - start / tracker.displaced_range, 0.0), 1.0)
     if flight.end < NO_END and flight.successor == NO_SUCCESSOR:
-        length = flight.end - start
-        efficiency *= min(max((length - _MIN_LENGTH) / (_FULL_LENGTH - _MIN_LENGTH), 0.0), 1.0)
+        # `end` is the transverse path from where the flight starts: the length in the tracker
+        part = (flight.end - tracker.min_length) / (tracker.full_length - tracker.min_length)
+        efficiency *= min(max(part, 0.0), 1.0)
     return efficiency
 
 
@@ -165,10 +187,6 @@ def _measure(rng, track, flight, fitted, geometry, tracker):
     phi += sigma_phi * rng.standard_normal()
     tan_lambda += sigma_tan_lambda * rng.standard_normal()
     write_helix(track, geometry, x, y, z, phi, tan_lambda, curvature)
-    # The production radius stands for the hit pattern: no layer inside it can have a hit. Discs
-    # and missed hits are not simulated.
-    layer = np.searchsorted(tracker.layer_radii, math.hypot(flight.x, flight.y))
-    track.radius_of_innermost_hit = tracker.layer_radii[min(layer, len(tracker.layer_radii) - 1)]
 
 
 @njit(cache=True, error_model="numpy")
@@ -180,11 +198,10 @@ def write_helix(track, geometry, x, y, z, phi, tan_lambda, curvature):
     d0, z0, phi_perigee, omega, _ = perigee(geometry.bending, x, y, z, px, py, pz, charge)
     track.charge, track.pt, track.phi, track.tan_lambda = charge, pt, phi_perigee, tan_lambda
     track.d0, track.z0, track.omega = d0, z0, omega
-    face, x, y, z, px, py, pz = to_calorimeter(geometry, x, y, z, px, py, pz, charge)
-    momentum = math.sqrt(px * px + py * py + pz * pz)
+    face, x, y, z, dx, dy, dz = follow_track(geometry, d0, z0, phi_perigee, tan_lambda, pt, charge)
     track.face_region = face
     track.face_x, track.face_y, track.face_z = x, y, z
-    track.face_dx, track.face_dy, track.face_dz = px / momentum, py / momentum, pz / momentum
+    track.face_dx, track.face_dy, track.face_dz = dx, dy, dz
 
 
 @njit(cache=True, error_model="numpy")

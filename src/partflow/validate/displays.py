@@ -224,10 +224,9 @@ def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
 
 
 def _draw_tracks(view: View, tracks: Collection) -> None:
-    for path, is_prong in zip(track_paths(tracks), tracks.is_prong, strict=True):
+    for path in track_paths(tracks):
         x, y = _without_jumps(*view.project(path), limit=MAX_JUMP)
-        style = ":" if is_prong else "-"
-        view.axes.plot(x, y, style, color="0.35", linewidth=0.7, zorder=1)
+        view.axes.plot(x, y, "-", color="0.35", linewidth=0.7, zorder=1)
 
 
 def _draw_marks(view: View, display: Display, by_truth: bool) -> None:

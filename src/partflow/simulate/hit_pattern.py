@@ -1,0 +1,82 @@
+"""Which layers of the tracker a charged particle crosses, and where its first and last hit are.
+
+A track is followed on its exact helix as far as half a turn, to where it ends or meets the
+calorimeter, whichever comes first: what comes round again is no longer taken for the same track.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from partflow.core.helix import MIN_PT, advance, path_to_cylinder
+from partflow.simulate.flights import NO_END, NO_SUCCESSOR
+
+
+@njit(cache=True, error_model="numpy")
+def hit_pattern(rng, flight, geometry, tracker):
+    """(number of hits, radius of the first, radius of the last) [mm] of a charged flight.
+
+    A hit on a barrel layer has the layer's radius, one on a disc that of the crossing within the
+    resolution of the hits. Without a hit both radii are 0.
+    """
+    pt = math.hypot(flight.px, flight.py)
+    if pt < MIN_PT:
+        return 0, 0.0, 0.0
+    end = _end_of_pattern(flight, pt, geometry)
+    slope = flight.pz / pt
+    count = 0
+    first_path, last_path, first, last = 1e30, -1.0, 0.0, 0.0
+    start = math.hypot(flight.x, flight.y)
+    for layer in range(len(tracker.layer_radii)):
+        radius = tracker.layer_radii[layer]
+        if radius <= start:
+            continue
+        path = path_to_cylinder(
+            geometry.bending,
+            flight.x, flight.y, flight.px, flight.py, flight.charge, radius,
+        )  # fmt: skip
+        if path > end:  # and farther out it is longer
+            break
+        if abs(flight.z + path * slope) > tracker.layer_half_lengths[layer]:
+            continue
+        if rng.random() < tracker.hit_efficiency:
+            count += 1
+            if path < first_path:
+                first_path, first = path, radius
+            if path > last_path:
+                last_path, last = path, radius
+    for disc in range(len(tracker.disc_z)):
+        if slope == 0.0:
+            break
+        path = (math.copysign(tracker.disc_z[disc], slope) - flight.z) / slope
+        if path <= 0.0 or path > end:
+            continue
+        x, y, _, _, _ = advance(
+            geometry.bending,
+            flight.x, flight.y, flight.z, flight.px, flight.py, flight.pz, flight.charge, path,
+        )  # fmt: skip
+        radius = math.hypot(x, y)
+        if not tracker.disc_inner_radii[disc] < radius < tracker.disc_outer_radii[disc]:
+            continue
+        if rng.random() < tracker.hit_efficiency:
+            count += 1
+            radius += tracker.hit_resolution * rng.standard_normal()
+            if path < first_path:
+                first_path, first = path, radius
+            if path > last_path:
+                last_path, last = path, radius
+    return count, first, last
+
+
+@njit(cache=True, error_model="numpy")
+def _end_of_pattern(flight, pt, geometry):
+    """Transverse path [mm] up to which hits are looked for."""
+    end = math.pi * pt / (geometry.bending * abs(flight.charge))
+    if flight.end < NO_END and flight.successor == NO_SUCCESSOR:
+        end = min(end, flight.end)
+    if flight.pz != 0.0:
+        face_z = math.copysign(geometry.endcap_z, flight.pz)
+        end = min(end, max((face_z - flight.z) * pt / flight.pz, 0.0))
+    return end

@@ -1,0 +1,119 @@
+"""Where a path through the tracker has crossed how much of its material.
+
+One description serves every particle and process. The material lies on boxes in one another, each
+like the calorimeter's face: with the radius R and half length Z of that face, a point (r, z) is on
+the box u = max(r/R, abs(z)/Z). Between the boxes of the beam pipe and of the last layer lies the
+whole of it: the share `vertex_material` evenly in u up to `vertex_radius`, the rest evenly behind.
+It is so dense that a straight path from the collision at the polar angle theta crosses
+
+    x(theta) = x(90 degrees) / sin(theta),       1/sin(theta) at most `max_slant`,
+
+wherever it leaves the tracker: a slab, with the discs as thick as a forward path needs. With F(u)
+the share of the material within the box u, that is a density per path of
+
+    dx/dl = x(90 degrees) F'(u) (u/r) min(1, max_slant sin(theta)),
+
+sin(theta) = r/sqrt(r^2 + z^2) of the place.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from partflow.core.helix import MIN_PT, advance
+from partflow.simulate.flights import NO_END
+
+_MIN_STEP = 8.0  # mm of transverse path
+_STEP_PER_RADIUS = 0.15
+_BEFORE_PIPE = 0.9  # of the way to the first material, the length of a step from the collision
+_STIFF = 2.0  # radii of the tracker: a helix of that radius crosses at most 10 % more than a line
+_CURLING = 3.0  # times `max_slant`: more than any path crosses, but one that curls for metres
+
+
+@njit(cache=True, error_model="numpy")
+def box_of(geometry, r, z):
+    """Number u of the box that a point is on: 0 at the origin, 1 at the calorimeter's face."""
+    return max(r / geometry.barrel_r, abs(z) / geometry.endcap_z)
+
+
+@njit(cache=True, error_model="numpy")
+def material_within(geometry, tracker, u):
+    """Share of the material within the box `u`, 0 to 1."""
+    begin = tracker.beam_pipe_radius / geometry.barrel_r
+    middle = tracker.vertex_radius / geometry.barrel_r
+    end = 1.0 - tracker.material_to_face / geometry.barrel_r
+    inner = min(max((u - begin) / (middle - begin), 0.0), 1.0)
+    outer = min(max((u - middle) / (end - middle), 0.0), 1.0)
+    return tracker.vertex_material * inner + (1.0 - tracker.vertex_material) * outer
+
+
+@njit(cache=True, error_model="numpy")
+def _density(geometry, tracker, r, z, inside, u, next_inside, next_u):
+    """Material per path [1/mm], of the whole at 90 degrees, about the middle (r, z) of a step."""
+    if abs(next_u - u) < 1e-9:
+        step = 1e-3
+        slope = (
+            material_within(geometry, tracker, u + step)
+            - material_within(geometry, tracker, u - step)
+        ) / (2.0 * step)
+    else:
+        slope = (next_inside - inside) / (next_u - u)
+    sine = r / math.sqrt(r * r + z * z)
+    return slope * box_of(geometry, r, z) / r * min(1.0, tracker.max_slant * sine)
+
+
+@njit(cache=True, error_model="numpy")
+def _most(flight, pt, radius, geometry, tracker):
+    """An amount of material that the path of a flight will not exceed, to save following it."""
+    if radius < tracker.beam_pipe_radius and abs(flight.z) < tracker.beam_pipe_radius:
+        # the slant is that of the place; 10 % are more than a start off the origin can add
+        slant = 1.1 * min(math.hypot(pt, flight.pz) / pt, tracker.max_slant)
+        if flight.charge == 0:
+            return slant
+        if pt > _STIFF * geometry.bending * abs(flight.charge) * geometry.barrel_r:
+            return 1.1 * slant
+    return _CURLING * tracker.max_slant
+
+
+@njit(cache=True, error_model="numpy")
+def path_after(amount, flight, geometry, tracker):
+    """Transverse path [mm] after which a flight has crossed `amount` of material, or NO_END.
+
+    `amount` is in units of the whole at 90 degrees. The path is followed in steps; what a straight
+    one from the collision crosses is exact whatever their length.
+    """
+    pt = math.hypot(flight.px, flight.py)
+    radius = math.hypot(flight.x, flight.y)
+    if pt < MIN_PT or amount > _most(flight, pt, radius, geometry, tracker):
+        return NO_END
+    per_transverse = math.hypot(pt, flight.pz) / pt
+    longest = geometry.max_path / per_transverse
+    begin = _BEFORE_PIPE * tracker.beam_pipe_radius
+    begin_z = begin * geometry.endcap_z / geometry.barrel_r
+    x, y, z, px, py = flight.x, flight.y, flight.z, flight.px, flight.py
+    u = box_of(geometry, radius, z)
+    inside = material_within(geometry, tracker, u)
+    path, crossed = 0.0, 0.0
+    while path < longest and u < 1.0:
+        step = max(_MIN_STEP, _STEP_PER_RADIUS * radius)
+        if radius < begin and abs(z) < begin_z:
+            along = begin_z - abs(z)  # a particle that flies back takes more steps than it must
+            step = max(1.0, min(begin - radius, along * pt / max(abs(flight.pz), 1e-9)))
+        middle_x, middle_y, middle_z, _, _ = advance(
+            geometry.bending, x, y, z, px, py, flight.pz, flight.charge, 0.5 * step
+        )
+        x, y, z, px, py = advance(geometry.bending, x, y, z, px, py, flight.pz, flight.charge, step)
+        radius = math.hypot(x, y)
+        next_u = box_of(geometry, radius, z)
+        next_inside = material_within(geometry, tracker, next_u)
+        density = _density(
+            geometry, tracker, max(math.hypot(middle_x, middle_y), 1e-3), middle_z,
+            inside, u, next_inside, next_u,
+        )  # fmt: skip
+        more = density * step * per_transverse
+        if crossed + more >= amount:
+            return path + step * (amount - crossed) / more
+        path, crossed, u, inside = path + step, crossed + more, next_u, next_inside
+    return NO_END
