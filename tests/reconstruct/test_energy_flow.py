@@ -16,7 +16,7 @@ RADIUS = 2000.0
 """Distance of all clusters from the origin [mm]."""
 
 
-def balanced(ruler, clusters, momenta, config=CONFIG, prongs=()):
+def balanced(ruler, clusters, momenta, config=CONFIG, daughters=()):
     """Energies after it, of clusters in rows (kind, energy, distance from the first [mm]).
 
     The charged ones, which come first, have tracks of `momenta`.
@@ -25,11 +25,11 @@ def balanced(ruler, clusters, momenta, config=CONFIG, prongs=()):
     energy = np.array([row[1] for row in clusters], float)
     angle = np.array([2 * math.asin(row[2] / (2 * RADIUS)) for row in clusters])
     columns = {"x": RADIUS * np.cos(angle), "y": RADIUS * np.sin(angle), "energy_hadronic": energy}
-    is_prong = np.isin(np.arange(len(momenta)), prongs).astype(int)
-    tracks = ruler.filled(TRACKS, pt=np.array(momenta, float), is_prong=is_prong)
+    is_daughter = np.isin(np.arange(len(momenta)), daughters)
+    tracks = ruler.filled(TRACKS, pt=np.array(momenta, float))
     track = np.where(kind == Kind.CHARGED, np.arange(len(kind)), -1)
     found = ruler.filled(CLUSTERS, **columns)
-    return balanced_energies(tracks, found, kind, track, config, ASSOCIATION).tolist()
+    return balanced_energies(tracks, found, kind, track, config, ASSOCIATION, is_daughter).tolist()
 
 
 def test_a_neutral_hadron_without_tracks_around_keeps_its_energy(ruler):
@@ -68,9 +68,11 @@ def test_tracks_that_share_their_showers_balance_each_other(ruler):
     assert balanced(ruler, clusters, [10.0, 10.0])[2] == pytest.approx(50.0, rel=1e-9)
 
 
-def test_a_prong_brings_its_energy_and_its_parent_the_momentum(ruler):
+def test_a_daughter_brings_its_energy_and_its_parent_the_momentum(ruler):
     clusters = [(Kind.CHARGED, 0.5, 0.0), (Kind.CHARGED, 19.5, 0.0), (Kind.NEUTRAL, 50.0, 0.0)]
-    assert balanced(ruler, clusters, [20.0, 19.0], prongs=[1])[2] == pytest.approx(50.0, rel=0.01)
+    assert balanced(ruler, clusters, [20.0, 19.0], daughters=[1])[2] == pytest.approx(
+        50.0, rel=0.01
+    )
 
 
 def test_photons_and_electrons_take_no_part(ruler):
@@ -91,8 +93,11 @@ def test_events_do_not_see_each_other_and_may_be_empty(ruler):
     clusters = ruler.filled(CLUSTERS, counts=[1, 0, 1], **places)
     tracks = ruler.filled(TRACKS, counts=[1, 0, 0], pt=np.array([20.0]))
     kind, track = np.array([Kind.CHARGED, Kind.NEUTRAL]), np.array([0, -1])
-    found = balanced_energies(tracks, clusters, kind, track, CONFIG, ASSOCIATION)
+    found = balanced_energies(tracks, clusters, kind, track, CONFIG, ASSOCIATION, np.zeros(1, bool))
     assert found.tolist() == [30.0, 5.0]
     nothing = ruler.filled(CLUSTERS, num_events=2), ruler.filled(TRACKS, num_events=2)
     none = np.zeros(0, int)
-    assert len(balanced_energies(nothing[1], nothing[0], none, none, CONFIG, ASSOCIATION)) == 0
+    found = balanced_energies(
+        nothing[1], nothing[0], none, none, CONFIG, ASSOCIATION, np.zeros(0, bool)
+    )
+    assert len(found) == 0

@@ -72,12 +72,17 @@ def test_a_photon_beside_a_hadron_is_found_beside_it(ruler):
     assert sorted(result.candidates.pdg_id.tolist()) == [PHOTON, CHARGED_HADRON]
 
 
-def test_a_prong_collects_hits_but_is_no_candidate(ruler):
+def test_a_daughter_collects_hits_but_is_no_candidate(ruler):
+    """On the line of a track that ends before it begins, both too stiff to bend."""
     rows = ruler.hadron()
-    track = (ruler.hadronic_energy(rows), 1.4, 0.5, {"is_prong": 1})
-    result = reconstruct(ruler.hits(rows), ruler.tracks([track]), CLIC)
+    ended = {"face_region": 0, "radius_of_innermost_hit": 31.0, "radius_of_outermost_hit": 554.0}
+    begun = {"radius_of_innermost_hit": 819.0, "radius_of_outermost_hit": 1486.0}
+    energy = ruler.hadronic_energy(rows)
+    tracks = ruler.tracks([(400.0, 1.4, 0.5, ended), (390.0, 1.4, 0.5, begun)])
+    result = reconstruct(ruler.hits(rows), tracks, CLIC)
     assert len(result.clusters) == 1
-    assert len(result.candidates) == 0
+    assert result.clusters.energy_hadronic.sum() == pytest.approx(energy)
+    assert result.candidates.track_index.tolist() == [0]
 
 
 def test_a_track_that_ends_before_the_calorimeter_takes_no_hits(ruler):

@@ -2,8 +2,8 @@
 
 A track is a charged hadron unless tagged, and its momentum is better than any cluster's. A
 neutral cluster is a photon on the EM scale or a neutral hadron on the hadronic scale, and
-comes from the origin. Daughters of another track that the kink finder has named yield
-nothing: their energy is in their parent's momentum.
+comes from the origin. Daughters of another track (see `secondaries`) yield nothing: their energy
+is in their parent's momentum.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from partflow.core.particles import (
 from partflow.core.records import CANDIDATES, Array, Collection, offsets_from_counts
 from partflow.reconstruct.event import Kind
 from partflow.reconstruct.parameters import CandidateConfig
+from partflow.reconstruct.secondaries import Secondaries
 
 
 def build_candidates(
@@ -33,16 +34,19 @@ def build_candidates(
     cluster_track: Array,
     is_electron: Array,
     neutral_energy: Array,
+    secondaries: Secondaries,
+    energy_of_legs: Array,
     config: CandidateConfig,
 ) -> Collection:
     """Candidates of each event, from its tracks, then from its clusters.
 
     `kind` (`Kind`), `cluster_track` (index in the event, or -1) and `neutral_energy`, that of a
-    cluster if it is a neutral hadron (GeV), are parallel to the clusters, `is_electron` to the
-    tracks.
+    cluster if it is a neutral hadron (GeV), are parallel to the clusters, `is_electron` and the
+    `secondaries` to the tracks. `energy_of_legs` [cluster] (GeV) is counted with tracks already.
     """
-    charged = _charged(tracks, clusters, cluster_track, is_electron, config)
-    neutral = _neutral(clusters, kind, neutral_energy, config)
+    is_electron = is_electron | secondaries.is_leg
+    charged = _charged(tracks, clusters, cluster_track, is_electron, secondaries, config)
+    neutral = _neutral(clusters, kind, neutral_energy, energy_of_legs, config)
     columns = {name: np.concatenate([charged[name], neutral[name]]) for name in charged}
     event = columns.pop("event")
     order = np.argsort(event, kind="stable")
@@ -59,6 +63,7 @@ def _charged(
     clusters: Collection,
     cluster_track: Array,
     is_electron: Array,
+    secondaries: Secondaries,
     config: CandidateConfig,
 ) -> dict[str, Array]:
     """Columns of the candidates from tracks, and their events."""
@@ -70,7 +75,7 @@ def _charged(
     owned = np.flatnonzero(cluster_track >= 0)
     track_row = tracks.offsets[:-1][clusters.event_index[owned]] + cluster_track[owned]
     cluster_index[track_row] = owned - clusters.offsets[:-1][clusters.event_index[owned]]
-    kept = tracks.is_prong == 0
+    kept = ~secondaries.is_daughter
     columns = {
         "event": tracks.event_index,
         "pdg_id": np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON),
@@ -87,11 +92,16 @@ def _charged(
 
 
 def _neutral(
-    clusters: Collection, kind: Array, neutral_energy: Array, config: CandidateConfig
+    clusters: Collection,
+    kind: Array,
+    neutral_energy: Array,
+    energy_of_legs: Array,
+    config: CandidateConfig,
 ) -> dict[str, Array]:
     """Columns of the candidates from clusters, and their events."""
     is_photon = kind == Kind.PHOTON
-    energy = np.where(is_photon, clusters.energy, neutral_energy)
+    own = 1.0 - energy_of_legs / clusters.energy
+    energy = np.where(is_photon, clusters.energy, neutral_energy) * own
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
     kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)

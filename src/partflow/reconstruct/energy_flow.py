@@ -37,18 +37,20 @@ def balanced_energies(
     cluster_track: Array,
     config: EnergyFlowConfig,
     association: AssociationConfig,
+    is_daughter: Array,
 ) -> Array:
     """Hadronic energy of each cluster, corrected for neutral ones among tracks [cluster] (GeV).
 
-    `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the clusters.
+    `kind` (`Kind`) and `cluster_track` (index in the event, or -1) are parallel to the clusters,
+    `is_daughter` (see `secondaries`) to the tracks.
     """
     momentum = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
     is_charged = kind == Kind.CHARGED
     row = tracks.flat_index(clusters.event_index, cluster_track)
     expected, variance = np.zeros(len(clusters)), np.zeros(len(clusters))
     own = row[is_charged]
-    # A prong's energy is in its parent's momentum already.
-    expected[is_charged] = np.where(tracks.is_prong[own] == 0, momentum[own], 0.0)
+    # A daughter's energy is in its parent's momentum already.
+    expected[is_charged] = np.where(is_daughter[own], 0.0, momentum[own])
     variance[is_charged] = association.stochastic_term**2 * np.maximum(
         momentum[own], association.min_momentum
     )

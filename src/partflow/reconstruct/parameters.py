@@ -17,6 +17,39 @@ from partflow.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class SecondaryConfig:
+    """Tracks of daughters and of converted photons."""
+
+    kink_significance: float = 4.0
+    """Largest distance of a daughter's helix from its parent's [standard deviations]."""
+    kink_error: float = 0.1
+    """Error of that distance which is the daughter's [mm]."""
+    kink_reach: float = 800.0
+    """Largest difference of radius between a parent's last and a daughter's first hit [mm]."""
+    kink_min_momentum: float = 0.2
+    """Least momentum of a parent [GeV]."""
+    leg_significance: float = 5.0
+    """Impact parameters from which on a track is displaced, and up to which it points back, in
+    standard deviations."""
+    leg_min_radius: float = 15.0
+    """Least radius of a conversion [mm]."""
+    leg_alone_radius: float = 45.0
+    """Below this radius a leg needs a partner [mm] ..."""
+    pair_momentum: float = 0.008
+    """... whose direction differs by this over the smaller momentum at most [GeV]."""
+    leg_distance: float = 25.0
+    """Energy within this distance of a leg's line may be the leg's [mm] ..."""
+    leg_depth: float = 300.0
+    """... up to this depth along the line [mm]."""
+    leg_beyond_hit: float = 5.0
+    """So far behind the first hit may the conversion seem to be [mm]."""
+    leg_reach: float = 3.0
+    """The first hit is at most this times the radius of the conversion away from the beam ..."""
+    leg_margin: float = 30.0
+    """... plus this [mm]."""
+
+
+@dataclass(frozen=True)
 class PeakConfig:
     """Density peaks in the ECAL; distances are projective: angle times the smaller radius."""
 
@@ -286,6 +319,7 @@ class CandidateConfig:
 class BaselineConfig:
     """All constants of the rule-based chain, step by step."""
 
+    secondaries: SecondaryConfig = field(default_factory=SecondaryConfig)
     peaks: PeakConfig = field(default_factory=PeakConfig)
     photons: PhotonConfig = field(default_factory=PhotonConfig)
     cones: ConeConfig = field(default_factory=ConeConfig)
@@ -309,6 +343,12 @@ class BaselineConfig:
         layout = [(step.name, _layout(getattr(self, step.name))) for step in fields(self)]
         record: np.void = np.array([values], dtype=np.dtype(layout, align=True))[0]
         return record
+
+
+def record_of(step: Any) -> np.void:
+    """The constants of one step as kernels take them."""
+    record: np.void = np.array([astuple(step)], dtype=_layout(step))[0]
+    return record
 
 
 def for_noise() -> BaselineConfig:

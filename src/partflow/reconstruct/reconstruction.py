@@ -6,17 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import Detector
+from partflow.core.detector import FACE_NONE, Detector
 from partflow.core.errors import DataError
 from partflow.core.hadron_scale import energy_bin, load_hadron_scale
 from partflow.core.records import HIT_CLUSTERS, Array, Collection
 from partflow.reconstruct.candidates import build_candidates
 from partflow.reconstruct.chain import ClusteredHits, HitColumns, cluster_events
 from partflow.reconstruct.clusters import build_clusters
+from partflow.reconstruct.conversions import energy_of_legs
 from partflow.reconstruct.energy_flow import balanced_energies
 from partflow.reconstruct.event import TRACK
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.pseudolayers import calorimeters
+from partflow.reconstruct.secondaries import Secondaries, find_secondaries
 
 
 class Reconstructed(NamedTuple):
@@ -48,7 +50,7 @@ def reconstruct(
             "give both of the same events"
         )
     _check_values(hits, ("x", "y", "z", "energy"))
-    _check_values(tracks, ("pt", "tan_lambda", "phi", "face_x", "face_y", "face_z"))
+    _check_values(tracks, ("pt", "tan_lambda", "phi", "d0", "z0", "face_x", "face_y", "face_z"))
     _check_values(tracks, ("face_dx", "face_dy", "face_dz"))
     if np.any(hits.energy <= 0):
         row = int(np.flatnonzero(hits.energy <= 0)[0])
@@ -57,7 +59,9 @@ def reconstruct(
             "apply a threshold above 0 first"
         )
     scale = load_hadron_scale(detector)
-    found = _cluster(hits, tracks, detector, config, scale.constants)
+    secondaries = find_secondaries(tracks, detector, config.secondaries)
+    lines = _lines(tracks, secondaries)
+    found = _cluster(hits, lines, tracks.offsets, detector, config, scale.constants)
     hit_clusters = Collection(HIT_CLUSTERS, hits.offsets, {"cluster_index": found.cluster})
     clusters = build_clusters(hits, hit_clusters, found.num_clusters, scale, detector)
     in_use = np.arange(len(hits)) - np.repeat(hits.offsets[:-1], hits.counts) < np.repeat(
@@ -71,15 +75,49 @@ def reconstruct(
         cluster_track=cluster_track,
         is_electron=found.is_electron,
         neutral_energy=balanced_energies(
-            tracks, clusters, kind, cluster_track, config.energy_flow, config.association
+            tracks,
+            clusters,
+            kind,
+            cluster_track,
+            config.energy_flow,
+            config.association,
+            secondaries.is_daughter,
+        ),
+        secondaries=secondaries,
+        energy_of_legs=energy_of_legs(
+            hits,
+            lines,
+            clusters,
+            found.cluster,
+            kind,
+            cluster_track,
+            tracks.offsets,
+            config.secondaries,
+            config.photons,
         ),
         config=config.candidates,
     )
     return Reconstructed(clusters, hit_clusters, candidates)
 
 
+def _lines(tracks: Collection, secondaries: Secondaries) -> Array:
+    """Rows of `event.TRACK`."""
+    lines = np.empty(len(tracks), dtype=TRACK)
+    for name in ("x", "y", "z", "dx", "dy", "dz"):
+        lines[name] = tracks.columns[f"face_{name}"]
+    lines["momentum"] = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
+    lines["reaches"] = tracks.face_region != FACE_NONE
+    lines["is_leg"] = secondaries.is_leg
+    return lines
+
+
 def _cluster(
-    hits: Collection, tracks: Collection, detector: Detector, config: BaselineConfig, scale: object
+    hits: Collection,
+    lines: Array,
+    track_offsets: Array,
+    detector: Detector,
+    config: BaselineConfig,
+    scale: object,
 ) -> ClusteredHits:
     """The compiled chain on the columns it needs, in double precision."""
     x, y, z, energy = (hits.columns[name].astype(np.float64) for name in ("x", "y", "z", "energy"))
@@ -92,16 +130,11 @@ def _cluster(
         hits.subdetector,
         energy_bin(hits.energy, hits.subdetector).astype(np.int64),
     )
-    lines = np.empty(len(tracks), dtype=TRACK)
-    for name in ("x", "y", "z", "dx", "dy", "dz"):
-        lines[name] = tracks.columns[f"face_{name}"]
-    lines["momentum"] = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
-    lines["reaches"] = tracks.face_region != 0
     found: ClusteredHits = cluster_events(
         columns,
         hits.offsets,
         lines,
-        tracks.offsets,
+        track_offsets,
         config.record(),
         scale,
         calorimeters(detector),

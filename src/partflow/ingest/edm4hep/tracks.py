@@ -1,4 +1,4 @@
-"""Refitted tracks: perigee and calorimeter face from their states."""
+"""Refitted tracks: perigee, first and last hit and calorimeter face from their states."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from partflow.core.detector import (
     Detector,
 )
 from partflow.core.errors import SchemaError
+from partflow.core.helix import follow_tracks
 from partflow.core.records import TRACKS, UNREFITTED_STATES, Array, Collection
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_jagged, read_members
 from partflow.ingest.edm4hep.faults import Faults
@@ -26,7 +27,7 @@ LOST_IN_NEW_LAYOUT = ("dEdx", "dEdxError", "radiusOfInnermostHit")
 PERIGEE = {"phi": "phi", "tan_lambda": "tanLambda", "d0": "D0", "z0": "Z0", "omega": "omega"}
 """Our names of a state's parameters, and EDM4hep's."""
 REFERENCE = ("referencePoint.x", "referencePoint.y", "referencePoint.z")
-AT_OTHER, AT_FIRST_HIT, AT_CALORIMETER = 0, 2, 4
+AT_OTHER, AT_FIRST_HIT, AT_LAST_HIT, AT_CALORIMETER = 0, 2, 3, 4
 """`edm4hep::TrackState::location`. The state at the origin is the first in a track's list."""
 
 
@@ -56,8 +57,8 @@ def read_tracks(
         pt = LIGHT_SPEED * detector.magnetic_field / np.abs(omega)
     radius = raw["radiusOfInnermostHit"]
     if f"{TRACK_COLLECTION}.radiusOfInnermostHit" not in file.branches:
-        inner = _state_at(AT_FIRST_HIT, states, listed.owner, listed.entry, raw.num_rows)
-        radius = np.hypot(_taken(states, REFERENCE[0], inner), _taken(states, REFERENCE[1], inner))
+        radius = _radius_at(AT_FIRST_HIT, states, listed.owner, listed.entry, raw.num_rows)
+    last = _radius_at(AT_LAST_HIT, states, listed.owner, listed.entry, raw.num_rows)
     columns = {
         "charge": np.sign(np.nan_to_num(omega)),
         "pt": pt,
@@ -67,20 +68,21 @@ def read_tracks(
         "dedx": raw["dEdx"],
         "dedx_error": raw["dEdxError"],
         "radius_of_innermost_hit": radius,
-        **_face(states, listed.owner, listed.entry, raw.num_rows, detector),
-        **_own_columns(file, entries, raw),
+        "radius_of_outermost_hit": last,
+        "num_yoke_hits": _yoke_hits(file, entries, raw),
     }
-    tracks = Collection(TRACKS, raw.offsets, _finite(columns))
+    columns = _finite(columns)
+    at_face = _state_at(AT_CALORIMETER, states, listed.owner, listed.entry, raw.num_rows)
+    columns |= _finite(_face(states, at_face, columns, detector))
+    tracks = Collection(TRACKS, raw.offsets, columns)
     return FileTracks(tracks, _unrefitted(file, entries, raw, tracks))
 
 
-def _own_columns(file: PodioFile, entries: EntryRange, raw: Columns) -> dict[str, Array]:
-    """What EDM4hep has no member for; in the files of others it is not known."""
+def _yoke_hits(file: PodioFile, entries: EntryRange, raw: Columns) -> Array:
+    """What EDM4hep has no member for; in the files of others it is not known, and 0."""
     if not file.made_by_partflow:
-        return {name: np.zeros(raw.num_rows) for name in ("num_yoke_hits", "is_prong")}
-    numbers = read_jagged(file, f"_{TRACK_COLLECTION}_subdetectorHitNumbers", entries)[1]
-    is_prong = read_members(file, TRACK_COLLECTION, ["type"], entries)["type"]
-    return {"num_yoke_hits": numbers, "is_prong": is_prong}
+        return np.zeros(raw.num_rows)
+    return read_jagged(file, f"_{TRACK_COLLECTION}_subdetectorHitNumbers", entries)[1]
 
 
 def _read_states(file: PodioFile, collection: str, entries: EntryRange) -> Columns:
@@ -135,28 +137,38 @@ def _state_at(location: int, states: Columns, owner: Array, entry: Array, num: i
     return row
 
 
+def _radius_at(location: int, states: Columns, owner: Array, entry: Array, num: int) -> Array:
+    """Radius of each track's state at `location` [mm], 0 where there is none, [track]."""
+    row = _state_at(location, states, owner, entry, num)
+    return np.hypot(_taken(states, REFERENCE[0], row), _taken(states, REFERENCE[1], row))
+
+
 def _face(
-    states: Columns, owner: Array, entry: Array, num: int, detector: Detector
+    states: Columns, at_face: Array, parameters: dict[str, Array], detector: Detector
 ) -> dict[str, Array]:
-    """Where and in which direction each track meets the calorimeter; for one that does not, its
-    state elsewhere, if there is one.
+    """Where and in which direction each track meets the calorimeter.
+
+    `at_face` [track] is the row of its state there. A track without one does not reach it: it is
+    followed to where its helix ends, as in the simulation, from its parameters at the perigee.
     """
-    at_face = _state_at(AT_CALORIMETER, states, owner, entry, num)
-    has_face = at_face >= 0
-    row = np.where(has_face, at_face, _state_at(AT_OTHER, states, owner, entry, num))
-    x, y, z = (_taken(states, name, row) for name in REFERENCE)
-    phi, tan_lambda = _taken(states, "phi", row), _taken(states, "tanLambda", row)
+    names = ("face_x", "face_y", "face_z", "face_dx", "face_dy", "face_dz")
+    followed = follow_tracks(
+        detector.geometry(),
+        *(parameters[name] for name in ("d0", "z0", "phi", "tan_lambda", "pt", "charge")),
+    )
+    x, y, z = (_taken(states, name, at_face) for name in REFERENCE)
+    phi, tan_lambda = _taken(states, "phi", at_face), _taken(states, "tanLambda", at_face)
     cos_lambda = 1 / np.sqrt(1 + tan_lambda**2)
+    direction = (cos_lambda * np.cos(phi), cos_lambda * np.sin(phi), cos_lambda * tan_lambda)
     # Of the two planes, the one it has come further towards (the barrel is a polygon).
     is_endcap = np.abs(z) / detector.ecal.endcap_z > np.hypot(x, y) / detector.ecal.inner_radius
-    region = np.where(is_endcap, FACE_ENDCAP, FACE_BARREL)
-    direction = (cos_lambda * np.cos(phi), cos_lambda * np.sin(phi), cos_lambda * tan_lambda)
-    columns = {"face_region": np.where(has_face, region, FACE_NONE)}
-    for name, values in zip(("x", "y", "z"), (x, y, z), strict=True):
-        columns[f"face_{name}"] = values
-    for name, values in zip(("dx", "dy", "dz"), direction, strict=True):
-        columns[f"face_{name}"] = np.where(row >= 0, values, 0.0)
-    return columns
+    has_face = at_face >= 0
+    region = np.where(has_face, np.where(is_endcap, FACE_ENDCAP, FACE_BARREL), FACE_NONE)
+    columns = {
+        name: np.where(has_face, known, otherwise)
+        for name, known, otherwise in zip(names, (x, y, z, *direction), followed, strict=True)
+    }
+    return {"face_region": region, **columns}
 
 
 def _finite(columns: dict[str, Array]) -> dict[str, Array]:

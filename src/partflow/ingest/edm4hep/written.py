@@ -24,11 +24,17 @@ from partflow.ingest.edm4hep.hits import LAYER_UNIT, LAYOUT_UNIT, layers_per_gro
 from partflow.ingest.edm4hep.links import HIT_LINKS, TRACK_LINK_COLLECTION
 from partflow.ingest.edm4hep.particles import MC_COLLECTION, STABLE
 from partflow.ingest.edm4hep.pfos import PFO_COLLECTIONS
-from partflow.ingest.edm4hep.tracks import AT_CALORIMETER, AT_FIRST_HIT, AT_OTHER, TRACK_COLLECTION
+from partflow.ingest.edm4hep.tracks import (
+    AT_CALORIMETER,
+    AT_FIRST_HIT,
+    AT_LAST_HIT,
+    AT_OTHER,
+    TRACK_COLLECTION,
+)
 
 AT_ORIGIN = 1
 """`edm4hep::TrackState::AtIP`."""
-NUM_STATES = 3
+NUM_STATES = 4
 TINY = float(np.finfo(np.float32).tiny)
 SIMULATED_DAUGHTER = 1 << 30
 """`edm4hep::MCParticle::BITCreatedInSimulation`."""
@@ -256,13 +262,13 @@ def _hit_links(contributions: Collection, hits: Collection, placed: _Placed) -> 
 
 
 def _tracks(tracks: Collection) -> dict[str, Columns]:
-    """Tracks with states at the origin, at the first hit, and at the calorimeter; the last is
-    elsewhere for those that do not reach it.
+    """Tracks with states at the origin, at the first and last hit, and at the calorimeter; a state
+    is elsewhere where the hit is not known or the track does not reach the calorimeter.
     """
     num_states = np.full(len(tracks), NUM_STATES)
     single = np.ones(len(tracks), dtype=np.int64)
     members = {
-        "type": tracks.is_prong.astype(np.int32),
+        "type": np.zeros(len(tracks), dtype=np.int32),
         "chi2": tracks.chi2.astype(np.float32),
         "ndf": tracks.ndf.astype(np.int32),
         "Nholes": np.zeros(len(tracks), dtype=np.int32),
@@ -283,8 +289,8 @@ def _states(tracks: Collection) -> dict[str, Array]:
     num = NUM_STATES * len(tracks)
     owner = np.arange(num) // NUM_STATES
     place = np.arange(num) % NUM_STATES
-    at_first, at_face = place == 1, place == NUM_STATES - 1
-    location = np.array([AT_ORIGIN, AT_FIRST_HIT, AT_CALORIMETER])[place]
+    at_face = place == NUM_STATES - 1
+    location = np.array([AT_ORIGIN, AT_FIRST_HIT, AT_LAST_HIT, AT_CALORIMETER])[place]
     location[at_face & (tracks.face_region[owner] == FACE_NONE)] = AT_OTHER
     values = {
         "D0": tracks.d0[owner],
@@ -295,11 +301,13 @@ def _states(tracks: Collection) -> dict[str, Array]:
         "time": tracks.time[owner],
     }
     reference = {f"referencePoint.{axis}": np.zeros(num) for axis in ("x", "y", "z")}
-    radius = tracks.radius_of_innermost_hit[owner[at_first]]
-    phi = tracks.phi[owner[at_first]]
-    reference["referencePoint.x"][at_first] = radius * np.cos(phi)
-    reference["referencePoint.y"][at_first] = radius * np.sin(phi)
-    reference["referencePoint.z"][at_first] = radius * tracks.tan_lambda[owner[at_first]]
+    for state, name in ((1, "radius_of_innermost_hit"), (2, "radius_of_outermost_hit")):
+        # the hit's azimuth and z are not in the record: those of a straight track
+        at_hit, radius = place == state, tracks.columns[name]
+        reference["referencePoint.x"][at_hit] = radius * np.cos(tracks.phi)
+        reference["referencePoint.y"][at_hit] = radius * np.sin(tracks.phi)
+        reference["referencePoint.z"][at_hit] = tracks.z0 + radius * tracks.tan_lambda
+        location[at_hit] = np.where(radius > 0, location[at_hit], AT_OTHER)
     face = owner[at_face]
     for axis in ("x", "y", "z"):
         reference[f"referencePoint.{axis}"][at_face] = tracks.columns[f"face_{axis}"][face]
@@ -307,7 +315,7 @@ def _states(tracks: Collection) -> dict[str, Array]:
     values["phi"][at_face] = np.arctan2(tracks.face_dy[face], tracks.face_dx[face])
     values["tanLambda"][at_face] = tracks.face_dz[face] / np.maximum(transverse, TINY)
     for name in ("D0", "Z0"):  # the reference point is on the track there
-        values[name][at_first | at_face] = 0.0
+        values[name][place > 0] = 0.0
     single = {name: v.astype(np.float32) for name, v in {**values, **reference}.items()}
     return {"location": location.astype(np.int32), **single}
 
