@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from partflow.core.detector import Calorimeter, Tracker
+from partflow.core.detector import Calorimeter
+from partflow.core.tracker import Tracker
 from partflow.core.records import Array
 
 _PHOTON_CONSTANT, _PHOTON_STOCHASTIC = 0.010, 0.156
