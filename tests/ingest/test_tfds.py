@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from partflow.core.errors import ConfigError, DataError, InputError
+from partflow.core.features import TRACK
 from partflow.core.provenance import Provenance
 from partflow.core.records import concatenate_events
 from partflow.core.store import read_events, write_events
@@ -118,6 +119,14 @@ def test_labelled_events_hold_the_published_arrays(split, ingested, sample):
     for found, expected in zip(from_events(events), records(sample, split), strict=True):
         for key, num_columns in COLUMNS.items():
             np.testing.assert_array_equal(found[key], expected[key].reshape(-1, num_columns))
+
+
+def test_published_tracks_are_not_said_to_reach_any_place_of_the_calorimeter(ingested):
+    """Nothing in the data says where they would."""
+    elements = read_events(ingested["test"], "labelled").elements
+    assert np.any(elements.type == TRACK)
+    for name in ("face_region", "face_x", "face_z", "radius_of_outermost_hit"):
+        assert not elements.columns[name][elements.type == TRACK].any()
 
 
 def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):

@@ -17,14 +17,14 @@ from partflow.dataset.columns import TargetColumn
 from partflow.dataset.draws import uniform
 from partflow.dataset.shares import SHARE_ARRAYS, PackedShares, rows_of_events
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION_FILE = "dataset.json"
 FEATURE_NAMES = ELEMENTS.names
 TARGET_NAMES = tuple(column.name.lower() for column in TargetColumn)
 ARRAYS = ("features", "targets", "offsets", "event_id", "process_index", "gen_met")
 """Each is NAME.npy in the folder."""
 _SPLIT_KEY = 0x5B117  # sets the draw of the split apart from every other draw of an event
-_AGAIN = "make it again with `partflow label`"
+_AGAIN = "make it again with `partflow label` (published data: `partflow ingest`)"
 
 
 @dataclass(frozen=True)

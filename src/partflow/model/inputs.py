@@ -7,10 +7,11 @@ positions a direction and a depth. Nothing here is fitted; `embedding` standardi
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partflow.core.features import ClusterFeature, ExtraFeature, TrackFeature
+from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
+from partflow.core.features import TRACK, ClusterFeature, ExtraFeature, TrackFeature
 from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.model.config import ModelConfig
 
@@ -24,12 +25,22 @@ WIDTH_SCALE = 10.0  # mm, a cell of the ECAL
 Columns = dict[str, Tensor]
 
 
+def is_lost(features: Float[Tensor, "element feature"]) -> Bool[Tensor, " element"]:
+    """Whether each element is a track that does not reach the calorimeter, or is not known to.
+
+    Where its helix ends says nothing about clusters: it is nobody's neighbour and owns none.
+    """
+    is_track = features[:, TrackFeature.TYPE] == TRACK
+    return is_track & (features[:, ExtraFeature.FACE_REGION] == FACE_NONE)
+
+
 def track_inputs(
     features: Float[Tensor, "track feature"], config: ModelConfig
 ) -> Float[Tensor, "track input"]:
     """Inputs of each track from its own columns."""
     f, extra = TrackFeature, ExtraFeature
     impact, z0 = features[:, f.D0], features[:, f.Z0]
+    region = features[:, extra.FACE_REGION]
     columns = {
         "log_pt": _log_energy(features[:, f.PT]),
         "log_p": _log_energy(features[:, f.P]),
@@ -40,12 +51,15 @@ def track_inputs(
         "z0": _signed_log(z0, IMPACT_SCALE),
         "distance_to_origin": torch.log1p(torch.hypot(impact, z0) / IMPACT_SCALE),
         "omega": _signed_log(features[:, f.OMEGA], CURVATURE_SCALE),
-        "log_radius": torch.log(features[:, f.RADIUS_OF_INNERMOST_HIT].clamp(min=1.0)),
+        "log_inner_radius": torch.log(features[:, f.RADIUS_OF_INNERMOST_HIT].clamp(min=1.0)),
+        "log_outer_radius": torch.log(features[:, extra.RADIUS_OF_OUTERMOST_HIT].clamp(min=1.0)),
         "chi2": torch.log1p(features[:, f.CHI2].clamp(min=0.0)),
         "ndf": features[:, f.NDF],
         "dedx": _signed_log(features[:, f.DEDX], 1e-6),
         "time": features[:, f.TIME],
         "num_yoke_hits": features[:, extra.NUM_YOKE_HITS],
+        "reaches_barrel": (region == FACE_BARREL).to(features.dtype),
+        "reaches_endcap": (region == FACE_ENDCAP).to(features.dtype),
     }
     columns |= _position_inputs(features, config)
     direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
