@@ -38,6 +38,18 @@ def track_inputs(
     features: Float[Tensor, "track feature"], config: ModelConfig
 ) -> Float[Tensor, "track input"]:
     """Inputs of each track from its own columns."""
+    return torch.stack(list(track_columns(features, config).values()), 1)
+
+
+def cluster_inputs(
+    features: Float[Tensor, "cluster feature"], config: ModelConfig
+) -> Float[Tensor, "cluster input"]:
+    """Inputs of each cluster from its own columns."""
+    return torch.stack(list(cluster_columns(features, config).values()), 1)
+
+
+def track_columns(features: Float[Tensor, "track feature"], config: ModelConfig) -> Columns:
+    """The inputs of each track by name, [track] each."""
     f, extra = TrackFeature, ExtraFeature
     impact, z0 = features[:, f.D0], features[:, f.Z0]
     region = features[:, extra.FACE_REGION]
@@ -63,14 +75,11 @@ def track_inputs(
     }
     columns |= _position_inputs(features, config)
     direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
-    columns |= {f"direction_{axis}": direction[:, i] for i, axis in enumerate("xyz")}
-    return torch.stack(list(columns.values()), 1)
+    return columns | {f"direction_{axis}": direction[:, i] for i, axis in enumerate("xyz")}
 
 
-def cluster_inputs(
-    features: Float[Tensor, "cluster feature"], config: ModelConfig
-) -> Float[Tensor, "cluster input"]:
-    """Inputs of each cluster from its own columns."""
+def cluster_columns(features: Float[Tensor, "cluster feature"], config: ModelConfig) -> Columns:
+    """The inputs of each cluster by name, [cluster] each."""
     f, extra = ClusterFeature, ExtraFeature
     energy = features[:, f.ENERGY].clamp(min=MIN_ENERGY)
     hadronic = features[:, extra.ENERGY_HADRONIC].clamp(min=MIN_ENERGY)
@@ -93,7 +102,9 @@ def cluster_inputs(
     }
     columns |= _shape_inputs(features, energy)
     columns |= _position_inputs(features, config)
-    return torch.stack(list(columns.values()), 1)
+    # The barrel ends at the endcap's face, at all radii.
+    is_endcap = features[:, f.Z].abs() > config.face_half_length
+    return columns | {"is_endcap": is_endcap.to(features.dtype)}
 
 
 def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
@@ -113,7 +124,7 @@ def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
 
 
 def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
-    """Direction, depth and place of the calorimeter position (a track's entry, a centroid)."""
+    """Direction, depth and place of the position of a track (its entry, or end) or centroid."""
     extra = ExtraFeature
     position = features[:, extra.FACE_X : extra.FACE_Z + 1]
     z = position[:, 2]
@@ -130,7 +141,6 @@ def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
         "z": z / config.face_half_length,
         "depth": depth / (10 * DEPTH_SCALE),
         "log_depth": torch.log1p(depth.clamp(min=0.0) / DEPTH_SCALE),
-        "is_endcap": (endcap_depth > barrel_depth).to(z.dtype),
     }
 
 
