@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.detector import CLIC, FACE_BARREL
 from partflow.core.records import Array, Collection, offsets_from_counts
 
 SIZES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -95,6 +95,7 @@ def drawn_features(num_elements: int) -> Array:
     features[:, f.COS_PHI] = unit[:, 0] / transverse
     features[:, extra.FACE_X : extra.FACE_Z + 1] = unit * (CLIC.ecal.inner_radius + depth)[:, None]
     features[is_track, extra.FACE_DX : extra.FACE_DZ + 1] = unit[is_track]
+    features[is_track, extra.FACE_REGION] = FACE_BARREL
     features[:, extra.ENERGY_HADRONIC] = momentum
     return features
 

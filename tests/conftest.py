@@ -84,6 +84,7 @@ def _toy_events(num_tracks, num_clusters, seed=0):
     import numpy as np
 
     from partflow.core import records
+    from partflow.core.detector import FACE_BARREL
     from partflow.core.features import build_elements
 
     rng = np.random.default_rng(seed)
@@ -111,7 +112,9 @@ def _toy_events(num_tracks, num_clusters, seed=0):
         records.TRACKS,
         num_tracks,
         {"charge": charge, "pt": pt, "phi": phi, "tan_lambda": np.sinh(eta), **face, **unit,
-         "omega": charge * 1.2e-3 / pt, "radius_of_innermost_hit": np.full(len(pt), 31.0)},
+         "omega": charge * 1.2e-3 / pt, "radius_of_innermost_hit": np.full(len(pt), 31.0),
+         "radius_of_outermost_hit": np.full(len(pt), 1486.0),
+         "face_region": np.full(len(pt), FACE_BARREL)},
     )  # fmt: skip
 
     rank = np.arange(num_clusters.sum()) - np.repeat(

@@ -38,6 +38,17 @@ def test_the_tracks_of_an_event_stand_before_its_clusters() -> None:
     np.testing.assert_allclose(values[[2, 3, 4], ClusterFeature.X], clusters.x, rtol=1e-6)
 
 
+def test_a_track_says_what_it_reaches_and_how_far_out_it_was_seen() -> None:
+    tracks = random_collection(TRACKS, [4], 0)
+    clusters = random_collection(CLUSTERS, [3], 1)
+    values = feature_matrix(build_elements(tracks, clusters))
+    region = values[:, ExtraFeature.FACE_REGION]
+    radius = values[:, ExtraFeature.RADIUS_OF_OUTERMOST_HIT]
+    np.testing.assert_allclose(region[:4], tracks.face_region, rtol=1e-6)
+    np.testing.assert_allclose(radius[:4], tracks.radius_of_outermost_hit, rtol=1e-6)
+    assert not region[4:].any() and not radius[4:].any()
+
+
 def test_momentum_and_transverse_energy_follow_from_the_angles() -> None:
     tracks = random_collection(TRACKS, [4], 0)
     clusters = random_collection(CLUSTERS, [3], 1)

@@ -7,7 +7,7 @@ from partflow.core.provenance import Provenance
 from partflow.core.records import GEN_MET, TARGETS, Collection, Events, offsets_from_counts
 from partflow.dataset.packing import pack
 
-RECORD = Provenance("labelled", {"definition": "closed"}, seed=1)
+RECORD = Provenance("labelled", {"definition": "closed", "detector": "clic"}, seed=1)
 
 
 def labelled_events(counts, first_id=100, process="ttbar", seed=0):

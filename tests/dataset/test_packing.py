@@ -1,9 +1,12 @@
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from partflow.core.detector import CLIC
+from partflow.core.detector_file import describe
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.features import NUM_FEATURES, feature_matrix
 from partflow.core.particles import CLASSES
@@ -114,7 +117,7 @@ def test_an_interrupted_packing_leaves_nothing_and_can_be_run_again(tmp_path, ma
 
 def test_another_data_set_is_not_overwritten_unasked(tmp_path, make_events, record):
     pack([make_events([3], 1)], tmp_path / "packed", record)
-    other = Provenance("labelled", {"definition": "another"})
+    other = Provenance("labelled", {"definition": "another", "detector": "clic"})
     with pytest.raises(OutputError, match="--overwrite"):
         pack([make_events([3, 4], 1)], tmp_path / "packed", other)
     assert len(pack([make_events([3, 4], 1)], tmp_path / "packed", other, overwrite=True)) == 2
@@ -138,6 +141,31 @@ def test_nothing_packs_to_nothing(tmp_path, make_events, record, runs):
 def test_a_folder_without_a_data_set_says_how_to_make_one(tmp_path):
     with pytest.raises(InputError, match="partflow label"):
         PackedDataset.open(tmp_path)
+
+
+def test_a_data_set_says_which_detector_it_is_of(tmp_path, make_events):
+    setup = replace(
+        CLIC,
+        name="mine",
+        ecal=replace(CLIC.ecal, inner_radius=1520.0, endcap_outer_radius=1722.0),
+        hcal=replace(CLIC.hcal, inner_radius=1760.0, endcap_outer_radius=3350.0),
+    )
+    record = Provenance("labelled", {"detector": describe(setup)})
+    face = pack([make_events([3], 1)], tmp_path / "packed", record).face
+    assert (face.detector, face.radius, face.half_length) == ("mine", 1520.0, 2307.0)
+    with pytest.raises(SchemaError, match="does not say which detector"):
+        pack([make_events([3], 1)], tmp_path / "none", Provenance("labelled"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_data_set_of_before_there_were_detectors_is_refused(tmp_path, make_events, record):
+    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+    path = data.folder / "dataset.json"
+    description = json.loads(path.read_text())
+    del description["face"]
+    path.write_text(json.dumps(description | {"format": 2}))
+    with pytest.raises(SchemaError, match="format 2, this version reads 3; make it again with"):
+        PackedDataset.open(data.folder)
 
 
 def test_a_truncated_array_is_noticed(tmp_path, make_events, record):

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from partflow.core.detector_file import recorded_detector
 from partflow.core.errors import ConfigError, DataError, InputError
+from partflow.core.features import TRACK
 from partflow.core.provenance import Provenance
 from partflow.core.records import concatenate_events
-from partflow.core.store import read_events, write_events
+from partflow.core.store import read_events, read_provenance, write_events
 from partflow.ingest.tfds.arrays import COLUMNS, from_events, published_event, to_events
 from partflow.ingest.tfds.example import parse_example, serialize_example
 from partflow.ingest.tfds.folders import INFO_FILE, find_split_files
@@ -118,6 +120,21 @@ def test_labelled_events_hold_the_published_arrays(split, ingested, sample):
     for found, expected in zip(from_events(events), records(sample, split), strict=True):
         for key, num_columns in COLUMNS.items():
             np.testing.assert_array_equal(found[key], expected[key].reshape(-1, num_columns))
+
+
+def test_published_tracks_are_not_said_to_reach_any_place_of_the_calorimeter(ingested):
+    """Nothing in the data says where they would."""
+    elements = read_events(ingested["test"], "labelled").elements
+    assert np.any(elements.type == TRACK)
+    for name in ("face_region", "face_x", "face_z", "radius_of_outermost_hit"):
+        assert not elements.columns[name][elements.type == TRACK].any()
+
+
+@pytest.mark.parametrize("name", ["clic", "cld"])
+def test_published_data_are_of_the_detector_that_they_are_said_to_be(sample, tmp_path, name):
+    ingest_tfds([sample], tmp_path / "in", name)
+    record = read_provenance(next((tmp_path / "in" / "test").glob("*.parquet")))
+    assert recorded_detector(record, "").name == name
 
 
 def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):

@@ -98,7 +98,7 @@ def test_cut_off_weights_are_refused(folder):
 
 def test_another_format_is_refused(folder):
     edit_config(folder, lambda c: c.update(format_version=99))
-    with pytest.raises(SchemaError, match="model format 99, this version reads 3"):
+    with pytest.raises(SchemaError, match="model format 99, this version reads 4"):
         load_model(folder)
 
 
@@ -116,7 +116,7 @@ def test_a_foreign_json_is_refused(folder):
     [
         (lambda f: f.__setitem__(2, "rapidity"), "column 2 .* is 'rapidity', .* is 'eta'"),
         (lambda f: f.append("colour"), "the elements have no column 'colour'"),
-        (lambda f: f.pop(), "the model does not know 'max_hit_fraction'"),
+        (lambda f: f.pop(), "the model does not know 'radius_of_outermost_hit'"),
     ],
 )
 def test_a_feature_list_that_differs_names_the_column(folder, change, message):

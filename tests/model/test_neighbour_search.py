@@ -14,6 +14,7 @@ from partflow.model.neighbour_search import (
     REACH,
     SHOWER_WIDTH,
     TRACK_COLUMNS,
+    TRACK_WITHOUT_NEIGHBOURS,
     search,
 )
 
@@ -96,12 +97,13 @@ def all_pairs(position, direction, weight, num_tracks):
     return columns(tracks, TRACK_COLUMNS), columns(clusters, CLUSTER_COLUMNS)
 
 
-def searched(*events):
+def searched(*events, is_lost=None):
     sizes = [(len(weight), num_tracks) for _, _, weight, num_tracks in events]
     ends = np.cumsum([n for n, _ in sizes])
     rows = np.array([(e - n, e - n + t, e) for e, (n, t) in zip(ends, sizes, strict=True)])
     joined = [np.concatenate([event[column] for event in events]) for column in range(3)]
-    of_tracks, of_clusters = search(rows.reshape(-1, 3), *joined)
+    is_lost = np.zeros(ends[-1], bool) if is_lost is None else is_lost
+    of_tracks, of_clusters = search(rows.reshape(-1, 3), *joined, is_lost)
     return [(of_tracks[b:m], of_clusters[m:e]) for b, m, e in rows]
 
 
@@ -141,4 +143,20 @@ def test_events_are_searched_by_themselves():
     for event, (of_tracks, of_clusters) in zip(events, together, strict=True):
         ((alone_tracks, alone_clusters),) = searched(event)
         np.testing.assert_array_equal(of_tracks, alone_tracks)
+        np.testing.assert_array_equal(of_clusters, alone_clusters)
+
+
+def test_the_search_is_as_if_lost_tracks_were_not_there():
+    events = [drawn_event(12, 20, seed, opening=0.3) for seed in range(3)]
+    is_lost = np.arange(3 * 32) % 32 < np.repeat([5, 0, 12], 32)  # some, none, all
+    found = searched(*events, is_lost=is_lost)
+    for number, (of_tracks, of_clusters) in zip((5, 0, 12), found, strict=True):
+        np.testing.assert_array_equal(
+            of_tracks[:number], np.tile(np.float32(TRACK_WITHOUT_NEIGHBOURS), (number, 1))
+        )
+        position, direction, weight, num_tracks = events.pop(0)
+        ((alone_tracks, alone_clusters),) = searched(
+            (position[number:], direction[number:], weight[number:], num_tracks - number)
+        )
+        np.testing.assert_array_equal(of_tracks[number:], alone_tracks)
         np.testing.assert_array_equal(of_clusters, alone_clusters)

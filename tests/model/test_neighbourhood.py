@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from partflow.core.features import ExtraFeature
+from partflow.core.features import ClusterFeature, ExtraFeature
 from partflow.dataset.augmentation import Symmetry, transform_features
 from partflow.model.config import ModelConfig
-from partflow.model.inputs import cluster_inputs
+from partflow.model.inputs import cluster_columns, cluster_inputs
 from partflow.model.layout import layout
 from partflow.model.mlpf import MLPF
 from partflow.model.neighbour_search import REACH
@@ -88,6 +88,17 @@ def test_depth_counts_from_the_face_of_the_configured_detector(batch):
     # Depth is counted in units of 300 mm.
     is_one_deeper = torch.isclose(difference, torch.ones(()), atol=1e-4).all(0)
     assert int(is_one_deeper.sum()) == 1
+
+
+def test_the_barrel_ends_at_the_endcaps_face_at_all_radii(batch):
+    clusters = batch.features[batch.is_cluster][:4].clone()
+    place = torch.tensor(
+        [[1600.0, 0, 2290], [1600.0, 0, -2320], [300.0, 0, -2320], [3000.0, 0, 2290]]
+    )
+    for z in (ClusterFeature.Z, ExtraFeature.FACE_Z):
+        clusters[:, z - 2 : z + 1] = place
+    is_endcap = cluster_columns(clusters, ModelConfig())["is_endcap"]
+    assert is_endcap.tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 def test_inputs_are_finite_for_a_looper_without_a_face(batch):

@@ -15,7 +15,11 @@ def dataset(toy_events, tmp_path_factory):
     num_tracks = [0, 0, 5] + [3 + i % 5 for i in range(117)]
     num_clusters = [0, 6, 0] + [6 + i % 7 for i in range(117)]
     events = toy_events(num_tracks, num_clusters, seed=9)
-    return pack([events], tmp_path_factory.mktemp("toy") / "packed", Provenance("labelled"))
+    return pack(
+        [events],
+        tmp_path_factory.mktemp("toy") / "packed",
+        Provenance("labelled", {"detector": "clic"}),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,11 @@ def toy_run(toy_events, num_events, seed):
 def candidates(toy_events, tmp_path_factory):
     """Every element of 200 unseen events as a candidate, and the events."""
     folder = tmp_path_factory.mktemp("learning")
-    dataset = pack([toy_run(toy_events, 300, 1)], folder / "packed", Provenance("labelled"))
+    dataset = pack(
+        [toy_run(toy_events, 300, 1)],
+        folder / "packed",
+        Provenance("labelled", {"detector": "clic"}),
+    )
     config = TrainConfig(
         epochs=8, batch_elements=300, learning_rate=6e-3, threads=1, accelerator="cpu"
     )

@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from partflow.core.detector import CLD, CLIC
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
+from partflow.core.face import CalorimeterFace
 from partflow.core.provenance import Provenance
 from partflow.dataset.packing import pack
-from partflow.model.folder import load_model, load_provenance
+from partflow.model.folder import load_config, load_model, load_provenance
 from partflow.train.config import TrainConfig
 from partflow.train.module import MLPFTraining
 from partflow.train.state import CHECKPOINT_FILE, load_checkpoint
@@ -142,14 +144,20 @@ def test_resuming_with_other_settings_names_the_setting(run, dataset, model_conf
 
 
 def test_events_without_elements_cannot_be_learned_from(toy_events, model_config, tmp_path):
-    empty = pack([toy_events([0, 0], [0, 0])], tmp_path / "packed", Provenance("labelled"))
+    empty = pack(
+        [toy_events([0, 0], [0, 0])],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "clic"}),
+    )
     with pytest.raises(DataError, match="no event with elements to train on among 2"):
         train(empty, model_config, CONFIG, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_single_event_is_enough(toy_events, model_config, tmp_path):
-    one = pack([toy_events([3], [4])], tmp_path / "packed", Provenance("labelled"))
+    one = pack(
+        [toy_events([3], [4])], tmp_path / "packed", Provenance("labelled", {"detector": "clic"})
+    )
     result = train(one, model_config, replace(CONFIG, epochs=2), tmp_path / "run")
     assert result.steps == 2
 
@@ -199,9 +207,32 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
 
 
 def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_config, tmp_path):
-    other = pack([toy_events([3] * 9, [4] * 9)], tmp_path / "packed", Provenance("labelled"))
+    other = pack(
+        [toy_events([3] * 9, [4] * 9)],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "clic"}),
+    )
     with pytest.raises(ConfigError, match=r"data\.events = 120, not 9"):
         train(other, model_config, CONFIG, run.folder, resume=True)
+
+
+def test_the_detector_is_that_of_the_events_whatever_the_configuration_says(
+    run, toy_events, model_config, tmp_path
+):
+    assert load_config(run.folder).face == CalorimeterFace.of(CLIC)
+    of_cld = pack(
+        [toy_events([3] * 9, [4] * 9)],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "cld"}),
+    )
+    train(of_cld, model_config, replace(CONFIG, epochs=1), tmp_path / "run")
+    assert load_config(tmp_path / "run").face == CalorimeterFace.of(CLD)
+
+
+def test_a_run_is_not_resumed_on_events_of_another_detector(run, dataset, model_config):
+    other = replace(dataset, face=CalorimeterFace.of(CLD))
+    with pytest.raises(ConfigError, match=r"model\.detector = clic, not cld"):
+        train(other, model_config, replace(CONFIG, epochs=5), run.folder, resume=True)
 
 
 def test_a_training_that_diverges_says_so(dataset, model_config, tmp_path):

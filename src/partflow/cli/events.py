@@ -120,7 +120,8 @@ def ingest(
         files: Files, folders or patterns; with --format tfds, data set folders.
         output: Folder to write; with --format tfds it holds train/ and test/, labelled.
         format: edm4hep or tfds.
-        detector: Detector the files are of: clic, cld, or a JSON file; it sets the field.
+        detector: Detector the files are of: clic, cld, or a JSON file; it sets the field and where
+            the calorimeter begins.
         process: What the events are; the file's name without its number, if not given.
         workers: Processes to use; the result is the same with any number.
         overwrite: Replace an output made with other settings.

@@ -118,6 +118,7 @@ def reconstruct(
     save_attention: tuple[int, ...] = (),
     save_shares: bool = False,
     threshold: float | None = None,
+    adapt_detector: bool = False,
 ) -> None:
     """Find the particles of every event with a trained network, or by rule.
 
@@ -137,9 +138,19 @@ def reconstruct(
             trained with --head sharing): to OUTPUT.shares.parquet.
         threshold: Probability from which on an element becomes a particle; if not given the one
             stored with the model.
+        adapt_detector: Use a network that was trained on another detector: it counts the depth of
+            clusters from the calorimeter of these events. What else it learnt stays.
     """
     from partflow import pipeline
 
     pipeline.reconstruct(
-        events, model, output, overwrite, save_embeddings, save_attention, save_shares, threshold
+        events,
+        model,
+        output,
+        overwrite,
+        save_embeddings,
+        save_attention,
+        save_shares,
+        threshold,
+        adapt_detector,
     )

@@ -19,9 +19,12 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from partflow.core.detector import DETECTORS, Detector, detector
-from partflow.core.errors import ConfigError, InputError
+from partflow.core.errors import ConfigError, InputError, SchemaError
+from partflow.core.provenance import Provenance
 
 BASE = "base"
+DETECTOR = "detector"
+"""Entry of a provenance's configuration that holds what `describe` says."""
 SUFFIX = ".json"
 
 
@@ -83,6 +86,19 @@ def detector_from(description: Any, where: str) -> Detector:
             f"only that of {' or '.join(DETECTORS)} can be borrowed"
         )
     return built
+
+
+def recorded_detector(record: Provenance, where: str) -> Detector:
+    """The detector that was noted for an output; errors begin with `where`.
+
+    Raises SchemaError where none was noted, ConfigError where it cannot be.
+    """
+    description = record.config.get(DETECTOR)
+    if description is None:
+        raise SchemaError(
+            f"{where}: does not say which detector it is of; make it again with this version"
+        )
+    return detector_from(description, where)
 
 
 def _dumps(setup: Detector) -> str:

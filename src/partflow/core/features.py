@@ -58,6 +58,7 @@ class ExtraFeature(IntEnum):
     ECAL_HITS_1, ECAL_HITS_2, ECAL_HITS_3, ECAL_HITS_4 = range(33, 37)
     HCAL_HITS_1, HCAL_HITS_2, HCAL_HITS_3, HCAL_HITS_4 = range(37, 41)
     LENGTH, WIDTH, CORE_FRACTION, FIRST_DEPTH, MAX_HIT_FRACTION = range(41, 46)
+    FACE_REGION, RADIUS_OF_OUTERMOST_HIT = range(46, 48)
 
 
 NUM_PUBLISHED_FEATURES = len(TrackFeature)
@@ -83,15 +84,17 @@ ELEMENTS = Schema(
         Field("z0_or_sigma_x", "f4", "mm|mm", "track Z0 | cluster sigma x"),
         Field("time_or_sigma_y", "f4", "ns|mm", "track time | cluster sigma y"),
         Field("zero_or_sigma_z", "f4", "|mm", "0 | cluster sigma z"),
-        Field("face_x", "f4", "mm", "track at the calorimeter face | cluster centroid"),
-        Field("face_y", "f4", "mm", "track at the calorimeter face | cluster centroid"),
-        Field("face_z", "f4", "mm", "track at the calorimeter face | cluster centroid"),
+        Field("face_x", "f4", "mm", "track at the face, or where it ends | cluster centroid"),
+        Field("face_y", "f4", "mm", "track at the face, or where it ends | cluster centroid"),
+        Field("face_z", "f4", "mm", "track at the face, or where it ends | cluster centroid"),
         Field("face_dx", "f4", "", "track direction there | direction from the origin"),
         Field("face_dy", "f4", "", "track direction there | direction from the origin"),
         Field("face_dz", "f4", "", "track direction there | direction from the origin"),
         Field("energy_hadronic", "f4", "GeV", "0 | software-compensated energy"),
         Field("num_yoke_hits", "f4", "", "muon-system hits on the track | 0"),
         *(f._replace(doc=f"0 | {f.doc}") for f in CLUSTERS.fields if f.name in CLUSTER_SHAPE),
+        Field("face_region", "f4", "", "calorimeter reached: 0 none, 1 barrel, 2 endcap | 0"),
+        Field("radius_of_outermost_hit", "f4", "mm", "radius of the last layer hit | 0"),
     ),
 )
 """Elements of an event: tracks, then clusters; what a network sees."""
@@ -138,7 +141,8 @@ def _track_features(tracks: Collection) -> Array:
         values[:, feature] = tracks.columns[feature.name.lower()]
     for extra in (ExtraFeature.FACE_X, ExtraFeature.FACE_Y, ExtraFeature.FACE_Z,
                   ExtraFeature.FACE_DX, ExtraFeature.FACE_DY, ExtraFeature.FACE_DZ,
-                  ExtraFeature.NUM_YOKE_HITS):  # fmt: skip
+                  ExtraFeature.NUM_YOKE_HITS, ExtraFeature.FACE_REGION,
+                  ExtraFeature.RADIUS_OF_OUTERMOST_HIT):  # fmt: skip
         values[:, extra] = tracks.columns[extra.name.lower()]
     return values
 

@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from partflow.core.errors import ConfigError, InputError, SchemaError
+from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Array
 from partflow.dataset.columns import TargetColumn
 from partflow.dataset.draws import uniform
 from partflow.dataset.shares import SHARE_ARRAYS, PackedShares, rows_of_events
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION_FILE = "dataset.json"
 FEATURE_NAMES = ELEMENTS.names
 TARGET_NAMES = tuple(column.name.lower() for column in TargetColumn)
 ARRAYS = ("features", "targets", "offsets", "event_id", "process_index", "gen_met")
 """Each is NAME.npy in the folder."""
 _SPLIT_KEY = 0x5B117  # sets the draw of the split apart from every other draw of an event
-_AGAIN = "make it again with `partflow label`"
+_AGAIN = "make it again with `partflow label` (published data: `partflow ingest`)"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class PackedDataset:
     """[event, 2] float32, columns as in `MetColumn` [GeV]."""
     processes: tuple[str, ...]
     """Names of the processes."""
+    face: CalorimeterFace
+    """Inner face of the calorimeter of the detector that the events are of."""
     elements: str = "final"
     """Set of elements (`core.features.ELEMENT_SETS`) that the events were labelled with."""
     shares: PackedShares | None = field(default=None, repr=False)
@@ -90,6 +93,7 @@ class PackedDataset:
             folder,
             **{name: arrays[name] for name in ARRAYS},
             processes=tuple(description["processes"]),
+            face=CalorimeterFace(**description["face"]),
             elements=description["elements"],
             shares=None if num_shares is None else _shares(arrays),
         )

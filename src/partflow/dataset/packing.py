@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
 
+from partflow.core.detector_file import recorded_detector
 from partflow.core.errors import DataError
+from partflow.core.face import CalorimeterFace
 from partflow.core.features import NUM_FEATURES, feature_matrix
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.particles import class_index
@@ -39,15 +42,17 @@ def pack(
 ) -> PackedDataset:
     """Write the labelled events of `runs` as a packed data set in the folder `path`.
 
-    Only one run is in memory at a time. Needs the collections `elements`, `targets` and
+    `provenance` names the detector that the events are of. Only one run is in memory at a time.
+    Needs the collections `elements`, `targets` and
     `gen_met`, and takes `shares` where every run has them; `elements` is the name of their set.
     Raises DataError, naming event and column, for a value that is not finite, for shares that do
-    not sum to the energies of the clusters, and where only some runs have shares; OutputError
-    where `path` cannot be written.
+    not sum to the energies of the clusters, and where only some runs have shares; SchemaError
+    where `provenance` names no detector; OutputError where `path` cannot be written.
     """
+    face = CalorimeterFace.of(recorded_detector(provenance, str(path)))
     with growing_folder(path, provenance, overwrite) as folder:
         if folder is not None:
-            _write_arrays(runs, folder, elements)
+            _write_arrays(runs, folder, elements, face)
     return PackedDataset.open(path)
 
 
@@ -61,7 +66,9 @@ def target_matrix(targets: Collection) -> Array:
     return values
 
 
-def _write_arrays(runs: Iterable[Events], folder: Path, elements: str) -> None:
+def _write_arrays(
+    runs: Iterable[Events], folder: Path, elements: str, face: CalorimeterFace
+) -> None:
     processes: dict[str, int] = {}
     num_targets = 0
     largest = 0
@@ -91,6 +98,7 @@ def _write_arrays(runs: Iterable[Events], folder: Path, elements: str) -> None:
             "format": FORMAT,
             "features": FEATURE_NAMES,
             "targets": TARGET_NAMES,
+            "face": asdict(face),
             "elements": elements,
             "processes": list(processes),
             "num_events": event_id.num_rows,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError
+from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS, ELEMENTS
 from partflow.model.favor import FavorConfig
 from partflow.model.gnn_lsh import GnnLshConfig
@@ -71,6 +72,9 @@ class ModelConfig:
     """Random features of the backbone favor."""
     gnn_lsh: GnnLshConfig = field(default_factory=_normed_gnn_lsh)
     """Hash, graph and messages of the backbone gnn_lsh."""
+    detector: str = CLIC.name
+    """Name of the detector that the network is for. A training takes it, and the face, from the
+    events: what stands here matters to a network without a training only."""
     face_radius: float = CLIC.ecal.inner_radius
     """Radius of the calorimeter's inner face [mm], from which depths are counted."""
     face_half_length: float = CLIC.ecal.endcap_z
@@ -89,7 +93,8 @@ class ModelConfig:
     """How candidates are read out, unless told otherwise."""
 
     def __post_init__(self) -> None:
-        for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius", "num_owners"):
+        for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius",
+                     "face_half_length", "num_owners"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
         if self.backbone not in BACKBONES:
@@ -108,6 +113,20 @@ class ModelConfig:
             )
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"model.dropout = {self.dropout}; it lies in [0, 1)")
+
+    @property
+    def face(self) -> CalorimeterFace:
+        """Face of the calorimeter that the network is for."""
+        return CalorimeterFace(self.detector, self.face_radius, self.face_half_length)
+
+    def at(self, face: CalorimeterFace) -> ModelConfig:
+        """The same for the detector with the calorimeter `face`."""
+        return replace(
+            self,
+            detector=face.detector,
+            face_radius=face.radius,
+            face_half_length=face.half_length,
+        )
 
 
 def tiny() -> ModelConfig:

@@ -38,7 +38,7 @@ Model = MLPF | PublishedMLPF
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "partflow-model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class Architecture(NamedTuple):

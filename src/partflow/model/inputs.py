@@ -7,10 +7,11 @@ positions a direction and a depth. Nothing here is fitted; `embedding` standardi
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partflow.core.features import ClusterFeature, ExtraFeature, TrackFeature
+from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
+from partflow.core.features import TRACK, ClusterFeature, ExtraFeature, TrackFeature
 from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.model.config import ModelConfig
 
@@ -24,12 +25,34 @@ WIDTH_SCALE = 10.0  # mm, a cell of the ECAL
 Columns = dict[str, Tensor]
 
 
+def is_lost(features: Float[Tensor, "element feature"]) -> Bool[Tensor, " element"]:
+    """Whether each element is a track that does not reach the calorimeter, or is not known to.
+
+    Where its helix ends says nothing about clusters: it is nobody's neighbour and owns none.
+    """
+    is_track = features[:, TrackFeature.TYPE] == TRACK
+    return is_track & (features[:, ExtraFeature.FACE_REGION] == FACE_NONE)
+
+
 def track_inputs(
     features: Float[Tensor, "track feature"], config: ModelConfig
 ) -> Float[Tensor, "track input"]:
     """Inputs of each track from its own columns."""
+    return torch.stack(list(track_columns(features, config).values()), 1)
+
+
+def cluster_inputs(
+    features: Float[Tensor, "cluster feature"], config: ModelConfig
+) -> Float[Tensor, "cluster input"]:
+    """Inputs of each cluster from its own columns."""
+    return torch.stack(list(cluster_columns(features, config).values()), 1)
+
+
+def track_columns(features: Float[Tensor, "track feature"], config: ModelConfig) -> Columns:
+    """The inputs of each track by name, [track] each."""
     f, extra = TrackFeature, ExtraFeature
     impact, z0 = features[:, f.D0], features[:, f.Z0]
+    region = features[:, extra.FACE_REGION]
     columns = {
         "log_pt": _log_energy(features[:, f.PT]),
         "log_p": _log_energy(features[:, f.P]),
@@ -40,23 +63,23 @@ def track_inputs(
         "z0": _signed_log(z0, IMPACT_SCALE),
         "distance_to_origin": torch.log1p(torch.hypot(impact, z0) / IMPACT_SCALE),
         "omega": _signed_log(features[:, f.OMEGA], CURVATURE_SCALE),
-        "log_radius": torch.log(features[:, f.RADIUS_OF_INNERMOST_HIT].clamp(min=1.0)),
+        "log_inner_radius": torch.log(features[:, f.RADIUS_OF_INNERMOST_HIT].clamp(min=1.0)),
+        "log_outer_radius": torch.log(features[:, extra.RADIUS_OF_OUTERMOST_HIT].clamp(min=1.0)),
         "chi2": torch.log1p(features[:, f.CHI2].clamp(min=0.0)),
         "ndf": features[:, f.NDF],
         "dedx": _signed_log(features[:, f.DEDX], 1e-6),
         "time": features[:, f.TIME],
         "num_yoke_hits": features[:, extra.NUM_YOKE_HITS],
+        "reaches_barrel": (region == FACE_BARREL).to(features.dtype),
+        "reaches_endcap": (region == FACE_ENDCAP).to(features.dtype),
     }
     columns |= _position_inputs(features, config)
     direction = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
-    columns |= {f"direction_{axis}": direction[:, i] for i, axis in enumerate("xyz")}
-    return torch.stack(list(columns.values()), 1)
+    return columns | {f"direction_{axis}": direction[:, i] for i, axis in enumerate("xyz")}
 
 
-def cluster_inputs(
-    features: Float[Tensor, "cluster feature"], config: ModelConfig
-) -> Float[Tensor, "cluster input"]:
-    """Inputs of each cluster from its own columns."""
+def cluster_columns(features: Float[Tensor, "cluster feature"], config: ModelConfig) -> Columns:
+    """The inputs of each cluster by name, [cluster] each."""
     f, extra = ClusterFeature, ExtraFeature
     energy = features[:, f.ENERGY].clamp(min=MIN_ENERGY)
     hadronic = features[:, extra.ENERGY_HADRONIC].clamp(min=MIN_ENERGY)
@@ -79,7 +102,9 @@ def cluster_inputs(
     }
     columns |= _shape_inputs(features, energy)
     columns |= _position_inputs(features, config)
-    return torch.stack(list(columns.values()), 1)
+    # The barrel ends at the endcap's face, at all radii.
+    is_endcap = features[:, f.Z].abs() > config.face_half_length
+    return columns | {"is_endcap": is_endcap.to(features.dtype)}
 
 
 def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
@@ -99,7 +124,7 @@ def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
 
 
 def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
-    """Direction, depth and place of the calorimeter position (a track's entry, a centroid)."""
+    """Direction, depth and place of the position of a track (its entry, or end) or centroid."""
     extra = ExtraFeature
     position = features[:, extra.FACE_X : extra.FACE_Z + 1]
     z = position[:, 2]
@@ -116,7 +141,6 @@ def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
         "z": z / config.face_half_length,
         "depth": depth / (10 * DEPTH_SCALE),
         "log_depth": torch.log1p(depth.clamp(min=0.0) / DEPTH_SCALE),
-        "is_endcap": (endcap_depth > barrel_depth).to(z.dtype),
     }
 
 

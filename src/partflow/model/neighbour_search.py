@@ -39,6 +39,7 @@ CELLS = 24
 """Cells in each direction, about the origin; what lies outside belongs to the outermost."""
 
 TRACK_COLUMNS = ("cluster_distance", "cluster_energy", "shower_energy", "track_distance")
+TRACK_WITHOUT_NEIGHBOURS = (REACH, ABSENT, 0.0, REACH)
 CLUSTER_COLUMNS = (
     "track_distance", "track_momentum", "track_depth", "second_distance", "second_momentum",
     "core_momentum", "shower_momentum", "rest_of_shower", "larger_distance", "larger_energy",
@@ -234,9 +235,20 @@ def _gaussian(x):
     return math.exp(-0.5 * x * x) if x < NEGLIGIBLE else 0.0
 
 
-def search(rows: Array, position: Array, direction: Array, weight: Array) -> tuple[Array, Array]:
-    """`search_events` for events with `rows` [event, (begin, middle, end)]."""
-    begins, middles, ends = np.ascontiguousarray(rows.T)
+def search(
+    rows: Array, position: Array, direction: Array, weight: Array, is_lost: Array
+) -> tuple[Array, Array]:
+    """`search_events` for events with `rows` [event, (begin, middle, end)].
+
+    Tracks that are lost [element] are left out: they have no neighbours and are nobody's.
+    """
+    kept = np.flatnonzero(~is_lost)
+    among_kept = np.concatenate([[0], np.cumsum(~is_lost)])
+    begins, middles, ends = np.ascontiguousarray(among_kept[rows].T)
     # Differences are squared in double precision: at two metres float32 would lose millimetres.
-    double = (np.asarray(x, dtype=np.float64) for x in (position, direction, weight))
-    return search_events(begins, middles, ends, *double)
+    double = (np.asarray(x[kept], dtype=np.float64) for x in (position, direction, weight))
+    found = search_events(begins, middles, ends, *double)
+    of_tracks = np.tile(np.array(TRACK_WITHOUT_NEIGHBOURS, np.float32), (len(is_lost), 1))
+    of_clusters = np.zeros((len(is_lost), len(CLUSTER_COLUMNS)), np.float32)
+    of_tracks[kept], of_clusters[kept] = found
+    return of_tracks, of_clusters

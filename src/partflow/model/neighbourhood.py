@@ -5,6 +5,11 @@ perpendicular to that line. Distances lower the attention (see `attention`), and
 element a summary of its surroundings: the closest track or cluster, the momentum that
 points at a cluster, and how much of a track's momentum the clusters near it account for. The
 summaries come from a search (`neighbour_search`), not from matrices of all distances.
+
+A track that does not reach the calorimeter has no place in it. It is in nobody's summary, its own
+is that of an element without neighbours, and in the attention it is as far from everybody, itself
+included, as there is. What it listens to then differs by no distance, so that it hears the whole
+event alike; the heads that feel distance do not listen to it, those that do not still do.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partflow.core.features import ExtraFeature, TrackFeature
-from partflow.model.inputs import MIN_ENERGY
+from partflow.model.attention import LONGEST_SCALE, MAX_PENALTY
+from partflow.model.inputs import MIN_ENERGY, is_lost
 from partflow.model.layout import Layout
 from partflow.model.neighbour_search import BACKWARD_REACH, search
 
@@ -26,6 +32,8 @@ DEPTH_SCALE = 300.0  # mm, between the interaction lengths of ECAL and HCAL
 RESOLUTION = 0.5
 """sigma(E) = 0.5 sqrt(E) [GeV] of a hadron's shower, as the rule-based chain compares E and p."""
 MAX_CHI = 8.0
+LOST_DISTANCE = MAX_PENALTY * LONGEST_SCALE
+"""Distance of a lost track in the attention [mm]; all heads that feel distance feel it fully."""
 NUM_TRACK_INPUTS = 5
 NUM_CLUSTER_INPUTS = 13
 
@@ -48,6 +56,7 @@ def neighbourhood(features: Float[Tensor, "element feature"], layout: Layout) ->
         features[:, extra.FACE_X : extra.FACE_Z + 1].cpu().numpy(),
         features[:, extra.FACE_DX : extra.FACE_DZ + 1].cpu().numpy(),
         weight.cpu().numpy(),
+        is_lost(features).cpu().numpy(),
     )
     of_tracks, of_clusters = (torch.from_numpy(columns).to(features.device) for columns in found)
     tracks, clusters = layout.track_rows, layout.cluster_rows
@@ -60,14 +69,20 @@ def neighbourhood(features: Float[Tensor, "element feature"], layout: Layout) ->
 def event_distances(
     features: Float[Tensor, "element feature"], layout: Layout
 ) -> list[Float[Tensor, "_ _"]]:
-    """Distances [mm] between all elements of each event of the layout; quadratic in its size."""
+    """Distances [mm] between all elements of each event of the layout; quadratic in its size.
+
+    Those of a track that reaches no calorimeter are LOST_DISTANCE, to itself, too.
+    """
     extra = ExtraFeature
+    lost = is_lost(features)
     positions = features[:, extra.FACE_X : extra.FACE_Z + 1]
     directions = features[:, extra.FACE_DX : extra.FACE_DZ + 1]
-    return [
-        pair_distances(positions[begin:end], directions[begin:middle], middle - begin)[0]
-        for begin, middle, end in layout.events
-    ]
+    distances = []
+    for begin, middle, end in layout.events:
+        of_event = pair_distances(positions[begin:end], directions[begin:middle], middle - begin)[0]
+        has_lost = lost[begin:end, None] | lost[begin:end]
+        distances.append(of_event.masked_fill_(has_lost, LOST_DISTANCE))
+    return distances
 
 
 def pair_distances(

@@ -4,6 +4,8 @@ A shower's parts lie behind each other and beside each other, at angles that har
 deep they are; so the angle between two elements tells better than their distance whose energy a
 cluster holds. Of the labelled energy of simulated events 0.19 % belongs to none of the 24
 elements nearest in angle, 0.32 % to none of the 24 nearest in distance (0.43 and 0.95 % of 16).
+
+A track that reaches no calorimeter owns nothing: where it ends is no place of a shower.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from partflow.core.features import TRACK, ExtraFeature, TrackFeature
-from partflow.model.inputs import MIN_LENGTH
+from partflow.model.inputs import MIN_LENGTH, is_lost
 from partflow.model.layout import Layout
 from partflow.model.neighbour_search import BACKWARD_REACH
 from partflow.model.neighbourhood import DEPTH_SCALE, LENGTH_SCALE, MAX_CHI, RESOLUTION
@@ -45,7 +47,7 @@ def possible_owners(
     features: Float[Tensor, "element feature"], rows: Layout, num_owners: int
 ) -> Pairs:
     """Every cluster with nobody and the `num_owners` elements of its event nearest in angle,
-    itself among them.
+    itself among them, without the tracks that reach no calorimeter.
 
     The search is a tree's, on the host: its time grows as n log n of the number of elements.
     """
@@ -57,10 +59,11 @@ def possible_owners(
     if not len(cluster_rows):
         none = rows.cluster_rows
         return Pairs(none, none)
-    distance, owner = cKDTree(place).query(
+    kept = np.flatnonzero(~is_lost(features).cpu().numpy())
+    _, found = cKDTree(place[kept]).query(
         place[cluster_rows], k=np.arange(1, num_owners + 1), distance_upper_bound=0.75 * EVENT_STEP
     )
-    owner = np.where(np.isfinite(distance), owner, len(features))  # past the last: no such element
+    owner = np.append(kept, len(features))[found]  # past the last: no such element
     # Two elements at one place: the cluster itself must be among its owners.
     owner[~(owner == cluster_rows[:, None]).any(1), -1] = cluster_rows[
         ~(owner == cluster_rows[:, None]).any(1)

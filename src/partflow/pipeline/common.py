@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from partflow.core.detector import Detector
-from partflow.core.detector_file import detector_from
+from partflow.core.detector_file import DETECTOR, recorded_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.progress import console
@@ -31,9 +31,25 @@ def check_elements(events: Path, elements: str) -> None:
 
 
 def detector_of(events: Path) -> Detector:
-    """The detector that the folder `events` was made with."""
-    file = shards(events, "events")[0]
-    return detector_from(read_provenance(file).config.get("detector", ""), str(file))
+    """The detector that the folder `events` was made with.
+
+    Raises ConfigError where its files are of several, SchemaError where one does not say.
+    """
+    first, *others = shards(events, "events")
+    record = read_provenance(first)
+    setup = recorded_detector(record, str(first))
+    for file in others:
+        own = read_provenance(file)
+        if own.config.get(DETECTOR) != record.config[DETECTOR]:
+            other = recorded_detector(own, str(file))
+            names = f"of {setup.name} and of {other.name}"
+            if other.name == setup.name:
+                names = f"of two detectors named {setup.name}"
+            raise ConfigError(
+                f"{events}: events {names} ({first.name}, {file.name}); one run takes those of "
+                "one detector: put each into a folder of its own"
+            )
+    return setup
 
 
 def say_done(output: Path) -> None:

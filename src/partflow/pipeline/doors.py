@@ -28,7 +28,7 @@ def ingest(
     from partflow.dataset.packing import pack
     from partflow.ingest.tfds.ingestion import ingest_tfds
 
-    found = ingest_tfds(inputs, output, workers, overwrite)
+    found = ingest_tfds(inputs, output, detector_name, workers, overwrite)
     for folder in found.folders.values():
         record = read_provenance(shards(folder, "labelled")[0])
         pack(iterate_events(folder, "labelled"), folder / PACKED, record)

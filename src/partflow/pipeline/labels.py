@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from partflow.core.detector_file import DETECTOR, describe
 from partflow.core.errors import ConfigError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
@@ -14,7 +15,7 @@ from partflow.core.progress import progress
 from partflow.core.provenance import provenance
 from partflow.core.records import Events
 from partflow.core.store import iterate_events, num_events, write_events
-from partflow.pipeline.common import PACKED, check_elements, say_done
+from partflow.pipeline.common import PACKED, check_elements, detector_of, say_done
 
 if TYPE_CHECKING:
     from partflow.label.config import LabelConfig
@@ -35,7 +36,12 @@ def label(
     num, config = num_events(events, "events"), config or LabelConfig()
     check_elements(events, elements)
     chosen = asdict(config) if definition == config.definition else {}
-    settings = {**chosen, "definition": definition, "elements": elements}
+    settings = {
+        **chosen,
+        "definition": definition,
+        "elements": elements,
+        DETECTOR: describe(detector_of(events)),
+    }
     record = provenance("labelled", settings, inputs=[events])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:

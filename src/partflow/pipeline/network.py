@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from partflow.core.errors import ConfigError, InputError
+from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, holds, iterate_events, num_events, read_events
-from partflow.pipeline.common import BASELINE, PACKED, check_elements, say_done
+from partflow.pipeline.common import BASELINE, PACKED, check_elements, detector_of, say_done
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.latents import LatentWriter
@@ -55,6 +56,7 @@ def train(
     if head is None:
         head = "direct" if dataset.shares is None else "sharing"
     model = replace(chosen.model, elements=dataset.elements, backbone=backbone, head=head)
+    model = model.at(dataset.face)
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
     record = provenance("model", settings, seed, [labelled])
     return train_model(dataset, model, config, output, resume=resume, record=record)
@@ -84,6 +86,7 @@ def reconstruct(
     save_attention: Sequence[int] = (),
     save_shares: bool = False,
     threshold: float | None = None,
+    adapt_detector: bool = False,
 ) -> None:
     """Events -> candidates of a trained model, or of the rule-based baseline.
 
@@ -91,19 +94,19 @@ def reconstruct(
     the events `save_attention` (see `infer.latents`), and the energy shares behind the candidates
     of a model that makes any (OUTPUT.shares.parquet). `threshold` replaces the probability from
     which on an element becomes a particle.
+
+    A network that was trained on another detector than that of `events` is refused, unless
+    `adapt_detector` lets it count depths from their calorimeter.
     """
     num = num_events(events, "events")
     if model == BASELINE:
-        if save_embeddings or save_attention:
-            raise ConfigError("the baseline has neither embeddings nor attention; give a model")
-        if save_shares:
-            raise ConfigError("the baseline shares no energy; give a model of the head 'sharing'")
-        if threshold is not None:
-            raise ConfigError("the baseline has no probabilities to cut on; give a model")
-        at_work, elements = None, "final"
+        has_latents = save_embeddings or bool(save_attention)
+        _refuse_for_baseline(has_latents, save_shares, threshold, adapt_detector)
+        at_work, elements, is_adapted = None, "final", False
         needed, inputs = [BASELINE], [events]
     else:
         at_work = _network(Path(model))
+        is_adapted = _adapt_to_events(at_work, Path(model), events, adapt_detector)
         if threshold is not None:
             readout = replace(at_work.config.readout, threshold=threshold)
             at_work.config = replace(at_work.config, readout=readout)
@@ -117,6 +120,8 @@ def reconstruct(
         _check_event_ids(events, save_attention)
         needed, inputs = ["tracks", ELEMENT_SETS[elements][0]], [events, Path(model)]
     settings: dict[str, Any] = {"model": Path(model).name, "elements": elements}
+    if is_adapted:
+        settings["adapt_detector"] = True
     if save_embeddings or save_attention:
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
     if save_shares:
@@ -140,6 +145,20 @@ def reconstruct(
             advance(len(run))
 
 
+def _refuse_for_baseline(
+    has_latents: bool, has_shares: bool, threshold: float | None, adapts: bool
+) -> None:
+    """Raise ConfigError where the baseline is asked for what only a network has."""
+    if has_latents:
+        raise ConfigError("the baseline has neither embeddings nor attention; give a model")
+    if has_shares:
+        raise ConfigError("the baseline shares no energy; give a model of the head 'sharing'")
+    if threshold is not None:
+        raise ConfigError("the baseline has no probabilities to cut on; give a model")
+    if adapts:
+        raise ConfigError("the baseline is that of the events' own detector; give a model")
+
+
 def _readout(model: Model, folder: Path, is_given: bool) -> dict[str, Any]:
     """How a network's outputs become candidates, and who chose the threshold."""
     from partflow.train.threshold import THRESHOLD_FILE
@@ -159,6 +178,29 @@ def _network(folder: Path) -> Model:
             "`import-checkpoint`, or 'baseline'"
         )
     return load_model(folder)
+
+
+def _adapt_to_events(model: Model, folder: Path, events: Path, is_allowed: bool) -> bool:
+    """Set `model` to the detector of `events`; whether that is another than it was trained on.
+
+    Raises ConfigError where that would be needed and is not allowed. A published network counts
+    nothing from the calorimeter's face.
+    """
+    from partflow.model.published.mlpf import PublishedMLPF
+
+    if isinstance(model, PublishedMLPF):
+        return False
+    trained, found = model.config.face, CalorimeterFace.of(detector_of(events))
+    if trained == found:
+        return False
+    if not is_allowed:
+        raise ConfigError(
+            f"{events}: events of {found}, but {folder} was trained on {trained}; train on events "
+            f"of {found.detector}, or let the network count depths from their calorimeter with "
+            "--adapt-detector"
+        )
+    model.config = model.config.at(found)
+    return True
 
 
 def _find(

@@ -80,6 +80,7 @@ def train(
 ) -> TrainResult:
     """Train a network on `dataset` and leave it in the folder `output`.
 
+    The detector that the network is for is that of `dataset`, whatever `model_config` says.
     With `resume` the run in `output` goes on: the same events in the same order, the same
     learning rate, as if it had not been stopped. More `epochs` or `max_minutes` than it had
     make it longer.
@@ -88,6 +89,7 @@ def train(
     resume, ConfigError where that one has other settings, DataError where no event can be
     learned from. Ctrl-C saves and raises KeyboardInterrupt.
     """
+    model_config = model_config.at(dataset.face)
     with _threads(config.threads), _quiet_lightning(), _generator(config.seed):
         settings = _settings(dataset, model_config, config)
         checkpoint = _checkpoint(output, settings, resume)

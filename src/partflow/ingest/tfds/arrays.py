@@ -79,8 +79,9 @@ def published_event(lists: Mapping[str, Array]) -> PublishedEvent:
 def to_events(arrays: Sequence[PublishedEvent], event_id: Array, process: str) -> Events:
     """Labelled events (stage `labelled`, with `baseline_targets`).
 
-    Missing momentum has no direction in a record: all of it is put into px. Tracks have no face
-    at the calorimeter, clusters the energy scale that they come with.
+    Missing momentum has no direction in a record: all of it is put into px. Where tracks meet
+    the calorimeter is not known: their region is 0, none, so that nobody takes the origin for it.
+    Clusters have the energy scale that they come with.
     """
     counts = np.array([len(event["X"]) for event in arrays], dtype=np.int64)
     offsets = offsets_from_counts(counts)

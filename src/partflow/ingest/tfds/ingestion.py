@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from partflow.core.detector import Detector
+from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
@@ -29,30 +31,42 @@ class IngestedSplits(NamedTuple):
 
 
 def ingest_tfds(
-    inputs: Sequence[Path], output: Path, workers: int = 1, overwrite: bool = False
+    inputs: Sequence[Path],
+    output: Path,
+    detector_name: str = "clic",
+    workers: int = 1,
+    overwrite: bool = False,
 ) -> IngestedSplits:
     """Read data sets into a folder for each split below `output`.
 
-    `inputs` are data sets, configurations or versions of them. A record that is no event is left
-    out, and a file that cannot be read costs only itself; both are named in the report of the
+    `inputs` are data sets, configurations or versions of them, all of one detector. The data do not
+    name it: `detector_name` is that of a known one, or of a JSON file. A record that is no event is
+    left out, and a file that cannot be read costs only itself; both are named in the report of the
     split. Raises InputError where not one file of a split can be read.
     """
+    setup = find_detector(detector_name)
     files = [file for folder in inputs for file in find_split_files(folder)]
     folders: dict[str, Path] = {}
     reports: list[IngestReport] = []
     for split in dict.fromkeys(file.split for file in files):
         folders[split] = output / split
         of_split = [file for file in files if file.split == split]
-        reports.append(_ingest_split(split, of_split, folders[split], workers, overwrite))
+        reports.append(_ingest_split(split, of_split, folders[split], setup, workers, overwrite))
     joined = IngestReport(tuple(file for report in reports for file in report.files))
     return IngestedSplits(folders, joined)
 
 
 def _ingest_split(
-    split: str, files: Sequence[SplitFile], output: Path, workers: int, overwrite: bool
+    split: str,
+    files: Sequence[SplitFile],
+    output: Path,
+    setup: Detector,
+    workers: int,
+    overwrite: bool,
 ) -> IngestReport:
+    settings = {"definition": "as published", "split": split, DETECTOR: describe(setup)}
     record = replace(
-        provenance("labelled", {"definition": "as published", "split": split}),
+        provenance("labelled", settings),
         inputs={file.name: fingerprint(file.path) for file in files},
     )
     with growing_folder(output, record, overwrite) as folder:

@@ -1,0 +1,36 @@
+"""The inner face of a detector's calorimeter: what a network counts depths from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from partflow.core.detector import Detector
+
+
+@dataclass(frozen=True)
+class CalorimeterFace:
+    """A cylinder about the beam with flat ends, and whose it is."""
+
+    detector: str
+    """Name of the detector."""
+    radius: float
+    """Inner radius of the barrel [mm]."""
+    half_length: float
+    """abs(z) at which the endcap begins [mm]."""
+
+    @classmethod
+    def of(cls, setup: Detector) -> Self:
+        """The face of a detector.
+
+        >>> from partflow.core.detector import CLD
+        >>> print(CalorimeterFace.of(CLD))
+        cld (calorimeter from r = 2150 mm and abs(z) = 2307 mm on)
+        """
+        return cls(setup.name, setup.ecal.inner_radius, setup.ecal.endcap_z)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.detector} (calorimeter from r = {self.radius:g} mm and "
+            f"abs(z) = {self.half_length:g} mm on)"
+        )
