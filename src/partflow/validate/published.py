@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from partflow.core.detector import Calorimeter
-from partflow.core.tracker import Tracker
 from partflow.core.records import Array
+from partflow.core.tracker import Tracker
 
 _PHOTON_CONSTANT, _PHOTON_STOCHASTIC = 0.010, 0.156
 _HADRON_CONSTANT, _HADRON_STOCHASTIC, _HADRON_NOISE = 0.050, 0.308, 1.38
