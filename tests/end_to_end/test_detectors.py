@@ -10,6 +10,7 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.detector import ENDCAP
+from partflow.core.detector_file import find_detector
 from partflow.core.errors import ConfigError
 from partflow.core.features import build_elements
 from partflow.core.store import read_events, read_provenance
@@ -42,10 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """NAME/events, NAME/labelled and NAME/run, a network trained on them, for each detector."""
     folder = tmp_path_factory.mktemp("detectors")
     (folder / "mine.json").write_text(json.dumps(MINE))
-    pipeline.generate(GenerationConfig("qq", 10, seed=5), folder / "gen.parquet")
     for name in FACES:
         own, detector = folder / name, str(folder / "mine.json") if name == "mine" else name
-        pipeline.simulate([folder / "gen.parquet"], own / "events", detector)
+        config = GenerationConfig("qq", 10, seed=5).made_for(find_detector(detector))
+        pipeline.generate(config, own / "gen.parquet")
+        pipeline.simulate([own / "gen.parquet"], own / "events", detector)
         pipeline.label(own / "events", own / "labelled")
         pipeline.train(own / "labelled", own / "run", "tiny", epochs=1, threads=1)
     return folder

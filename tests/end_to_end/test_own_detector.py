@@ -27,13 +27,15 @@ MINE = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("detector")
-    pipeline.generate(GenerationConfig("qq", 3, seed=5), folder / "gen.parquet")
+    (folder / "borrowed.json").write_text(json.dumps({**MINE, "hadron_scale": "clic"}))
+    config = GenerationConfig("qq", 3, seed=5)
+    config = config.made_for(find_detector(str(folder / "borrowed.json")))
+    pipeline.generate(config, folder / "gen.parquet")
     return folder
 
 
 def test_events_of_an_own_detector_go_all_the_way_without_its_file(folder: Path) -> None:
     file = folder / "borrowed.json"
-    file.write_text(json.dumps({**MINE, "hadron_scale": "clic"}))
     pipeline.simulate([folder / "gen.parquet"], folder / "events", str(file))
     file.unlink()
     events = read_events(folder / "events", "events")
@@ -46,6 +48,19 @@ def test_events_of_an_own_detector_go_all_the_way_without_its_file(folder: Path)
     pipeline.label(folder / "events", folder / "labelled")
     judged = pipeline.judge(folder / "events", {}, EvaluationConfig()).metrics()
     assert judged["jets"]["baseline"]["median"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_events_made_for_another_tracker_are_refused(folder: Path) -> None:
+    """K0S that live for more than 1500 mm would not decay in this one, which ends at 1700."""
+    file = folder / "again.json"
+    file.write_text(json.dumps({**MINE, "hadron_scale": "clic"}))
+    pipeline.generate(GenerationConfig("qq", 2, seed=5), folder / "clic.parquet")
+    with pytest.raises(ConfigError, match=r"decay within r = 1500.*mine ends at r = 1700.*--detect"):
+        pipeline.simulate([folder / "clic.parquet"], folder / "none", str(file))
+    gun = GenerationConfig("gun", 2, seed=5)
+    pipeline.generate(gun, folder / "gun.parquet")
+    pipeline.simulate([folder / "gun.parquet"], folder / "gun", str(file))
+    assert len(read_events(folder / "gun", "events")) == 2
 
 
 def test_a_detector_without_a_scale_is_refused_before_work_begins(folder: Path) -> None:

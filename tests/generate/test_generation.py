@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from partflow.core.detector import CLD
 from partflow.core.errors import ConfigError
 from partflow.core.records import Events, concatenate_events
 from partflow.generate import PROCESSES, GenerationConfig, Gun, generate
@@ -57,6 +58,20 @@ def test_strange_hadrons_decay_inside_the_tracker_and_pions_do_not() -> None:
     assert radius.max() < 1500
     assert np.abs(particles.vz).max() < 2307
     assert not (np.abs(particles.pdg_id) == 111).any()
+
+
+def test_strange_hadrons_decay_inside_the_tracker_of_the_detector() -> None:
+    """CLD's goes out to 2150 mm; the collisions, and their identities, are the same."""
+    config = GenerationConfig("uds", 400, seed=3)
+    (ours,) = generate(config)
+    (clds,) = generate(config.made_for(CLD))
+    assert np.array_equal(ours.event_id, clds.event_id)
+    radius = np.hypot(ours.particles.vx, ours.particles.vy)
+    farther = np.hypot(clds.particles.vx, clds.particles.vy)
+    assert radius.max() < 1500
+    assert 1500 < farther.max() < 2150
+    with pytest.raises(ConfigError, match="decay_radius -1"):
+        GenerationConfig("uds", 4, decay_radius=-1.0)
 
 
 def test_a_gun_shoots_what_it_is_told() -> None:
