@@ -13,13 +13,15 @@ from partflow.core.detector import ENDCAP
 from partflow.core.detector_file import find_detector
 from partflow.core.errors import ConfigError
 from partflow.core.features import build_elements
-from partflow.core.store import read_events, read_provenance
+from partflow.core.store import num_events, read_events, read_provenance
 from partflow.dataset.batches import batch_of_elements
 from partflow.dataset.packed import PackedDataset
 from partflow.generate import GenerationConfig
 from partflow.model.config import ModelConfig
-from partflow.model.folder import CONFIG_FILE, load_config
+from partflow.model.folder import CONFIG_FILE, load_config, save_model
 from partflow.model.inputs import Columns, cluster_columns
+from partflow.model.published.config import PublishedConfig
+from partflow.model.published.mlpf import PublishedMLPF
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -143,6 +145,15 @@ def test_an_adapted_network_counts_from_the_face_of_the_events(
     (tmp_path / "run" / CONFIG_FILE).write_text(json.dumps(config))
     with pytest.raises(ConfigError, match="trained on mine"):  # the name alone does not do
         pipeline.reconstruct(events, str(tmp_path / "run"), tmp_path / "none.parquet")
+
+
+def test_a_published_network_takes_events_of_any_detector(folder: Path, tmp_path: Path) -> None:
+    """It is handed the published columns alone, which count nothing from the face."""
+    config = PublishedConfig(elemtypes_nonzero=(1, 2), num_convs=1, num_heads=2, head_dim=4)
+    save_model(PublishedMLPF(config), tmp_path / "published")
+    output = tmp_path / "out.parquet"
+    pipeline.reconstruct(folder / "cld" / "events", str(tmp_path / "published"), output)
+    assert num_events(output, "candidates") == 10
 
 
 def test_a_flag_to_adapt_the_baseline_is_refused(folder: Path, tmp_path: Path) -> None:

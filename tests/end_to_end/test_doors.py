@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from partflow.core.store import num_events
+from partflow.dataset.packed import PackedDataset
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -48,6 +49,7 @@ def test_the_published_definition_and_data_sets_have_verbs(
     assert run("ingest", published, "--format", "tfds", "--output", tmp_path / "tfds")[0] == 0
     assert num_events(tmp_path / "tfds" / "train", "labelled") == 50
     assert num_events(tmp_path / "tfds" / "test", "labelled") == 5
+    assert PackedDataset.open(tmp_path / "tfds" / "train" / "packed").face.detector == "clic"
 
 
 def test_a_foreign_file_costs_itself_and_is_named(
