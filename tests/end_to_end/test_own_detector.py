@@ -55,7 +55,9 @@ def test_events_made_for_another_tracker_are_refused(folder: Path) -> None:
     file = folder / "again.json"
     file.write_text(json.dumps({**MINE, "hadron_scale": "clic"}))
     pipeline.generate(GenerationConfig("qq", 2, seed=5), folder / "clic.parquet")
-    with pytest.raises(ConfigError, match=r"decay within r = 1500.*mine ends at r = 1700.*--detect"):
+    with pytest.raises(
+        ConfigError, match=r"decay within r = 1500.*mine ends at r = 1700.*--detect"
+    ):
         pipeline.simulate([folder / "clic.parquet"], folder / "none", str(file))
     gun = GenerationConfig("gun", 2, seed=5)
     pipeline.generate(gun, folder / "gun.parquet")

@@ -15,10 +15,10 @@ from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.bremsstrahlung import fitted_pt, radiate
 from partflow.simulate.decays import decay, decay_lengths, end_by_decay, two_body
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
-from partflow.simulate.tracker import tracker_constants
+from partflow.simulate.path_length import tracker_material
 
 GEOMETRY = CLIC.geometry()
-TRACKER = tracker_constants(CLIC, SimulationConfig())
+MATERIAL = tracker_material(CLIC)
 PLAIN = SimulationConfig(tracker_material=False)
 LIGHT = 299.792458  # mm/ns
 CENTRAL = (-0.05, 0.05)
@@ -100,7 +100,7 @@ def test_electrons_keep_an_exponential_share_of_their_energy(cos_theta):
     """Of the thickness in radiation lengths, on the mean: what a radiation length is."""
     num, energy = 20_000, 50.0
     flights = flights_of(together(fired(11, energy, num, (cos_theta, cos_theta)).particles))
-    after = radiate(np.random.default_rng(3), flights, GEOMETRY, TRACKER)
+    after = radiate(np.random.default_rng(3), flights, GEOMETRY, MATERIAL)
     last = after["successor"] == NO_SUCCESSOR
     kept = after[last & (after["species"] == Species.ELECTRON)]
     assert len(kept) == num
@@ -115,7 +115,7 @@ def test_electrons_keep_an_exponential_share_of_their_energy(cos_theta):
 def test_a_fit_finds_a_curvature_between_those_before_and_after_radiation():
     """As a parabola fitted to evenly spaced points of a track that radiates half way or so."""
     flights = flights_of(together(fired(11, 50.0, 3000).particles))
-    after = radiate(np.random.default_rng(4), flights, GEOMETRY, TRACKER)
+    after = radiate(np.random.default_rng(4), flights, GEOMETRY, MATERIAL)
     once = [
         i
         for i in range(3000)

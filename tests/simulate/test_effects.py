@@ -13,7 +13,7 @@ from partflow.simulate.config import EFFECTS
 from partflow.simulate.flights import NO_END, flights_of
 from partflow.simulate.ghosts import MIN_FAKE_PT
 from partflow.simulate.material import interact
-from partflow.simulate.tracker import tracker_constants
+from partflow.simulate.path_length import tracker_material
 
 IDS = np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 NOISY = replace(realistic(), fake_rate=0.3, duplicate_rate=0.3)
@@ -283,8 +283,8 @@ def test_every_setting_is_described():
 
 def test_all_of_the_material_is_in_a_tracker_smaller_than_that_of_clic(gun):
     photons = gun(22, 5.0, 20_000, (0.0, 0.0))
-    tracker = tracker_constants(SMALL, SimulationConfig())._replace(radiation_lengths=0.12)
-    flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), tracker)
+    material = tracker_material(SMALL)._replace(radiation_lengths=0.12)
+    flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), material)
     converted = flights["end"][:20_000] < NO_END
     assert converted.mean() == pytest.approx(1 - np.exp(-7 / 9 * 0.12), abs=0.008)  # 4 sigma
     assert (flights["end"][:20_000][converted] < SMALL.ecal.inner_radius).all()

@@ -4,23 +4,22 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLD, CLIC
-from partflow.simulate import SimulationConfig
 from partflow.simulate.flights import NO_END, Species, flights_of
 from partflow.simulate.material import interact
-from partflow.simulate.tracker import tracker_constants
+from partflow.simulate.path_length import tracker_material
 
 GEOMETRY = CLIC.geometry()
-TRACKER = tracker_constants(CLIC, SimulationConfig())
+MATERIAL = tracker_material(CLIC)
 THICK = 1e3  # radiation or interaction lengths: everything interacts
 STILL = (0.0, 0.0, 0.0)
 
 
 def interactions(particles, radiation_lengths, interaction_lengths, seed=1, detector=CLIC):
     rng = np.random.default_rng(seed)
-    tracker = tracker_constants(detector, SimulationConfig())._replace(
+    material = tracker_material(detector)._replace(
         radiation_lengths=radiation_lengths, interaction_lengths=interaction_lengths
     )
-    return interact(rng, flights_of(particles), detector.geometry(), tracker)
+    return interact(rng, flights_of(particles), detector.geometry(), material)
 
 
 def crossed_material(start, direction, detector):
@@ -189,7 +188,7 @@ def test_the_particles_given_are_left_as_they_are(jumble):
     flights = flights_of(jumble(1, 50))
     before = flights.copy()
     after = interact(
-        np.random.default_rng(2), flights, GEOMETRY, TRACKER._replace(radiation_lengths=1.0)
+        np.random.default_rng(2), flights, GEOMETRY, MATERIAL._replace(radiation_lengths=1.0)
     )
     assert len(after) > len(flights)
     assert (flights == before).all()

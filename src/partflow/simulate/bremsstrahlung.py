@@ -43,12 +43,12 @@ def energy_fraction(rng, smallest):
 
 
 @njit(cache=True, error_model="numpy")
-def radiate(rng, particles, geometry, tracker):
+def radiate(rng, particles, geometry, material):
     """The flights of one event, followed by photons and the parts of tracks behind them."""
     flights = np.empty(2 * len(particles) + 2, dtype=FLIGHT)
     flights[: len(particles)] = particles
     count = len(particles)
-    if tracker.radiation_lengths == 0.0:
+    if material.radiation_lengths == 0.0:
         return flights[:count]
     for electron in range(len(particles)):
         part = np.int64(electron)
@@ -57,13 +57,13 @@ def radiate(rng, particles, geometry, tracker):
                 longer = np.empty(2 * len(flights), dtype=FLIGHT)
                 longer[:count] = flights[:count]
                 flights = longer
-            part = _radiate_once(rng, flights, count, part, geometry, tracker)
+            part = _radiate_once(rng, flights, count, part, geometry, material)
             count += 2 * (part >= 0)
     return flights[:count]
 
 
 @njit(cache=True, error_model="numpy")
-def _radiate_once(rng, flights, count, part, geometry, tracker):
+def _radiate_once(rng, flights, count, part, geometry, material):
     """Append the next photon of an electron and the part of its track behind; that part's row.
 
     -1 if it radiates no more.
@@ -72,8 +72,8 @@ def _radiate_once(rng, flights, count, part, geometry, tracker):
     if flight.species != Species.ELECTRON or flight.end < NO_END or flight.energy < _MIN_ELECTRON:
         return -1
     smallest = MIN_PHOTON / flight.energy
-    number = tracker.radiation_lengths * photons_per_radiation_length(smallest)
-    path = path_after(rng.standard_exponential() / number, flight, geometry, tracker)
+    number = material.radiation_lengths * photons_per_radiation_length(smallest)
+    path = path_after(rng.standard_exponential() / number, flight, geometry, material)
     radiated = flight.energy * energy_fraction(rng, smallest)
     if path == NO_END or flight.energy - radiated < _MIN_ELECTRON:
         return -1

@@ -19,6 +19,7 @@ from partflow.simulate.flights import NO_END, Species, available_energy, face_of
 from partflow.simulate.hadronic import NEVER, hadronic_shower
 from partflow.simulate.hits import accumulate
 from partflow.simulate.material import interact
+from partflow.simulate.path_length import Material, tracker_material
 from partflow.simulate.tracker import TrackerConstants, find_tracks, tracker_constants
 
 _INTO_THE_FACE = 0.01  # mm; so that rounding does not leave a particle in front of the calorimeter
@@ -30,6 +31,7 @@ class Setup(NamedTuple):
     matter: Matter
     grid: CellGrid
     tracker: TrackerConstants
+    material: Material
     cascade: Cascade
 
 
@@ -39,6 +41,7 @@ def event_setup(detector: Detector, config: SimulationConfig) -> Setup:
         matter=calorimeter_matter(detector, config.max_shower_spots),
         grid=cell_grid(detector),
         tracker=tracker_constants(detector, config),
+        material=tracker_material(detector),
         cascade=config.cascade(),
     )
 
@@ -51,15 +54,15 @@ def cross_tracker(
     Apart from the kernel of the event, so that an effect that is off is not compiled.
     """
     flights = particles
-    geometry, tracker = setup.matter.geometry, setup.tracker
+    geometry = setup.matter.geometry
     if config.decays_in_flight:
         flights = end_by_decay(rng, flights, geometry, decay_lengths())
     if config.tracker_material:
-        flights = interact(rng, flights, geometry, tracker)
+        flights = interact(rng, flights, geometry, setup.material)
     if config.decays_in_flight:
         flights = decay(rng, flights, geometry.bending)
     if config.bremsstrahlung:
-        flights = radiate(rng, flights, geometry, tracker)
+        flights = radiate(rng, flights, geometry, setup.material)
     return flights
 
 

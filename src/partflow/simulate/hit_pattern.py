@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from partflow.core.helix import MIN_PT, advance, path_to_cylinder
+from partflow.core.helix import MIN_PT, advance
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR
 
 
@@ -29,14 +29,12 @@ def hit_pattern(rng, flight, geometry, tracker):
     count = 0
     first_path, last_path, first, last = 1e30, -1.0, 0.0, 0.0
     start = math.hypot(flight.x, flight.y)
+    size, distance, azimuth = _circle(flight, pt, geometry)
     for layer in range(len(tracker.layer_radii)):
         radius = tracker.layer_radii[layer]
         if radius <= start:
             continue
-        path = path_to_cylinder(
-            geometry.bending,
-            flight.x, flight.y, flight.px, flight.py, flight.charge, radius,
-        )  # fmt: skip
+        path = _path_to_radius(size, distance, azimuth, radius)
         if path > end:  # and farther out it is longer
             break
         if abs(flight.z + path * slope) > tracker.layer_half_lengths[layer]:
@@ -68,6 +66,38 @@ def hit_pattern(rng, flight, geometry, tracker):
             if path > last_path:
                 last_path, last = path, radius
     return count, first, last
+
+
+@njit(cache=True, error_model="numpy")
+def _circle(flight, pt, geometry):
+    """Radius of a flight's circle, distance of its centre from the z axis [mm], and the angle at
+    the centre from where the flight starts on to the farthest point.
+    """
+    radius = pt / (geometry.bending * flight.charge)
+    centre_x = flight.x + radius * flight.py / pt
+    centre_y = flight.y - radius * flight.px / pt
+    start = math.atan2(flight.y - centre_y, flight.x - centre_x)
+    farthest = math.atan2(centre_y, centre_x)
+    angle = start - farthest if radius > 0.0 else farthest - start
+    return abs(radius), math.hypot(centre_x, centre_y), angle % (2.0 * math.pi)
+
+
+@njit(cache=True, error_model="numpy")
+def _path_to_radius(size, distance, angle, radius):
+    """Transverse path [mm] to the first crossing of a radius, as `core.helix.path_to_cylinder`
+    has it, for many radii of one `_circle`; 1e30 if never.
+    """
+    cosine = (radius**2 - distance**2 - size**2) / (2.0 * distance * size)
+    if not -1.0 < cosine < 1.0:
+        return 1e30
+    opening = math.acos(cosine)
+    first = angle - opening
+    if first < 0.0:
+        first += 2.0 * math.pi
+    second = angle + opening
+    if second >= 2.0 * math.pi:
+        second -= 2.0 * math.pi
+    return min(first, second) * size
 
 
 @njit(cache=True, error_model="numpy")

@@ -43,7 +43,7 @@ _NEUTRAL_PION, _NEUTRAL_HADRON = 0.28, 0.14
 
 
 @njit(cache=True, error_model="numpy")
-def interact(rng, particles, geometry, tracker):
+def interact(rng, particles, geometry, material):
     """The flights of one event, followed by the secondaries made in the tracker's material.
 
     A particle that interacts ends there (`end`) and does not decay, its secondaries start there
@@ -53,7 +53,7 @@ def interact(rng, particles, geometry, tracker):
     ends = np.full(num_particles, NO_END)
     num_interacting = 0
     for i in range(num_particles):
-        path = _interaction_path(rng, particles[i], geometry, tracker)
+        path = _interaction_path(rng, particles[i], geometry, material)
         if path < particles[i].end:
             ends[i] = path
             num_interacting += 1
@@ -73,20 +73,20 @@ def interact(rng, particles, geometry, tracker):
 
 
 @njit(cache=True, error_model="numpy")
-def _interaction_path(rng, flight, geometry, tracker):
+def _interaction_path(rng, flight, geometry, material):
     """Transverse path [mm] to an interaction, or NO_END."""
     pt = math.hypot(flight.px, flight.py)
     if pt < MIN_PT or math.hypot(pt, flight.pz) < _MIN_MOMENTUM:
         return NO_END
     if flight.species == Species.PHOTON:
-        mean_number = _PAIR_FACTOR * tracker.radiation_lengths
+        mean_number = _PAIR_FACTOR * material.radiation_lengths
     elif flight.species >= Species.MESON:
-        mean_number = tracker.interaction_lengths
+        mean_number = material.interaction_lengths
     else:
         return NO_END
     if mean_number == 0.0:
         return NO_END
-    return path_after(rng.standard_exponential() / mean_number, flight, geometry, tracker)
+    return path_after(rng.standard_exponential() / mean_number, flight, geometry, material)
 
 
 @njit(cache=True, error_model="numpy")

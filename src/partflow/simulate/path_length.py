@@ -19,9 +19,11 @@ sin(theta) = r/sqrt(r^2 + z^2) of the place.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from numba import njit
 
+from partflow.core.detector import Detector
 from partflow.core.helix import MIN_PT, advance
 from partflow.simulate.flights import NO_END
 
@@ -29,7 +31,27 @@ _MIN_STEP = 8.0  # mm of transverse path
 _STEP_PER_RADIUS = 0.15
 _BEFORE_PIPE = 0.9  # of the way to the first material, the length of a step from the collision
 _STIFF = 2.0  # radii of the tracker: a helix of that radius crosses at most 10 % more than a line
+_HALF_CIRCLE = 1.6  # a path of at most half a circle is longer than its chord by less than this
 _CURLING = 3.0  # times `max_slant`: more than any path crosses, but one that curls for metres
+
+
+class Material(NamedTuple):
+    """The material of `core.tracker.Tracker` as kernels take it: numbers alone, since each array
+    that is handed on costs a count of references.
+    """
+
+    radiation_lengths: float
+    interaction_lengths: float
+    beam_pipe_radius: float
+    vertex_radius: float
+    vertex_material: float
+    material_to_face: float
+    max_slant: float
+
+
+def tracker_material(detector: Detector) -> Material:
+    """The material of the tracker of a detector."""
+    return Material(*(float(getattr(detector.tracker, name)) for name in Material._fields))
 
 
 @njit(cache=True, error_model="numpy")
@@ -39,46 +61,49 @@ def box_of(geometry, r, z):
 
 
 @njit(cache=True, error_model="numpy")
-def material_within(geometry, tracker, u):
+def material_within(geometry, material, u):
     """Share of the material within the box `u`, 0 to 1."""
-    begin = tracker.beam_pipe_radius / geometry.barrel_r
-    middle = tracker.vertex_radius / geometry.barrel_r
-    end = 1.0 - tracker.material_to_face / geometry.barrel_r
+    begin = material.beam_pipe_radius / geometry.barrel_r
+    middle = material.vertex_radius / geometry.barrel_r
+    end = 1.0 - material.material_to_face / geometry.barrel_r
     inner = min(max((u - begin) / (middle - begin), 0.0), 1.0)
     outer = min(max((u - middle) / (end - middle), 0.0), 1.0)
-    return tracker.vertex_material * inner + (1.0 - tracker.vertex_material) * outer
+    return material.vertex_material * inner + (1.0 - material.vertex_material) * outer
 
 
 @njit(cache=True, error_model="numpy")
-def _density(geometry, tracker, r, z, inside, u, next_inside, next_u):
+def _density(geometry, material, r, z, inside, u, next_inside, next_u):
     """Material per path [1/mm], of the whole at 90 degrees, about the middle (r, z) of a step."""
     if abs(next_u - u) < 1e-9:
         step = 1e-3
         slope = (
-            material_within(geometry, tracker, u + step)
-            - material_within(geometry, tracker, u - step)
+            material_within(geometry, material, u + step)
+            - material_within(geometry, material, u - step)
         ) / (2.0 * step)
     else:
         slope = (next_inside - inside) / (next_u - u)
     sine = r / math.sqrt(r * r + z * z)
-    return slope * box_of(geometry, r, z) / r * min(1.0, tracker.max_slant * sine)
+    return slope * box_of(geometry, r, z) / r * min(1.0, material.max_slant * sine)
 
 
 @njit(cache=True, error_model="numpy")
-def _most(flight, pt, radius, geometry, tracker):
+def _most(flight, pt, radius, geometry, material):
     """An amount of material that the path of a flight will not exceed, to save following it."""
-    if radius < tracker.beam_pipe_radius and abs(flight.z) < tracker.beam_pipe_radius:
+    if radius < material.beam_pipe_radius and abs(flight.z) < material.beam_pipe_radius:
         # the slant is that of the place; 10 % are more than a start off the origin can add
-        slant = 1.1 * min(math.hypot(pt, flight.pz) / pt, tracker.max_slant)
+        slant = 1.1 * min(math.hypot(pt, flight.pz) / pt, material.max_slant)
         if flight.charge == 0:
             return slant
-        if pt > _STIFF * geometry.bending * abs(flight.charge) * geometry.barrel_r:
+        radius = pt / (geometry.bending * abs(flight.charge))
+        if radius > _STIFF * geometry.barrel_r:
             return 1.1 * slant
-    return _CURLING * tracker.max_slant
+        if 2.0 * radius > geometry.barrel_r:
+            return _HALF_CIRCLE * slant
+    return _CURLING * material.max_slant
 
 
 @njit(cache=True, error_model="numpy")
-def path_after(amount, flight, geometry, tracker):
+def path_after(amount, flight, geometry, material):
     """Transverse path [mm] after which a flight has crossed `amount` of material, or NO_END.
 
     `amount` is in units of the whole at 90 degrees. The path is followed in steps; what a straight
@@ -86,15 +111,15 @@ def path_after(amount, flight, geometry, tracker):
     """
     pt = math.hypot(flight.px, flight.py)
     radius = math.hypot(flight.x, flight.y)
-    if pt < MIN_PT or amount > _most(flight, pt, radius, geometry, tracker):
+    if pt < MIN_PT or amount > _most(flight, pt, radius, geometry, material):
         return NO_END
     per_transverse = math.hypot(pt, flight.pz) / pt
     longest = geometry.max_path / per_transverse
-    begin = _BEFORE_PIPE * tracker.beam_pipe_radius
+    begin = _BEFORE_PIPE * material.beam_pipe_radius
     begin_z = begin * geometry.endcap_z / geometry.barrel_r
     x, y, z, px, py = flight.x, flight.y, flight.z, flight.px, flight.py
     u = box_of(geometry, radius, z)
-    inside = material_within(geometry, tracker, u)
+    inside = material_within(geometry, material, u)
     path, crossed = 0.0, 0.0
     while path < longest and u < 1.0:
         step = max(_MIN_STEP, _STEP_PER_RADIUS * radius)
@@ -107,9 +132,9 @@ def path_after(amount, flight, geometry, tracker):
         x, y, z, px, py = advance(geometry.bending, x, y, z, px, py, flight.pz, flight.charge, step)
         radius = math.hypot(x, y)
         next_u = box_of(geometry, radius, z)
-        next_inside = material_within(geometry, tracker, next_u)
+        next_inside = material_within(geometry, material, next_u)
         density = _density(
-            geometry, tracker, max(math.hypot(middle_x, middle_y), 1e-3), middle_z,
+            geometry, material, max(math.hypot(middle_x, middle_y), 1e-3), middle_z,
             inside, u, next_inside, next_u,
         )  # fmt: skip
         more = density * step * per_transverse

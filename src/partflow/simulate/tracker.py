@@ -60,13 +60,6 @@ class TrackerConstants(NamedTuple):
     max_vertex_z: float
     min_length: float
     full_length: float
-    radiation_lengths: float
-    interaction_lengths: float
-    beam_pipe_radius: float
-    vertex_radius: float
-    vertex_material: float
-    material_to_face: float
-    max_slant: float
     yoke_layers: int
     yoke_efficiency: float
 
