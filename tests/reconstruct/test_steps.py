@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC, HCAL
-from partflow.core.particles import ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
+from partflow.core.particles import CHARGED_HADRON, ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
 from partflow.core.records import TRACKS, Collection
 from partflow.reconstruct import BaselineConfig, reconstruct
 
@@ -114,6 +114,21 @@ def test_a_photon_beside_the_line_is_no_fragment_however_much_energy_the_track_l
     generous = replace(CONFIG.fragments, photon_max_distance=400.0, min_score=0.0)
     assert PHOTON in candidates(ruler, rows, tracks).pdg_id
     assert PHOTON not in candidates(ruler, rows, tracks, replace(CONFIG, fragments=generous)).pdg_id
+
+
+def test_a_hadron_that_showers_on_top_of_a_photon_is_not_counted_twice(ruler):
+    """44 GeV of photons and 28 GeV of a hadron make one peak, narrow as a photon's."""
+    peak = ruler.photon(44.0, phi=0.5 + 22 / 1500) + ruler.photon(28.0, phi=0.5 + 22 / 1500)
+    rest = ruler.hadron(first_layer=2, shower=8.0)
+    momentum = ruler.hadronic_energy(rest) + 28.0
+    tracks = ruler.tracks([(momentum, 1.4, 0.5)])
+    found = candidates(ruler, peak + rest, tracks)
+    blind = replace(CONFIG, energy_flow=replace(CONFIG.energy_flow, photon_uncertainty=0.0))
+    twice = candidates(ruler, peak + rest, tracks, blind)
+    for made in (found, twice):
+        assert sorted(made.pdg_id.tolist()) == [PHOTON, CHARGED_HADRON]
+    assert twice.energy.sum() == pytest.approx(momentum + 72.0, rel=0.03)
+    assert found.energy.sum() == pytest.approx(momentum + 44.0, rel=0.05)
 
 
 @pytest.mark.parametrize(("shower", "num"), [(0.02, 1), (3.0, 2)])

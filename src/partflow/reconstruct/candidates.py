@@ -38,7 +38,7 @@ def build_candidates(
     """Candidates of each event, from its tracks, then from its clusters.
 
     `kind` (`Kind`), `cluster_track` (index in the event, or -1) and `neutral_energy`, that of a
-    cluster if it is a neutral hadron (GeV), are parallel to the clusters, `is_electron` to the
+    cluster if it is a neutral particle (GeV), are parallel to the clusters, `is_electron` to the
     tracks.
     """
     charged = _charged(tracks, clusters, cluster_track, is_electron, config)
@@ -87,11 +87,10 @@ def _charged(
 
 
 def _neutral(
-    clusters: Collection, kind: Array, neutral_energy: Array, config: CandidateConfig
+    clusters: Collection, kind: Array, energy: Array, config: CandidateConfig
 ) -> dict[str, Array]:
     """Columns of the candidates from clusters, and their events."""
     is_photon = kind == Kind.PHOTON
-    energy = np.where(is_photon, clusters.energy, neutral_energy)
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
     kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)

@@ -258,6 +258,11 @@ class EnergyFlowConfig:
     """A neutral hadron at this distance from a track's cluster weighs exp(-1/2) [mm]."""
     neutral_uncertainty: float = 1.0
     """Uncertainty of a neutral hadron's energy among tracks, relative to it; 0: no energy flow."""
+    photon_width: float = 25.0
+    """A photon at this distance from a track's line weighs exp(-1/2) [mm]."""
+    photon_uncertainty: float = 0.3
+    """Uncertainty of a photon's energy on a track's line, relative to it: a charged shower may lie
+    on top of it; 0: no energy flow of photons."""
 
 
 @dataclass(frozen=True)
