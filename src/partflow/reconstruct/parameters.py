@@ -170,7 +170,7 @@ class FragmentConfig:
 
     sweeps: int = 3
     """Passes over all clusters."""
-    min_score: float = 0.85
+    min_score: float = 1.1
     """Score from which a neutral cluster is absorbed; a photon is where the odds are even."""
     max_distance: float = 2000.0
     """A cluster farther from the track's entry point is not considered [mm]."""
