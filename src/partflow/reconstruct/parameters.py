@@ -1,8 +1,9 @@
 """Every constant of the baseline, by step, with its unit: what a tuning varies.
 
 Values: our own tuning on uds events at 91, 200 and 380 GeV together (one energy alone pulls the
-absorption of fragments to one side); what concerns photons near tracks also on ttbar and ww. For people a step's constants are a frozen dataclass;
-`BaselineConfig.record` packs the same names for the compiled kernels.
+absorption of fragments to one side); what concerns photons near tracks also on ttbar and ww. For
+people a step's constants are a frozen dataclass; `BaselineConfig.record` packs the same names for
+the compiled kernels.
 """
 
 from __future__ import annotations
