@@ -1,4 +1,4 @@
-"""Energy flow: what neutral hadrons among tracks are given of the tracks' balance."""
+"""Energy flow: what neutral particles among tracks are given of the tracks' balance."""
 
 import math
 
@@ -19,14 +19,17 @@ RADIUS = 2000.0
 def balanced(ruler, clusters, momenta, config=CONFIG, daughters=()):
     """Energies after it, of clusters in rows (kind, energy, distance from the first [mm]).
 
-    The charged ones, which come first, have tracks of `momenta`.
+    The charged ones, which come first, have tracks of `momenta` along the x axis.
     """
     kind = np.array([row[0] for row in clusters])
     energy = np.array([row[1] for row in clusters], float)
     angle = np.array([2 * math.asin(row[2] / (2 * RADIUS)) for row in clusters])
     columns = {"x": RADIUS * np.cos(angle), "y": RADIUS * np.sin(angle), "energy_hadronic": energy}
+    columns["energy"] = energy
     is_daughter = np.isin(np.arange(len(momenta)), daughters)
-    tracks = ruler.filled(TRACKS, pt=np.array(momenta, float))
+    ones = np.ones(len(momenta))
+    tracks = ruler.filled(TRACKS, pt=np.array(momenta, float),
+                          face_x=(RADIUS - 50.0) * ones, face_dx=ones)  # fmt: skip
     track = np.where(kind == Kind.CHARGED, np.arange(len(kind)), -1)
     found = ruler.filled(CLUSTERS, **columns)
     return balanced_energies(tracks, found, kind, track, config, ASSOCIATION, is_daughter).tolist()
@@ -75,17 +78,45 @@ def test_a_daughter_brings_its_energy_and_its_parent_the_momentum(ruler):
     )
 
 
-def test_photons_and_electrons_take_no_part(ruler):
-    clusters = [(Kind.CHARGED, 30.0, 0.0), (Kind.PHOTON, 5.0, 0.0)]
-    assert balanced(ruler, clusters, [20.0]) == [30.0, 5.0]
-    electron = [(Kind.ELECTRON, 30.0, 0.0), (Kind.NEUTRAL, 5.0, 0.0)]
-    assert balanced(ruler, electron, [20.0]) == [30.0, 5.0]
+@pytest.mark.parametrize("momentum", [40.0, 10.0])
+def test_a_photon_at_a_tracks_line_takes_its_part_of_the_balance(ruler, momentum):
+    """Its uncertainty falls with the distance from the line."""
+    clusters = [(Kind.CHARGED, 20.0, 0.0), (Kind.PHOTON, 50.0, 15.0)]
+    variance = (50.0 * 0.4 * math.exp(-0.5 * (15.0 / 30.0) ** 2)) ** 2
+    part = variance / (variance + 0.25 * momentum) * (20.0 - momentum)
+    config = EnergyFlowConfig(photon_width=30.0, photon_uncertainty=0.4)
+    charged, photon = balanced(ruler, clusters, [momentum], config)
+    assert charged == 20.0
+    assert photon == pytest.approx(50.0 + part, rel=1e-4)
+
+
+def test_a_photon_beside_a_track_keeps_its_energy(ruler):
+    clusters = [(Kind.CHARGED, 30.0, 0.0), (Kind.PHOTON, 5.0, 100.0)]
+    assert balanced(ruler, clusters, [40.0]) == [30.0, 5.0]
+
+
+def test_a_photon_on_the_far_side_of_the_detector_is_not_on_the_line(ruler):
+    """The line of a track passes there too."""
+    clusters = [(Kind.CHARGED, 30.0, 0.0), (Kind.PHOTON, 5.0, 2 * RADIUS)]
+    assert balanced(ruler, clusters, [40.0]) == [30.0, 5.0]
+
+
+def test_a_photon_and_a_neutral_hadron_share_one_balance(ruler):
+    clusters = [(Kind.CHARGED, 10.0, 0.0), (Kind.PHOTON, 50.0, 0.0), (Kind.NEUTRAL, 15.0, 0.0)]
+    _, photon, neutral = balanced(ruler, clusters, [20.0])
+    assert photon + neutral == pytest.approx(55.0, abs=0.2)
+    assert photon == pytest.approx(45.0, abs=0.1)  # both are uncertain by 15 GeV
+
+
+def test_electrons_take_no_part(ruler):
+    electron = [(Kind.ELECTRON, 30.0, 0.0), (Kind.NEUTRAL, 5.0, 0.0), (Kind.PHOTON, 5.0, 0.0)]
+    assert balanced(ruler, electron, [20.0]) == [30.0, 5.0, 5.0]
 
 
 def test_it_can_be_switched_off(ruler):
-    off = EnergyFlowConfig(neutral_uncertainty=0.0)
-    clusters = [(Kind.CHARGED, 30.0, 0.0), (Kind.NEUTRAL, 5.0, 0.0)]
-    assert balanced(ruler, clusters, [20.0], off) == [30.0, 5.0]
+    off = EnergyFlowConfig(neutral_uncertainty=0.0, photon_uncertainty=0.0)
+    clusters = [(Kind.CHARGED, 30.0, 0.0), (Kind.NEUTRAL, 5.0, 0.0), (Kind.PHOTON, 5.0, 0.0)]
+    assert balanced(ruler, clusters, [20.0], off) == [30.0, 5.0, 5.0]
 
 
 def test_events_do_not_see_each_other_and_may_be_empty(ruler):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC, HCAL
-from partflow.core.particles import ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
+from partflow.core.particles import CHARGED_HADRON, ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
 from partflow.core.records import TRACKS, Collection
 from partflow.reconstruct import BaselineConfig, reconstruct
 
@@ -111,9 +111,47 @@ def test_a_photon_beside_the_line_is_no_fragment_however_much_energy_the_track_l
     """110 mm away, as the photons that a track without its shower once swallowed."""
     rows = ruler.hadron(first_layer=2, shower=0.2) + ruler.photon(8.0, phi=0.5 + 110 / 1500)
     tracks = ruler.tracks([(12.0 + ruler.hadronic_energy(ruler.hadron(shower=0.2)), 1.4, 0.5)])
-    generous = replace(CONFIG.fragments, photon_max_distance=400.0, min_score=0.0)
+    generous = replace(CONFIG.fragments, photon_distance=200.0)
     assert PHOTON in candidates(ruler, rows, tracks).pdg_id
     assert PHOTON not in candidates(ruler, rows, tracks, replace(CONFIG, fragments=generous)).pdg_id
+
+
+def test_compact_pieces_of_a_hadrons_shower_are_no_photons(ruler):
+    """Four of 2 to 4 GeV, 36 mm beside a line whose track lacks more than they have."""
+    own = ruler.hadron(first_layer=2, shower=0.5)
+    places = {(1.4, 0.5 + 36 / 1500): 4.0, (1.4, 0.5 - 36 / 1500): 3.0,
+              (1.4 + 36 / 1500, 0.5): 2.0, (1.4 - 36 / 1500, 0.5): 2.0}  # fmt: skip
+    pieces = [row for place, energy in places.items() for row in ruler.photon(energy, *place)]
+    momentum = 1.3 * ruler.hadronic_energy(own + pieces)
+    lacking = candidates(ruler, own + pieces, ruler.tracks([(momentum, 1.4, 0.5)]))
+    enough = candidates(ruler, own + pieces, ruler.tracks([(ruler.hadronic_energy(own), 1.4, 0.5)]))
+    assert PHOTON not in lacking.pdg_id
+    assert lacking.energy.sum() == pytest.approx(momentum, rel=0.01)
+    assert np.sum(enough.pdg_id == PHOTON) == 4
+
+
+@pytest.mark.parametrize(("energy", "num"), [(1.0, 1), (8.0, 2)])
+def test_a_soft_piece_beside_the_line_is_a_fragment_and_a_hard_one_a_photon(ruler, energy, num):
+    """At the same distance, and where the track lacks as much energy."""
+    rows = ruler.hadron(first_layer=2, shower=0.2)
+    momentum = ruler.hadronic_energy(rows) + 10.0
+    piece = ruler.photon(energy, phi=0.5 + 60 / 1500)
+    assert len(candidates(ruler, rows + piece, ruler.tracks([(momentum, 1.4, 0.5)]))) == num
+
+
+def test_a_hadron_that_showers_on_top_of_a_photon_is_not_counted_twice(ruler):
+    """44 GeV of photons and 28 GeV of a hadron make one peak, narrow as a photon's."""
+    peak = ruler.photon(44.0, phi=0.5 + 22 / 1500) + ruler.photon(28.0, phi=0.5 + 22 / 1500)
+    rest = ruler.hadron(first_layer=2, shower=8.0)
+    momentum = ruler.hadronic_energy(rest) + 28.0
+    tracks = ruler.tracks([(momentum, 1.4, 0.5)])
+    found = candidates(ruler, peak + rest, tracks)
+    blind = replace(CONFIG, energy_flow=replace(CONFIG.energy_flow, photon_uncertainty=0.0))
+    twice = candidates(ruler, peak + rest, tracks, blind)
+    for made in (found, twice):
+        assert sorted(made.pdg_id.tolist()) == [PHOTON, CHARGED_HADRON]
+    assert twice.energy.sum() == pytest.approx(momentum + 72.0, rel=0.03)
+    assert found.energy.sum() == pytest.approx(momentum + 44.0, rel=0.05)
 
 
 @pytest.mark.parametrize(("shower", "num"), [(0.02, 1), (3.0, 2)])

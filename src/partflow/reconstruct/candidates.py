@@ -41,7 +41,7 @@ def build_candidates(
     """Candidates of each event, from its tracks, then from its clusters.
 
     `kind` (`Kind`), `cluster_track` (index in the event, or -1) and `neutral_energy`, that of a
-    cluster if it is a neutral hadron (GeV), are parallel to the clusters, `is_electron` and the
+    cluster if it is a neutral particle (GeV), are parallel to the clusters, `is_electron` and the
     `secondaries` to the tracks. `energy_of_legs` [cluster] (GeV) is counted with tracks already.
     """
     is_electron = is_electron | secondaries.is_leg
@@ -100,8 +100,7 @@ def _neutral(
 ) -> dict[str, Array]:
     """Columns of the candidates from clusters, and their events."""
     is_photon = kind == Kind.PHOTON
-    own = 1.0 - energy_of_legs / clusters.energy
-    energy = np.where(is_photon, clusters.energy, neutral_energy) * own
+    energy = neutral_energy * (1.0 - energy_of_legs / clusters.energy)
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
     kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)

@@ -2,9 +2,19 @@
 
 Evidence is added up: contact with the track's cluster, energy in a cone about its line, a
 start deep in the calorimeter, and how much better energy and momentum agree afterwards.
+
+Photon-like pieces of a charged shower, from the neutral pions in it, are soft and near the
+track's line, while real photons lie anywhere. The odds that a photon of energy E at a distance d
+from the line is such a piece are taken as
+
+    (1 + f) (1 GeV/E) (d_0/(d + r))^n,
+
+where f is the fall of chi^2 that it brings the track: a track that lacks much energy looks farther.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numba import njit
@@ -49,7 +59,8 @@ def _best_track(event, c, changed, compared, parameters, calo):
     """Track that cluster `c` is a fragment of, or -1."""
     config, association = parameters.fragments, parameters.association
     cluster = event.clusters[c]
-    best, best_track = config.min_score, np.int64(-1)
+    best = 0.0 if cluster.kind == Kind.PHOTON else config.min_score
+    best_track = np.int64(-1)
     x, y, z = centroid(cluster)
     for t in range(len(event.tracks)):
         track, charged = event.tracks[t], event.clusters[t]
@@ -62,12 +73,12 @@ def _best_track(event, c, changed, compared, parameters, calo):
         if dx * dx + dy * dy + dz * dz > config.max_distance**2:
             continue
         before = energy_excess(charged.energy, track.momentum, association)
-        fall = min(max(before * before - after * after, -config.max_chi_fall), config.max_chi_fall)
-        score = config.chi_score * fall
-        if cluster.kind == Kind.NEUTRAL:
-            score += _neutral_score(event, c, t, best - score, config, calo)
+        fall = before * before - after * after
+        if cluster.kind == Kind.PHOTON:
+            score = _photon_score(event, c, t, fall, config)
         else:
-            score += _photon_score(event, c, t, best - score, config)
+            score = config.chi_score * min(max(fall, -config.max_chi_fall), config.max_chi_fall)
+            score += _neutral_score(event, c, t, best - score, config, calo)
         if score > best:
             best, best_track = score, np.int64(t)
     return best_track
@@ -106,20 +117,22 @@ def _contact_score(distance, config):
 
 
 @njit(cache=True)
-def _photon_score(event, c, t, needed, config):
-    """Score of photon `c` as a fragment of track `t`; -inf where below `needed`."""
+def _photon_score(event, c, t, fall, config):
+    """Logarithm of the odds that photon `c` is a fragment of track `t`; -inf if below 0.
+
+    `fall` is that of the track's chi^2.
+    """
+    cluster = event.clusters[c]
+    if fall <= 0.0:
+        return -np.inf
+    score = math.log((1.0 + fall) / cluster.energy)
+    reach = config.photon_distance * math.exp(score / config.photon_distance_power)
+    x, y, z = centroid(cluster)
+    if distance_to_line(x, y, z, event.tracks[t])[0] > reach:  # the mean distance is no less
+        return -np.inf
     _, distance = _cone_fraction(event, c, t, config)
-    if distance > config.photon_max_distance:
-        return -np.inf
-    score = config.photon_score
-    if distance < config.photon_near_distance:
-        score += config.photon_near_score
-    if score + config.photon_contact_score < needed:
-        return -np.inf
-    limit = config.photon_contact_distance
-    if hit_distance(event, c, t, limit, 2.0 * limit) < limit:
-        score += config.photon_contact_score
-    return score
+    far = (distance + config.photon_radius) / config.photon_distance
+    return score - config.photon_distance_power * math.log(far)
 
 
 @njit(cache=True)

@@ -1,8 +1,9 @@
 """Every constant of the baseline, by step, with its unit: what a tuning varies.
 
 Values: our own tuning on uds events at 91, 200 and 380 GeV together (one energy alone pulls the
-absorption of fragments to one side). For people a step's constants are a frozen dataclass;
-`BaselineConfig.record` packs the same names for the compiled kernels.
+absorption of fragments to one side); what concerns photons near tracks also on ttbar and ww. For
+people a step's constants are a frozen dataclass; `BaselineConfig.record` packs the same names for
+the compiled kernels.
 """
 
 from __future__ import annotations
@@ -203,8 +204,8 @@ class FragmentConfig:
 
     sweeps: int = 3
     """Passes over all clusters."""
-    min_score: float = 0.85
-    """Score from which a fragment is absorbed."""
+    min_score: float = 1.1
+    """Score from which a neutral cluster is absorbed; a photon is where the odds are even."""
     max_distance: float = 2000.0
     """A cluster farther from the track's entry point is not considered [mm]."""
     contact_distances: tuple[float, float, float] = (50.0, 100.0, 200.0)
@@ -243,18 +244,13 @@ class FragmentConfig:
     """Score times the fall of chi^2 ..."""
     max_chi_fall: float = 3.0
     """... clipped at this on both sides."""
-    photon_score: float = -0.8
-    """Where a photon's score begins."""
-    photon_contact_distance: float = 25.0
-    """Nearest hits within this ... [mm]."""
-    photon_contact_score: float = 0.4
-    """... add this."""
-    photon_near_distance: float = 40.0
-    """A mean distance from the line below this ... [mm]."""
-    photon_near_score: float = 0.5
-    """... adds this."""
-    photon_max_distance: float = 60.0
-    """A photon with a larger one is none of this track's, whatever energy the track lacks [mm]."""
+    photon_distance: float = 31.0
+    """At this mean distance from the line, plus the radius, a photon of 1 GeV is as likely a
+    fragment as not, before energy and momentum are compared [mm]."""
+    photon_radius: float = 10.0
+    """The radius therein: within it distances make no difference [mm]."""
+    photon_distance_power: float = 1.7
+    """The odds fall with this power of the distance."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +287,11 @@ class EnergyFlowConfig:
     """A neutral hadron at this distance from a track's cluster weighs exp(-1/2) [mm]."""
     neutral_uncertainty: float = 1.0
     """Uncertainty of a neutral hadron's energy among tracks, relative to it; 0: no energy flow."""
+    photon_width: float = 25.0
+    """A photon at this distance from a track's line weighs exp(-1/2) [mm]."""
+    photon_uncertainty: float = 0.3
+    """Uncertainty of a photon's energy on a track's line, relative to it: a charged shower may lie
+    on top of it; 0: no energy flow of photons."""
 
 
 @dataclass(frozen=True)

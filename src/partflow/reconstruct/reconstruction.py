@@ -15,7 +15,7 @@ from partflow.reconstruct.chain import ClusteredHits, HitColumns, cluster_events
 from partflow.reconstruct.clusters import build_clusters
 from partflow.reconstruct.conversions import energy_of_legs
 from partflow.reconstruct.energy_flow import balanced_energies
-from partflow.reconstruct.event import TRACK
+from partflow.reconstruct.event import TRACK, Kind
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.pseudolayers import calorimeters
 from partflow.reconstruct.secondaries import Secondaries, find_secondaries
@@ -68,6 +68,9 @@ def reconstruct(
         found.num_clusters, hits.counts
     )
     kind, cluster_track = found.kind[in_use], found.track[in_use]
+    own_track = tracks.flat_index(clusters.event_index, cluster_track)
+    is_of_leg = np.append(secondaries.is_leg, False)[own_track]  # -1, no track, is the last
+    kind = np.where(is_of_leg, Kind.ELECTRON, kind)
     candidates = build_candidates(
         tracks,
         clusters,
