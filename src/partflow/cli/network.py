@@ -116,7 +116,6 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: tuple[int, ...] = (),
-    save_shares: bool = False,
     threshold: float | None = None,
 ) -> None:
     """Find the particles of every event with a trained network, or by rule.
@@ -133,13 +132,11 @@ def reconstruct(
             OUTPUT.embeddings.parquet.
         save_attention: Write the attention maps of the events with these event_ids, too: to
             OUTPUT.attention.parquet.
-        save_shares: Write whose the energy of every cluster was taken to be, too (of a model
-            trained with --head sharing): to OUTPUT.shares.parquet.
         threshold: Probability from which on an element becomes a particle; if not given the one
             stored with the model.
     """
     from partflow import pipeline
 
     pipeline.reconstruct(
-        events, model, output, overwrite, save_embeddings, save_attention, save_shares, threshold
+        events, model, output, overwrite, save_embeddings, save_attention, threshold
     )

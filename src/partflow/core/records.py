@@ -257,7 +257,8 @@ SHARES = Schema(
         Field("energy", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
     ),
 )
-"""Where the energy of each cluster should go; the shares of a cluster sum to its energy."""
+"""Where the energy of each cluster should go, or was taken to go by a network that shares it out;
+the shares of a cluster sum to its energy."""
 
 PARTICLE_SOURCES = Schema(
     "particle_sources",
