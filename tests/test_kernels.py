@@ -1,9 +1,13 @@
 """Cached kernels belong to the source that is there now."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from partflow import _kernels
 from partflow._kernels import source_digest
 
 CALLEE = """from numba import njit
@@ -19,10 +23,18 @@ def twice():
 """
 
 
-def test_a_changed_kernel_changes_what_its_callers_do(tmp_path: Path) -> None:
-    """numba alone would run the old kernel: it does not look into the callee's file."""
+CONSTANT = """from numba import njit
+{statement}
+@njit(cache=True)
+def twice():
+    return 2 * {name}
+"""
+
+
+def make_package(tmp_path: Path, **modules: str) -> None:
+    """A package `kernels` that keeps its kernels as partflow does."""
     package = tmp_path / "kernels"
-    package.mkdir()
+    package.mkdir(exist_ok=True)
     (package / "__init__.py").write_text(
         "from partflow import _kernels\n"
         "_kernels.__file__ = __file__\n"
@@ -30,22 +42,70 @@ def test_a_changed_kernel_changes_what_its_callers_do(tmp_path: Path) -> None:
         "os.environ.pop('NUMBA_CACHE_DIR', None)\n"
         "_kernels.bind_kernel_cache()\n"
     )
-    (package / "caller.py").write_text(CALLER.format(package="kernels"))
+    for name, text in modules.items():
+        (package / f"{name}.py").write_text(text)
+
+
+def answer_of_twice(tmp_path: Path) -> int:
+    """What the kernel `twice` of the module `caller` says in a process of its own."""
     program = "from kernels.caller import twice; print(twice())"
+    answer = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    return int(answer.stdout)
+
+
+def test_a_changed_kernel_changes_what_its_callers_do(tmp_path: Path) -> None:
+    """numba alone would run the old kernel: it does not look into the callee's file."""
+    make_package(tmp_path, caller=CALLER.format(package="kernels"))
     for value in (1, 2, 2, 1):
-        (package / "callee.py").write_text(CALLEE.format(value=value))
-        answer = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True,
-            cwd=tmp_path,
-        )  # fmt: skip
-        assert answer.stdout.split() == [str(2 * value)]
-    assert len(list((package / "__pycache__").glob("kernels-*"))) == 2
+        make_package(tmp_path, callee=CALLEE.format(value=value))
+        assert answer_of_twice(tmp_path) == 2 * value
+    assert len(list((tmp_path / "kernels" / "__pycache__").glob("kernels-*"))) == 2
 
 
-def test_text_without_kernels_does_not_change_the_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("from kernels.constants import VALUE", "VALUE"),
+        ("from kernels.constants import (\n    OTHER,\n    VALUE,\n)", "VALUE"),
+        ("from kernels import constants", "constants.VALUE"),
+        ("import kernels.constants as known", "known.VALUE"),
+        ("from kernels.further import VALUE", "VALUE"),
+    ],
+)
+def test_a_changed_constant_changes_the_kernels_that_it_is_compiled_into(
+    tmp_path: Path, statement: str, name: str
+) -> None:
+    """The constant stands in a module without kernels; numba alone would keep the old one."""
+    further = "from kernels.constants import OTHER\nVALUE = OTHER"
+    make_package(tmp_path, caller=CONSTANT.format(statement=statement, name=name), further=further)
+    for value in (1, 2):
+        make_package(tmp_path, constants=f"VALUE = OTHER = {value}")
+        assert answer_of_twice(tmp_path) == 2 * value
+
+
+def test_kernels_stay_compiled_when_a_text_changes_that_they_cannot_see(tmp_path: Path) -> None:
+    """Else an edit of the report's text would cost a minute of compiling."""
     (tmp_path / "a.py").write_text("from numba import njit")
+    (tmp_path / "b.py").write_text(f"from {tmp_path.name} import a")
     before = source_digest(tmp_path)
     (tmp_path / "b.py").write_text("x = 1")
     assert source_digest(tmp_path) == before
     (tmp_path / "a.py").write_text("from numba import njit  # changed")
     assert source_digest(tmp_path) != before
+
+
+def test_the_mass_that_simulation_compiles_in_binds_its_kernels(tmp_path: Path) -> None:
+    package = tmp_path / "partflow"
+    shutil.copytree(
+        Path(_kernels.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    before = source_digest(package)
+    particles = package / "core" / "particles.py"
+    particles.write_text(particles.read_text().replace("PION_MASS = 0.139", "PION_MASS = 0.140"))
+    assert source_digest(package) != before

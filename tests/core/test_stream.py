@@ -27,7 +27,7 @@ def candidates(tmp_path: Path) -> Path:
 def test_candidates_follow_the_events_in_any_portions(candidates: Path) -> None:
     stream = CandidateStream("mlpf", candidates)
     taken = [stream.take(np.arange(a, b) + 100) for a, b in ((0, 3), (3, 3), (3, 9), (9, 10))]
-    assert np.concatenate([part.counts for part in taken]).tolist() == list(range(10))
+    assert np.concatenate([part.candidates.counts for part in taken]).tolist() == list(range(10))
     stream.expect_end()
 
 

@@ -1,6 +1,7 @@
 """Final and fine elements through every room: a network remembers which it was trained on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.errors import ConfigError, InputError
-from partflow.core.store import read_events, read_provenance
+from partflow.core.store import read_events, read_provenance, write_events
 from partflow.dataset.packed import PackedDataset
 from partflow.generate import GenerationConfig
 from partflow.label import LabelConfig
@@ -26,12 +27,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pipeline.label(folder / "events", labelled, elements=elements)
         head = "sharing" if elements == "fine" else "direct"
         pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1, head=head)
-        pipeline.reconstruct(
-            folder / "events",
-            str(run),
-            folder / f"{elements}.parquet",
-            save_shares=head == "sharing",
-        )
+        pipeline.reconstruct(folder / "events", str(run), folder / f"{elements}.parquet")
     candidates = {name: folder / f"{name}.parquet" for name in ("final", "fine")}
     pipeline.evaluate(folder / "events", candidates, folder / "report")
     return folder
@@ -111,7 +107,7 @@ def test_another_label_definition_is_another_output(walk: Path, tmp_path: Path) 
 def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None:
     events, saved = (
         read_events(walk / "events", "events"),
-        read_events(walk / "fine.shares.parquet", "shares"),
+        read_events(walk / "fine.parquet", "candidates"),
     )
     assert np.array_equal(events.event_id, saved.event_id)
     shares = saved.shares
@@ -119,9 +115,45 @@ def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None
     clusters = events.fine_clusters
     held = np.bincount(clusters.event_index, clusters.energy, len(events))
     np.testing.assert_allclose(given, held, rtol=1e-5)
+    assert "shares" not in read_events(walk / "final.parquet", "candidates").collections
 
 
-def test_what_shares_nothing_saves_no_shares(walk: Path) -> None:
-    for model in (str(walk / "run-final"), "baseline"):
-        with pytest.raises(ConfigError, match="shares no energy"):
-            pipeline.reconstruct(walk / "events", model, walk / "none.parquet", save_shares=True)
+def flow_sums(report: Path) -> dict[str, float]:
+    """Energy per event in each candidate set's matrix of where the energy goes [GeV]."""
+    flow = json.loads((report / "metrics.json").read_text())["energy_flow"]
+    return {
+        name: sum(row[key] for row in rows.values() for key in row if not key.endswith("_ci"))
+        for name, rows in flow.items()
+    }
+
+
+def test_every_matrix_of_where_the_energy_goes_holds_all_of_it(walk: Path) -> None:
+    events = read_events(walk / "events", "events")
+    sums = flow_sums(walk / "report")
+    assert sums.pop("perfect") == 0  # of particles, not of clusters
+    held = {
+        elements: events.collections[clusters].energy.sum() / len(events)
+        for elements, clusters in (("final", "clusters"), ("fine", "fine_clusters"))
+    }
+    for name, energy in sums.items():
+        elements = "fine" if "fine" in name else "final"
+        assert energy == pytest.approx(held[elements], rel=1e-4), name
+    flow = json.loads((walk / "report" / "metrics.json").read_text())["energy_flow"]
+    for name in ("perfect_sharing", "perfect_sharing_fine"):
+        # What photons left in clusters is theirs, or that of the tracks of converted ones.
+        assert flow[name]["photon"]["as_photon"] > 0.8 * sum(
+            flow[name]["photon"][key] for key in ("left_to_tracks", "as_photon", "to_nobody")
+        )
+        assert flow[name]["charged_with_track"]["as_photon"] == pytest.approx(0, abs=0.02)
+
+
+def test_a_network_of_which_no_shares_were_kept_has_no_matrix(walk: Path, tmp_path: Path) -> None:
+    """As in files of before: their provenance does not tell the head."""
+    events = read_events(walk / "fine.parquet", "candidates", ["candidates"])
+    record = read_provenance(walk / "fine.parquet")
+    settings = {key: value for key, value in record.config.items() if key != "head"}
+    write_events(tmp_path / "old.parquet", events, "candidates", replace(record, config=settings))
+    pipeline.evaluate(walk / "events", {"old": tmp_path / "old.parquet"}, tmp_path / "report")
+    assert flow_sums(tmp_path / "report")["old"] == 0
+    assert "Not available for old:" in (tmp_path / "report" / "index.html").read_text()
+    assert "Not available" not in (walk / "report" / "index.html").read_text()

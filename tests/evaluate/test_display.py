@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib import resources
 from itertools import pairwise
 
@@ -15,7 +16,15 @@ from partflow.core.detector import CLD, CLIC, FACE_NONE
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.provenance import Provenance
-from partflow.core.records import CANDIDATES, PARTICLES, Collection, Events, concatenate_events
+from partflow.core.records import (
+    CANDIDATES,
+    PARTICLES,
+    SHARES,
+    TARGETS,
+    Collection,
+    Events,
+    concatenate_events,
+)
 from partflow.core.store import STAGES, write_events
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.display.choice import choose_events
@@ -29,7 +38,7 @@ from partflow.evaluate.display.payload import (
     unpacked_places,
 )
 from partflow.evaluate.display.places import detector_parts, toward_face, track_paths
-from partflow.evaluate.display.scene import Compared, build_scene
+from partflow.evaluate.display.scene import Compared, DisplayedSet, build_scene
 from partflow.evaluate.display.still import draw_still
 from partflow.evaluate.jets import JetSample
 from partflow.evaluate.particles import Count, judge_particles
@@ -132,8 +141,6 @@ def test_the_target_has_nothing_wrong_with_it(scene):
 
 
 def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
-    from partflow.core.records import TARGETS
-
     targets = fill(
         TARGETS, [0, 6], pdg_id=np.array([211, 22, 130, 22, 0, 22]),
         energy=np.array([9.0, 9, 9, 9, 0, 9]),
@@ -148,6 +155,28 @@ def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
     assert [Mark(m).name for m in marks.of_candidate] == wanted
     became = ["FOUND", "WRONG_CLASS", "FOUND", "FOUND", "NO_TARGET", "MISSED"]
     assert [TargetMark(m).name for m in marks.of_target] == became
+
+
+def test_a_fake_misplaces_the_clusters_that_it_is_fed_by(fill):
+    """No tracks, three clusters of 10 GeV; the fake at the first was given 1 and 8 GeV of the first
+    and the second, and the third feeds a particle."""
+    targets = fill(TARGETS, np.array([0, 3]), pdg_id=np.array([0, 0, 22]), energy=np.full(3, 10.0))
+    found = fill(
+        CANDIDATES, np.array([0, 2]), pdg_id=np.array([130, 22]), energy=np.array([9.0, 10.0]),
+        track_index=np.array([-1, -1]), cluster_index=np.array([0, 2]),
+    )  # fmt: skip
+    shares = fill(
+        SHARES, np.array([0, 5]), cluster_element=np.array([0, 0, 1, 1, 2]),
+        owner_element=np.array([-1, 0, 0, -1, 2]), energy=np.array([9.0, 1.0, 8.0, 2.0, 10.0]),
+    )  # fmt: skip
+    place = np.zeros((3, 3))
+    plain = DisplayedSet(
+        "mine", "final", found, targets, compare(targets, np.array([0]), found),
+        place[:2], place, np.zeros(0), True,
+    )  # fmt: skip
+    held = np.full(3, 10.0)
+    assert plain.misplaced_clusters(0, held).tolist() == [0]
+    assert replace(plain, shares=shares).misplaced_clusters(0, held).tolist() == [1]
 
 
 def test_candidates_of_another_event_are_refused(event, fill):

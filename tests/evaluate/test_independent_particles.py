@@ -299,6 +299,30 @@ def slow_parts(clusters, candidates, number):
     return 1.0 - photon - hadron, photon, hadron
 
 
+def slow_booking(lit, taken):
+    """Energies by truth (row) and by what they were taken for, {(row, column): GeV}.
+
+    `lit` {row: GeV} is in a cluster, of which `taken` {column: GeV} were taken.
+    """
+    right = {
+        "photon": "as_photon",
+        "neutral_hadron": "as_neutral_hadron",
+        "charged_with_track": "left_to_tracks",
+    }
+    booked = {(row, right[row]): min(lit[row], taken[right[row]]) for row in right}
+    lit, taken = dict(lit), dict(taken)
+    for (row, column), energy in booked.items():
+        lit[row] -= energy
+        taken[column] -= energy
+    left = sum(lit.values())
+    if left > 0:
+        for row in lit:
+            for column in taken:
+                more = lit[row] * taken[column] / left
+                booked[row, column] = booked.get((row, column), 0.0) + more
+    return booked
+
+
 def test_flow_of_energy(flow):
     particles, links, clusters, listed, deposits, candidates, metrics = flow
     rows = ["photon", "neutral_hadron", "charged_with_track", "charged_without_track"]
@@ -310,6 +334,7 @@ def test_flow_of_energy(flow):
         with_track = {
             track.particle_index[k] for k in range(len(track)) if track.is_primary[k] == 1
         }
+        in_cluster = [dict.fromkeys(rows, 0.0) for _ in range(clusters.counts[i])]
         for k in range(len(lit)):
             number, who = of_hit[lit.hit_index[k]], lit.particle_index[k]
             if number < 0:
@@ -318,9 +343,13 @@ def test_flow_of_energy(flow):
                 row = "charged_with_track" if who in with_track else "charged_without_track"
             else:
                 row = "photon" if own.pdg_id[who] == 22 else "neutral_hadron"
+            in_cluster[number][row] += lit.energy[k]
+        for number, energies in enumerate(in_cluster):
             parts = slow_parts(clusters[i : i + 1], candidates[i : i + 1], number)
-            for column, part in zip(columns, parts, strict=True):
-                sums[row][column] += part * lit.energy[k] / NUM_EVENTS
+            total = sum(energies.values())
+            taken = {column: part * total for column, part in zip(columns, parts, strict=True)}
+            for (row, column), energy in slow_booking(energies, taken).items():
+                sums[row][column] += energy / NUM_EVENTS
     found = metrics["energy_flow"]["mlpf"]
     assert list(found) == rows
     for row in rows:

@@ -4,7 +4,7 @@ import pytest
 from partflow.core.detector import CLD, CLIC, detector
 from partflow.core.errors import ConfigError
 from partflow.core.provenance import Provenance, provenance
-from partflow.core.records import Events
+from partflow.core.records import TRACK_PARTICLES, TRACKS, Collection, Events
 from partflow.core.store import STAGES, read_events, write_events
 from partflow.ingest.edm4hep.export import export_edm4hep
 from partflow.ingest.edm4hep.podio import open_podio
@@ -54,6 +54,44 @@ def test_events_are_read_back_as_they_were_written(sample, setup, request, tmp_p
     chunk = read_back(tmp_path / "a.root", setup.name)
     assert chunk.bad_events == ()
     assert_same(chunk.events, events)
+
+
+@pytest.mark.parametrize(("original", "duplicate", "other"), [(1, 2, 0), (2, 1, 0), (2, 0, 1)])
+@pytest.mark.parametrize("is_own", [0, 1])
+def test_a_duplicate_is_linked_to_what_made_its_track(
+    toy, original, duplicate, other, is_own, tmp_path
+):
+    """Of the first particle are three tracks: one of a secondary (`other`), one of another
+    secondary or its own (`original`), and one of the same hits, of nearly the same momentum."""
+    number = int(np.flatnonzero(toy.tracks.counts >= 3)[0])
+    event = toy[number : number + 1]
+    tracks, made = dict(event.tracks.columns), np.full((3, len(event.tracks)), 0)
+    for name in ("charge", "pt", "phi", "tan_lambda", "omega"):
+        tracks[name] = tracks[name].copy()
+        tracks[name][duplicate] = tracks[name][original]
+    tracks["pt"][duplicate] *= 1.01
+    tracks["omega"][duplicate] /= 1.01
+    if is_own:
+        tracks["charge"][other] = tracks["charge"][duplicate]
+    else:  # the other leg of a conversion, along with the first
+        for name in ("pt", "phi", "tan_lambda"):
+            tracks[name][other] = tracks[name][duplicate]
+        tracks["charge"][other] = -tracks["charge"][duplicate]
+    particle, is_primary, is_duplicate = made
+    particle[3:] = -1
+    is_primary[original], is_duplicate[duplicate] = is_own, 1
+    columns = dict(zip(TRACK_PARTICLES.names, made, strict=True))
+    changed = event.with_collections(
+        tracks=Collection(TRACKS, event.tracks.offsets, tracks),
+        track_particles=Collection(TRACK_PARTICLES, event.tracks.offsets, columns),
+    )
+    with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
+        writer.write(changed)
+    found = read_back(tmp_path / "a.root", "clic").events
+    for name, values in columns.items():
+        assert found.track_particles.columns[name].tolist() == values.tolist(), name
+    linked = found.track_links.mc_index
+    assert linked[original] == linked[duplicate] != linked[other]
 
 
 def test_others_find_the_members_by_their_names(toy, tmp_path):

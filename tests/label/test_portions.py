@@ -45,6 +45,23 @@ def test_both_legs_of_a_conversion_are_electrons_that_sum_to_the_photon(conversi
     assert targets.particle_index.tolist() == [0, 0, -1, -1]
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_leg_whose_track_was_found_twice_is_one_leg(event, place):
+    """A photon of 10 GeV, legs of 6 and 4 GeV; the second track of the first, 5.9 GeV, is a
+    duplicate, wherever it stands among the tracks."""
+    tracks = [(0, False, 0.6, FACE), (0, False, 0.4, ASIDE)]
+    tracks.insert(place, (0, False, 0.59, FACE))
+    truth = event([(22, 10, 0, 0)], tracks, [(0, 0, 6.0, *PLACE), (0, 1, 4.0, *ASIDE)], 2)
+    truth.track_particles.columns["is_duplicate"][place] = 1
+    targets = targets_of(truth)
+    expected = [6.0, 4.0]
+    expected.insert(place, 0.0)
+    assert targets.energy == pytest.approx(np.array([*expected, 0, 0]))
+    assert portions(truth).is_leg.sum() == 2
+    leading = targets_of(truth, "leading")
+    assert np.flatnonzero(leading.pdg_id).tolist() == [0 if place else 1]
+
+
 def test_a_leg_points_where_its_photon_went(conversion):
     conversion.tracks.columns["phi"][:] = (0.2, -0.3)  # seen from the beam, a helix has turned
     targets = targets_of(conversion)

@@ -130,6 +130,7 @@ def test_duplicates_are_clones_and_fakes_belong_to_nobody(jumble):
     clones = np.flatnonzero(~original & ~is_fake)
     assert len(clones) == num_clones
     assert not truth.is_primary[clones].any()
+    assert np.flatnonzero(truth.is_duplicate).tolist() == clones.tolist()
     assert (np.diff(tracks.pt)[np.diff(tracks.event_index) == 0] <= 0).all()
     near = 0
     for k in clones:

@@ -116,7 +116,6 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: tuple[int, ...] = (),
-    save_shares: bool = False,
     threshold: float | None = None,
     adapt_detector: bool = False,
 ) -> None:
@@ -134,8 +133,6 @@ def reconstruct(
             OUTPUT.embeddings.parquet.
         save_attention: Write the attention maps of the events with these event_ids, too: to
             OUTPUT.attention.parquet.
-        save_shares: Write whose the energy of every cluster was taken to be, too (of a model
-            trained with --head sharing): to OUTPUT.shares.parquet.
         threshold: Probability from which on an element becomes a particle; if not given the one
             stored with the model.
         adapt_detector: Use a network that was trained on another detector: it counts the depth of
@@ -150,7 +147,6 @@ def reconstruct(
         overwrite,
         save_embeddings,
         save_attention,
-        save_shares,
         threshold,
         adapt_detector,
     )

@@ -196,10 +196,11 @@ TRACK_PARTICLES = Schema(
     "track_particles",
     (
         Field("particle_index", "i4", "", "generator particle the track descends from, or -1"),
-        Field("is_primary", "i1", "", "1 the particle's own track, 0 that of a secondary"),
+        Field("is_primary", "i1", "", "1 the particle's own track, 0 any other"),
+        Field("is_duplicate", "i1", "", "1 if a better track was made of the same hits", 0),
     ),
 )
-"""Truth, parallel to `tracks`."""
+"""Truth, parallel to `tracks`. What is neither primary nor duplicate is a secondary's."""
 
 JETS = Schema(
     "jets",
@@ -251,7 +252,8 @@ SHARES = Schema(
         Field("energy", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
     ),
 )
-"""Where the energy of each cluster should go; the shares of a cluster sum to its energy."""
+"""Where the energy of each cluster should go, or was taken to go by a network that shares it out;
+the shares of a cluster sum to its energy."""
 
 PARTICLE_SOURCES = Schema(
     "particle_sources",

@@ -67,7 +67,6 @@ STAGES: Mapping[str, Mapping[str, Schema]] = {
         "gen_met": GEN_MET,
     },
     "candidates": {"candidates": CANDIDATES},
-    "shares": {"shares": SHARES},
 }
 """Collections of each stage."""
 EXTRAS: Mapping[str, Mapping[str, Schema]] = {
@@ -81,10 +80,11 @@ EXTRAS: Mapping[str, Mapping[str, Schema]] = {
         "fine_hit_clusters": HIT_CLUSTERS,
     },
     "labelled": {"baseline_targets": TARGETS, "shares": SHARES},
+    "candidates": {"shares": SHARES},
 }
 """Collections that a file of a stage may hold beside those of STAGES: the truth of a full
 simulation as its file tells it, clusters cut finer than the baseline's; what the baseline makes
-of each element, and where the energy of each cluster should go."""
+of each element, and where the energy of each cluster should go; where candidates took it to go."""
 FULL_SIMULATION = tuple(
     name for name in EXTRAS["events"] if name not in ("fine_clusters", "fine_hit_clusters")
 )
@@ -94,7 +94,6 @@ MADE_BY = {
     "events": "partflow simulate",
     "labelled": "partflow label",
     "candidates": "partflow reconstruct",
-    "shares": "partflow reconstruct --save-shares",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from partflow.core.errors import InputError
-from partflow.core.records import CANDIDATES, Array, Collection, Events, concatenate_events
+from partflow.core.records import Array, Events, concatenate_events
 from partflow.core.store import iterate_events
 
 _AGAIN = "run `partflow reconstruct` on these events again"
@@ -19,10 +19,11 @@ class CandidateStream:
     def __init__(self, name: str, path: Path) -> None:
         self._where = f"candidates {name} ({path})"
         self._runs = iterate_events(path, "candidates")
-        self._held = Events(np.empty(0), np.empty(0), {"candidates": Collection.empty(CANDIDATES)})
+        self._held = next(self._runs)  # a file without events gives an empty run
 
-    def take(self, event_id: Array) -> Collection:
-        """Candidates of exactly the next events, whose ids are `event_id` [event].
+    def take(self, event_id: Array) -> Events:
+        """Exactly the next events, whose ids are `event_id` [event]: their candidates, and the
+        shares of those that have any.
 
         Raises InputError where the file holds other events, or fewer.
         """
@@ -36,7 +37,7 @@ class CandidateStream:
         if not np.array_equal(joined.event_id[:wanted], event_id):
             raise InputError(f"{self._where}: belongs to other events; {_AGAIN}")
         self._held = joined[wanted : len(joined)]
-        return joined.candidates[:wanted]
+        return joined[:wanted]
 
     def expect_end(self) -> None:
         """Raises InputError where candidates of further events are left."""

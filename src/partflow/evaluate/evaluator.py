@@ -70,8 +70,9 @@ DEFINITIONS = {
     "visible, paired at generator level (both masses within 10 GeV of the bosons'), candidates' "
     "jets matched to those by angle; response m(reco)/m(gen)",
     "energy_flow": "mean EM-scale energy in clusters per event [GeV] by the generator particle "
-    "that left it and by what a candidate without a track took it for; sets made from the truth's "
-    "shares take no cluster and have none",
+    "that left it and by what it was taken for: by the shares where clusters were shared out, else "
+    "by the candidates without a track, each at its own cluster; of a cluster as much as can be "
+    "right is counted as right, the rest in proportion",
     "calibration": "part of the candidates in a bin of probability whose element has a target; "
     "expected_calibration_error is the candidates' mean distance of the two; only candidates "
     "that the readout kept, none for sets without probabilities",
@@ -166,6 +167,7 @@ class Evaluator:
         event_id: Array | None = None,
         targets_of: Mapping[str, Collection] | None = None,
         cluster_truth_of: Mapping[str, ClusterTruth] | None = None,
+        shares_of: Mapping[str, Collection] | None = None,
     ) -> None:
         """Judge some more events.
 
@@ -174,7 +176,9 @@ class Evaluator:
         the order of events (by default they are numbered as they come). `targets_of` holds the
         targets of candidate sets that were made from other elements: of the same tracks, and of
         the clusters that their `cluster_index` counts. `cluster_truth_of` says, for candidate
-        sets made from clusters, who lit those; without it they have no energy flow.
+        sets made from clusters, who lit those; without it they have no energy flow. `shares_of`
+        says, for sets that share clusters out, to whom; without it each candidate is taken to be
+        made of its own cluster.
         Raises DataError for candidates of other events, for momenta that are not finite, and
         where the names of the candidate sets differ from those of earlier events.
         """
@@ -190,10 +194,12 @@ class Evaluator:
                 raise DataError(f"targets of {name}: fewer than tracks; label these events again")
         first = self.num_events
         truth = self._truth(particles, np.asarray(process, dtype=object))
-        lit = cluster_truth_of or {}
+        lit, shares = cluster_truth_of or {}, shares_of or {}
+        self._check({f"shares of {name}": s for name, s in shares.items()}, len(process))
         for name, found in candidates.items():
             own = others.get(name, targets)
-            judged = self._judge(name, found, truth, own, tracks, lit.get(name))
+            flow = lit.get(name), shares.get(name)
+            judged = self._judge(name, found, truth, own, tracks, *flow)
             self._judged.setdefault(name, []).append(judged)
         if event_id is None:
             event_id = np.arange(first, first + len(process))
@@ -283,7 +289,7 @@ class Evaluator:
 
     def _judge(
         self, name: str, found: Collection, truth: Truth, targets: Collection,
-        tracks: Collection, lit: ClusterTruth | None,
+        tracks: Collection, lit: ClusterTruth | None, shares: Collection | None,
     ) -> Judged:  # fmt: skip
         """What one candidate set made of some events."""
         config, first = self.config, self.num_events
@@ -296,15 +302,25 @@ class Evaluator:
             raise DataError(f"{name}: {error}") from error
         numbers = np.arange(first, first + found.num_events)
         pair_jets = exclusive_jets(name, found.offsets, momentum, found.energy, truth.dijets.event)
-        flow = FlowSample.empty() if lit is None else judge_flow(found, lit, first)
         return Judged(
             judge_jets(truth.jets, jets, first, config.max_delta_r),
             MetSample(numbers, truth.met, met),
             *particles,
             judge_dijets(truth.dijets, pair_jets, first),
             judge_probabilities(found, targets, tracks.counts, first),
-            flow,
+            self._flow(name, found, lit, shares),
         )
+
+    def _flow(
+        self, name: str, found: Collection, lit: ClusterTruth | None, shares: Collection | None
+    ) -> FlowSample:
+        """Where the energy of the clusters of one candidate set went, if that is known."""
+        if lit is None:
+            return FlowSample.empty()
+        try:
+            return judge_flow(found, lit, self.num_events, shares)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
 
     def _check(self, collections: Mapping[str, Collection], num_events: int) -> None:
         for name, collection in collections.items():

@@ -79,7 +79,8 @@ def flow_matrix(
     """GeV per event by truth (row) and by what they were taken for (column)."""
     figure = new_figure()
     axes = figure.subplots()
-    rows, columns = list(TRUTH_KEYS.values()), list(TAKEN_KEYS.values())
+    rows = list(TRUTH_KEYS.values())
+    columns = [key for key in TAKEN_KEYS.values() if key in entry[rows[0]]]
     energy = np.array([[entry[row][column] for column in columns] for row in rows])
     share = energy / np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")
@@ -97,8 +98,8 @@ def flow_matrix(
     return Plot(
         f"flow_{place}",
         f"Where the energy goes: {name}",
-        "EM-scale energy in clusters by the generator particle that left it and by what a "
-        f"candidate of {name} without a track took it for; the shade is the part of the row.",
+        "EM-scale energy in clusters by the generator particle that left it and by what "
+        f"{name} took it for; the shade is the part of the row.",
         figure,
         {
             "candidates": [name] * len(cells),

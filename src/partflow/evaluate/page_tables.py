@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from partflow.evaluate.evaluator import TARGET
+from partflow.evaluate.evaluator import REFERENCES, TARGET
 from partflow.evaluate.html import Markup, element, join, table
 from partflow.evaluate.style import Look
 from partflow.evaluate.words import NOTHING, decimal, distances, jet_definition
@@ -142,6 +142,18 @@ def particle_details(figures: Figures, look: Looks) -> Markup:
         )
         for name, classes in figures["particles"].items()
     )
+
+
+def unknown_flow(metrics: Figures) -> Markup:
+    """Which candidate sets have no matrix of where the energy goes; empty where all have one."""
+    unknown = [n for n, flow in metrics["energy_flow"].items() if not flow and n not in REFERENCES]
+    if not unknown or not metrics["num_events"]:
+        return Markup()
+    remark = (
+        f"Not available for {', '.join(unknown)}: these candidates do not say from which clusters "
+        "their energy is. Run partflow reconstruct again: it writes this beside them."
+    )
+    return element("p", remark, class_="note")
 
 
 ORIGINS = {

@@ -113,7 +113,9 @@ def _sections(metrics: Mapping[str, Any], figures: Mapping[str, Markup]) -> dict
                 _folded("Numbers and energies", page_tables.particle_details(metrics, look)),
             ]
         ),
-        "Where the energy goes": _gallery("flow", figures),
+        "Where the energy goes": join(
+            [page_tables.unknown_flow(metrics), _gallery("flow", figures)]
+        ),
         "Calibration": join(
             [page_tables.readout_figures(metrics, look), _gallery("calibration", figures)]
         ),

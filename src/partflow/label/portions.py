@@ -61,8 +61,8 @@ class Portions(NamedTuple):
 
 
 class _Legs(NamedTuple):
-    """Tracks of secondaries of particles without a track of their own: sorted by particle, and
-    by decreasing pt. All are [leg].
+    """Tracks of secondaries of particles without a track of their own, one for each secondary:
+    sorted by particle, and by decreasing pt. All are [leg].
     """
 
     track: Array
@@ -98,7 +98,7 @@ def _find_legs(truth: Truth, own: Array) -> _Legs:
     parent = rows_in_event(
         truth.particles.counts, made.event_index, made.particle_index, "particle", lowest=-1
     )
-    is_leg = (parent >= 0) & (made.is_primary == 0)
+    is_leg = (parent >= 0) & (made.is_primary == 0) & (made.is_duplicate == 0)
     is_leg[is_leg] = own[parent[is_leg]] < 0
     track = np.flatnonzero(is_leg)
     track = track[np.lexsort((-truth.tracks.pt[track], parent[track]))]

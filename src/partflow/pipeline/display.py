@@ -87,6 +87,7 @@ def scene_maker(
     def make(number: int, remark: str) -> Scene:
         event = read_event(events, "events", number)
         found: dict[str, Collection] = {}
+        shares: dict[str, Collection] = {}
         for name, path in candidates.items():
             one = read_event(path, "candidates", number)
             if one.event_id[0] != event.event_id[0]:
@@ -95,10 +96,12 @@ def scene_maker(
                     "run `partflow reconstruct` on these events again"
                 )
             found[name] = one.candidates
+            if "shares" in one.collections:
+                shares[name] = one.shares
         references = reference_candidates(event, setup)
         found[BASELINE] = event.baseline
         found |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
-        compared = Compared(found, references.targets, elements)
+        compared = Compared(found, references.targets, elements, shares)
         return build_scene(event, number, compared, setup, config, remark)
 
     return make

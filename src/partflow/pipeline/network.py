@@ -84,16 +84,15 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: Sequence[int] = (),
-    save_shares: bool = False,
     threshold: float | None = None,
     adapt_detector: bool = False,
 ) -> None:
     """Events -> candidates of a trained model, or of the rule-based baseline.
 
     Beside `output`, on request, what the model makes of every element and its attention maps of
-    the events `save_attention` (see `infer.latents`), and the energy shares behind the candidates
-    of a model that makes any (OUTPUT.shares.parquet). `threshold` replaces the probability from
-    which on an element becomes a particle.
+    the events `save_attention` (see `infer.latents`). A model with the sharing head writes the
+    energy shares behind the candidates into the same file. `threshold` replaces the probability
+    from which on an element becomes a particle.
 
     A network that was trained on another detector than that of `events` is refused, unless
     `adapt_detector` lets it count depths from their calorimeter.
@@ -101,7 +100,7 @@ def reconstruct(
     num = num_events(events, "events")
     if model == BASELINE:
         has_latents = save_embeddings or bool(save_attention)
-        _refuse_for_baseline(has_latents, save_shares, threshold, adapt_detector)
+        _refuse_for_baseline(has_latents, threshold, adapt_detector)
         at_work, elements, is_adapted = None, "final", False
         needed, inputs = [BASELINE], [events]
     else:
@@ -111,11 +110,6 @@ def reconstruct(
             readout = replace(at_work.config.readout, threshold=threshold)
             at_work.config = replace(at_work.config, readout=readout)
         elements = at_work.config.elements
-        if save_shares and at_work.config.head != "sharing":
-            raise ConfigError(
-                f"{model}: a model of the head {at_work.config.head!r} shares no energy; train one "
-                "with --head sharing"
-            )
         check_elements(events, elements)
         _check_event_ids(events, save_attention)
         needed, inputs = ["tracks", ELEMENT_SETS[elements][0]], [events, Path(model)]
@@ -124,35 +118,32 @@ def reconstruct(
         settings["adapt_detector"] = True
     if save_embeddings or save_attention:
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
-    if save_shares:
-        settings["save_shares"] = True
     if threshold is not None:
         settings["threshold"] = threshold
     if at_work is not None:
         settings["readout"] = _readout(at_work, Path(model), threshold is not None)
+        settings["head"] = at_work.config.head
+    shared = ["shares"] if settings.get("head") == "sharing" else []
     record = provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
     with (
-        EventWriter(output, "candidates", record) as writer,
+        EventWriter(output, "candidates", record, shared) as writer,
         _latents(at_work, output, record, save_embeddings, save_attention) as latents,
-        _share_writer(output, record, save_shares) as shares,
         progress("reconstruct", num) as advance,
     ):
         for run in iterate_events(events, "events", needed):
-            found = run.baseline if at_work is None else _find(at_work, run, latents, shares)
-            writer.write(Events(run.event_id, run.process, {"candidates": found}))
+            found = (
+                {"candidates": run.baseline} if at_work is None else _find(at_work, run, latents)
+            )
+            writer.write(Events(run.event_id, run.process, found))
             advance(len(run))
 
 
-def _refuse_for_baseline(
-    has_latents: bool, has_shares: bool, threshold: float | None, adapts: bool
-) -> None:
+def _refuse_for_baseline(has_latents: bool, threshold: float | None, adapts: bool) -> None:
     """Raise ConfigError where the baseline is asked for what only a network has."""
     if has_latents:
         raise ConfigError("the baseline has neither embeddings nor attention; give a model")
-    if has_shares:
-        raise ConfigError("the baseline shares no energy; give a model of the head 'sharing'")
     if threshold is not None:
         raise ConfigError("the baseline has no probabilities to cut on; give a model")
     if adapts:
@@ -203,10 +194,10 @@ def _adapt_to_events(model: Model, folder: Path, events: Path, is_allowed: bool)
     return True
 
 
-def _find(
-    model: Model, events: Events, latents: LatentWriter | None, shares: EventWriter | None
-) -> Collection:
-    """Candidates of `events`; what the model thought of them goes to `latents` and `shares`."""
+def _find(model: Model, events: Events, latents: LatentWriter | None) -> dict[str, Collection]:
+    """Candidates of `events`, and shares where the model makes any; what it thought of them goes
+    to `latents`.
+    """
     from partflow.core.features import build_elements
     from partflow.infer.reconstruction import reconstruct as infer
     from partflow.infer.reconstruction import reconstruct_with_shares
@@ -214,15 +205,15 @@ def _find(
 
     clusters = ELEMENT_SETS[model.config.elements][0]
     elements = build_elements(events.tracks, events.collections[clusters])
-    if shares is None:
-        candidates = infer(model, elements)
-    else:
+    found: dict[str, Collection]
+    if model.config.head == "sharing":
         assert not isinstance(model, PublishedMLPF)  # its head shares nothing
-        candidates, shared = reconstruct_with_shares(model, elements)
-        shares.write(Events(events.event_id, events.process, {"shares": shared}))
+        found = reconstruct_with_shares(model, elements)._asdict()
+    else:
+        found = {"candidates": infer(model, elements)}
     if latents is not None:
         latents.write(elements, events.event_id)
-    return candidates
+    return found
 
 
 def _latents(
@@ -240,14 +231,6 @@ def _latents(
     if isinstance(model, PublishedMLPF):
         raise ConfigError("embeddings and attention maps are of networks that were trained here")
     return LatentWriter(model, output, record, has_embeddings, set(attention_events))
-
-
-def _share_writer(
-    output: Path, record: Provenance, has_shares: bool
-) -> AbstractContextManager[EventWriter | None]:
-    if not has_shares:
-        return nullcontext()
-    return EventWriter(output.with_suffix(".shares.parquet"), "shares", record)
 
 
 def _check_event_ids(events: Path, wanted: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,12 +69,13 @@ def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig
     from partflow.evaluate.evaluator import Evaluator
 
     elements, setup = _elements(events, candidates), detector_of(events)
+    unknown = [name for name, path in candidates.items() if not knows_sources(path)]
     streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
     evaluator = Evaluator(config)
     with progress("evaluate", num_events(events, "events")) as advance:
         for run in iterate_events(events, "events"):
             sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-            judge_run(evaluator, run, sets, elements, setup)
+            judge_run(evaluator, run, sets, elements, setup, sources_unknown=unknown)
             advance(len(run))
     for stream in streams.values():
         stream.expect_end()
@@ -82,23 +83,29 @@ def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig
 
 
 def judge_run(
-    evaluator: Evaluator, run: Events, sets: Mapping[str, Collection],
+    evaluator: Evaluator, run: Events, sets: Mapping[str, Events],
     elements: Mapping[str, str], setup: Detector, event_id: Array | None = None,
+    sources_unknown: Container[str] = (),
 ) -> None:  # fmt: skip
     """Judge the candidate `sets` of some events, each made from its `elements`, and the references.
 
-    `event_id` [event] replaces the events' own ids.
+    `event_id` [event] replaces the events' own ids. Of the sets `sources_unknown` nobody knows
+    which clusters their energy is from.
     """
     from partflow.evaluate.evaluator import TARGET
 
     references = reference_candidates(run, setup)
-    targets = references.targets
+    targets, made_from = references.targets, {**elements, **references.elements}
+    found = {name: one.candidates for name, one in sets.items()}
+    shared = {name: one.shares for name, one in sets.items() if "shares" in one.collections}
+    by_clusters = {n: own for n, own in made_from.items() if n not in sources_unknown}
     evaluator.add(
         run.particles, targets["final"], run.tracks, run.clusters,
-        {**sets, BASELINE: run.baseline, **references.candidates}, run.process,
+        {**found, BASELINE: run.baseline, **references.candidates}, run.process,
         run.event_id if event_id is None else event_id,
-        {n: targets[own] for n, own in {**elements, **references.elements}.items()},
-        _cluster_truths(run, {**elements, BASELINE: "final", TARGET: "final"}),
+        {n: targets[own] for n, own in made_from.items()},
+        _cluster_truths(run, {**by_clusters, BASELINE: "final", TARGET: "final"}),
+        {**shared, **references.shares},
     )  # fmt: skip
 
 
@@ -129,7 +136,9 @@ class References(NamedTuple):
     candidates: dict[str, Collection]
     """Perfect and target particle flow, perfect sharing of each set of elements."""
     elements: dict[str, str]
-    """Set of elements that those candidates are made from, where it is not the final ones."""
+    """Set of elements of those that share out clusters."""
+    shares: dict[str, Collection]
+    """SHARES behind those."""
 
 
 def reference_candidates(events: Events, setup: Detector) -> References:
@@ -143,7 +152,7 @@ def reference_candidates(events: Events, setup: Detector) -> References:
     from partflow.label.labelling import label
 
     scale = load_hadron_scale(setup)
-    targets, candidates = {}, {}
+    targets, candidates, made_from, shares = {}, {}, {}, {}
     candidates[PERFECT] = perfect_candidates(
         events.particles,
         events.tracks,
@@ -160,13 +169,13 @@ def reference_candidates(events: Events, setup: Detector) -> References:
                 events.particles, events.tracks, clusters, hit_clusters, events.contributions,
                 events.track_particles, events.event_id, events.hits, with_jets=False,
             )  # fmt: skip
-            targets[elements] = labelled.targets
+            targets[elements], made_from[name] = labelled.targets, elements
+            shares[name] = labelled.shares
             candidates[name] = sharing_candidates(
                 labelled.targets, labelled.shares, events.tracks, clusters, scale
             )
     candidates[TARGET] = target_candidates(targets["final"], events.tracks, events.clusters)
-    fine = {SHARING_FINE: "fine"} if SHARING_FINE in candidates else {}
-    return References(targets, candidates, fine)
+    return References(targets, candidates, made_from, shares)
 
 
 def _cluster_truths(events: Events, elements: Mapping[str, str]) -> dict[str, ClusterTruth]:
@@ -201,3 +210,15 @@ def elements_of(candidates: Path) -> str:
     """The set of elements that candidates were made from."""
     record = read_provenance(shards(candidates, "candidates")[0])
     return str(record.config.get("elements", "final"))
+
+
+def knows_sources(candidates: Path) -> bool:
+    """Whether it is known from which clusters candidates have their energy.
+
+    Each from its own, or as the shares say; those of a network of an earlier version may be of
+    either kind, without shares.
+    """
+    file = shards(candidates, "candidates")[0]
+    config = read_provenance(file).config
+    is_network = config.get("model", BASELINE) != BASELINE
+    return not is_network or "head" in config

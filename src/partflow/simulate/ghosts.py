@@ -28,8 +28,8 @@ _DUPLICATE_SMEARING = 2.0  # of a duplicate, in resolutions: it has fewer hits
 def add_ghosts(rng, tracks, geometry, tracker, fake_rate, duplicate_rate):
     """The tracks of one event, duplicates and fakes behind.
 
-    A duplicate carries the particle of its track but is not its own track (`is_primary` 0); a
-    fake carries none.
+    A duplicate carries the particle of its track but is not its own track (`is_primary` 0,
+    `is_duplicate` 1); a fake carries none.
     """
     num_found = len(tracks)
     num_fakes = rng.poisson(fake_rate * num_found * num_found / REFERENCE_TRACKS)
@@ -64,6 +64,7 @@ def _duplicate(rng, track, geometry, tracker):
     write_helix(track, geometry, x, y, z0, phi, tan_lambda, curvature)
     track.num_yoke_hits = 0
     track.is_primary = 0
+    track.is_duplicate = 1
 
 
 @njit(cache=True, error_model="numpy")

@@ -52,6 +52,8 @@ class DisplayedSet:
     """pt of the jet nearest to each generator jet, NaN where there is none, [gen jet] (GeV)."""
     is_judged: bool
     """Whether its mistakes are marked; what is made with the truth has none by definition."""
+    shares: Collection | None = None
+    """SHARES behind the candidates, if clusters were shared out."""
 
     def candidates_with(self, mark: Mark) -> Count:
         """Candidates with this mark, and their energy."""
@@ -67,12 +69,18 @@ class DisplayedSet:
         """Clusters whose energy is lost with a missed target or counted twice in a fake.
 
         `cluster_energy` [cluster] says how much they hold (GeV): where the particle is only a
-        small part of its cluster, the cluster is not misplaced.
+        small part of its cluster, the cluster is not misplaced. The energy of a fake is that of its
+        own cluster, or of those that shares say.
         """
         is_missed = self.marks.of_target == TargetMark.MISSED
         is_fake = self.marks.of_candidate == Mark.FAKE
         energy = np.where(is_missed, self.targets.energy, 0.0)
-        np.add.at(energy, self.marks.element[is_fake], self.candidates.energy[is_fake])
+        fake, shares = self.marks.element[is_fake], self.shares
+        if shares is None:
+            np.add.at(energy, fake, self.candidates.energy[is_fake])
+        else:
+            is_lost = np.isin(shares.owner_element, fake[fake >= num_tracks])
+            np.add.at(energy, shares.cluster_element[is_lost], shares.energy[is_lost])
         return np.flatnonzero(energy[num_tracks:] > MAX_ENERGY_MISS * cluster_energy)
 
 
@@ -118,6 +126,8 @@ class Compared:
     """Targets of each set of elements."""
     elements: Mapping[str, str] = field(default_factory=dict)
     """Set of elements of a candidate set, where it is not the final one."""
+    shares: Mapping[str, Collection] = field(default_factory=dict)
+    """SHARES of a candidate set for which clusters were shared out."""
 
 
 def build_scene(
@@ -169,6 +179,7 @@ def _displayed(
         ),
         np.where(nearest >= 0, np.append(jets.pt, np.nan)[nearest], np.nan),
         is_judged=name not in CEILINGS,
+        shares=compared.shares.get(name),
     )  # fmt: skip
 
 

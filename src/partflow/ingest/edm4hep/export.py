@@ -70,5 +70,6 @@ def _export_shard(
         return 0  # no event, no file: EDM4hep takes its branches from the first
     with EdmWriter(target, setup, record, list(streams)) as writer:
         for run in iterate_events(shard, "events"):
-            writer.write(run, {name: s.take(run.event_id) for name, s in streams.items()})
+            found = {name: s.take(run.event_id).candidates for name, s in streams.items()}
+            writer.write(run, found)
     return writer.num_events

@@ -92,7 +92,9 @@ def read_track_truth(
     """Each track's particle: the one with the largest weight, if that is MIN_TRACK_WEIGHT.
 
     The track is the particle's own if the link names the stable particle itself, otherwise that
-    of a secondary. Links between the same two count together. `track_counts` is [event].
+    of a secondary. Of several tracks of the same particle or secondary all but the one with the
+    largest weight (of equal ones the first) are duplicates. Links between the same two count
+    together. `track_counts` is [event].
     """
     targets = Targets([TRACK_COLLECTION], track_counts[None, :], [file.ids_of(TRACK_COLLECTION)])
     links = _read_links(file, TRACK_LINK_COLLECTION, entries, targets, particles, faults)
@@ -105,15 +107,21 @@ def read_track_truth(
     best = best[weight[best] >= MIN_TRACK_WEIGHT]
 
     num_tracks = int(track_counts.sum())
+    best = best[np.lexsort((track_row[best], -weight[best], mc_row[best]))]
+    track_row, mc_row = track_row[best], mc_row[best]
     particle = np.full(num_tracks, -1, dtype=np.int64)
-    particle[track_row[best]] = particles.stable_index[mc_row[best]]
-    is_primary = np.zeros(num_tracks, dtype=bool)
-    is_primary[track_row[best]] = particles.is_stable[mc_row[best]]
-    track_particles = Collection(
-        TRACK_PARTICLES,
-        targets.offsets,
-        {"particle_index": particle, "is_primary": is_primary & (particle >= 0)},
-    )
+    particle[track_row] = particles.stable_index[mc_row]
+    is_known = particle >= 0
+    is_further = np.diff(mc_row, prepend=-1) == 0
+    is_duplicate, is_primary = np.zeros((2, num_tracks), dtype=bool)
+    is_duplicate[track_row] = is_further
+    is_primary[track_row] = particles.is_stable[mc_row] & ~is_further
+    columns = {
+        "particle_index": particle,
+        "is_primary": is_primary & is_known,
+        "is_duplicate": is_duplicate & is_known,
+    }
+    track_particles = Collection(TRACK_PARTICLES, targets.offsets, columns)
     columns = {"track_index": links.origin, "mc_index": links.mc_index, "weight": links.weight}
     offsets = np.searchsorted(links.event, np.arange(entries.num_events + 1))
     return TrackTruth(track_particles, Collection(TRACK_LINKS, offsets, columns))

@@ -38,6 +38,8 @@ NUM_STATES = 4
 TINY = float(np.finfo(np.float32).tiny)
 SIMULATED_DAUGHTER = 1 << 30
 """`edm4hep::MCParticle::BITCreatedInSimulation`."""
+DUPLICATE_WEIGHT = 0.99
+"""Of the link of a duplicate: less than that of the better track, which a reader shall prefer."""
 BARREL_LAYOUT, ENDCAP_LAYOUT = 1, 2
 CALORIMETER_CODE = {ECAL: 10, HCAL: 21, MUON: 32}
 """Kind + 10 calorimeter of LCIO's `CHT` word."""
@@ -123,10 +125,14 @@ def _index_in_event(objects: Collection) -> Array:
 
 
 def _particles(events: Events) -> dict[str, Columns]:
-    """Stable particles, then one daughter for each track of a secondary; and the track links."""
+    """Stable particles, then one daughter for each track of a secondary; and the track links.
+
+    A duplicate is linked to what the track was made by that it repeats.
+    """
     particles, made = events.particles, events.track_particles
     is_linked = made.particle_index >= 0
-    is_secondary = is_linked & (made.is_primary == 0)
+    original = _originals(made, events.tracks)
+    is_secondary = is_linked & (made.is_primary == 0) & (original == np.arange(len(made)))
     mothers = made.select(is_secondary)
     tracks = events.tracks.select(is_secondary)
     offsets = particles.offsets + mothers.offsets
@@ -163,8 +169,9 @@ def _particles(events: Events) -> dict[str, Columns]:
 
     mc_index = made.particle_index.astype(np.int64)
     mc_index[is_secondary] = secondary_index
+    mc_index = mc_index[original]
     linked = made.select(is_linked)
-    weight = np.ones(len(linked), dtype=np.float32)
+    weight = np.where(linked.is_duplicate == 1, DUPLICATE_WEIGHT, 1.0).astype(np.float32)
     return {
         MC_COLLECTION: Columns(offsets, members),
         f"_{MC_COLLECTION}_parents": _objects(
@@ -181,6 +188,28 @@ def _particles(events: Events) -> dict[str, Columns]:
             linked.offsets, MC_COLLECTION, mc_index[is_linked]
         ),
     }
+
+
+def _originals(made: Collection, tracks: Collection) -> Array:
+    """Row of the track that each duplicate repeats, [track]; of any other track its own row.
+
+    The truth names the particle alone. Of its tracks it is the one with the nearest momentum, of
+    the same charge if there is one; a duplicate without any stands for itself.
+    """
+    original = np.arange(len(made))
+    direction = np.stack([np.cos(tracks.phi), np.sin(tracks.phi), tracks.tan_lambda], axis=1)
+    momentum = tracks.pt[:, None] * direction
+    is_known = made.particle_index >= 0
+    for row in np.flatnonzero(is_known & (made.is_duplicate == 1)):
+        event = made.event_index[row]
+        there = slice(*made.offsets[event : event + 2])
+        is_same = made.particle_index[there] == made.particle_index[row]
+        found = there.start + np.flatnonzero(is_same & (made.is_duplicate[there] == 0))
+        if len(found):
+            distance = np.linalg.norm(momentum[found] - momentum[row], axis=1)
+            is_other = tracks.charge[found] != tracks.charge[row]
+            original[row] = found[np.lexsort((distance, is_other))[0]]
+    return original
 
 
 # --- hits and clusters --------------------------------------------------------------------
