@@ -102,13 +102,15 @@ def test_prompt_tracks_and_those_of_a_kaon_are_no_legs(ruler):
 
 
 def test_a_photon_seen_through_a_track_it_left_in_a_bundle_counts_once(ruler):
-    """A leg of 20 GeV points into a peak of 60 GeV, of which it is a part: 60 GeV in all."""
+    """A leg of 20 GeV points into a peak of 60 GeV, of which it is a part, 2 cm beside its middle:
+    60 GeV in all.
+    """
     (leg,) = converted(450.0, share=0.5, energy=40.0, partner=False)
     columns = {name: np.array([leg.get(name, 0.0)]) for name in TRACKS.names}
     tracks = ruler.filled(TRACKS, **columns)
     place = np.array([leg["face_x"], leg["face_y"], leg["face_z"]])
     theta = math.acos(place[2] / np.linalg.norm(place))
-    rows = ruler.photon(60.0, theta, math.atan2(place[1], place[0]))
+    rows = ruler.photon(60.0, theta, math.atan2(place[1], place[0]) + 0.013)
     candidates = reconstruct(ruler.hits(rows), tracks, CLIC).candidates
     assert candidates.energy.sum() == pytest.approx(60.0, rel=0.03)
     assert sorted(candidates.pdg_id.tolist()) == [11, 22]

@@ -38,7 +38,6 @@ TRACK = np.dtype(
     [
         *((name, np.float64) for name in ("x", "y", "z", "dx", "dy", "dz", "momentum")),
         ("reaches", np.bool_),
-        ("is_leg", np.bool_),  # an electron of a converted photon
     ],
     align=True,
 )

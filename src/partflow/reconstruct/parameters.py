@@ -38,6 +38,8 @@ class SecondaryConfig:
     """Below this radius a leg needs a partner [mm] ..."""
     pair_momentum: float = 0.008
     """... whose direction differs by this over the smaller momentum at most [GeV]."""
+    leg_min_missing: float = 2.0
+    """A leg whose own cluster lacks so much of its momentum is looked for in others [GeV]."""
     leg_distance: float = 25.0
     """Energy within this distance of a leg's line may be the leg's [mm] ..."""
     leg_depth: float = 300.0

@@ -127,8 +127,6 @@ def identify_peaks(peaks, tracks, config, calo):
         elif _is_electron(peak, tracks[nearest].momentum, config, calo):
             kind[k] = PeakKind.ELECTRON
             track[k] = nearest
-        elif tracks[nearest].is_leg and peak.energy > tracks[nearest].momentum:
-            kind[k] = PeakKind.PHOTON  # photons on top of an electron, see `conversions`
     return kind, track
 
 
@@ -154,7 +152,7 @@ def _is_electron(peak, momentum, config, calo):
     depth_error = abs(peak.depth - expected_depth(peak.energy, calo) + begins_earlier)
     return (
         momentum > config.electron_min_momentum
-        and abs(peak.energy - momentum) < electron_tolerance(momentum, config)
+        and abs(peak.energy - momentum) < _electron_tolerance(momentum, config)
         and peak.core > config.electron_min_core
         and peak.width < config.electron_max_width
         and depth_error < config.electron_depth_window
@@ -162,7 +160,7 @@ def _is_electron(peak, momentum, config, calo):
 
 
 @njit(cache=True)
-def electron_tolerance(momentum, config):
+def _electron_tolerance(momentum, config):
     """Largest abs(E - p) of an electron [GeV]."""
     resolution = (
         config.electron_stochastic_term * math.sqrt(momentum)
@@ -179,7 +177,7 @@ def exceeds_electron(cluster, more, momentum, config):
     """
     if cluster.kind != Kind.ELECTRON or more <= 0.0:
         return False
-    return total_energy(cluster) + more > momentum + electron_tolerance(momentum, config)
+    return total_energy(cluster) + more > momentum + _electron_tolerance(momentum, config)
 
 
 @njit(cache=True)

@@ -18,7 +18,7 @@ from partflow.reconstruct.energy_flow import balanced_energies
 from partflow.reconstruct.event import TRACK, Kind
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.pseudolayers import calorimeters
-from partflow.reconstruct.secondaries import Secondaries, find_secondaries
+from partflow.reconstruct.secondaries import find_secondaries
 
 
 class Reconstructed(NamedTuple):
@@ -60,7 +60,7 @@ def reconstruct(
         )
     scale = load_hadron_scale(detector)
     secondaries = find_secondaries(tracks, detector, config.secondaries)
-    lines = _lines(tracks, secondaries)
+    lines = _lines(tracks)
     found = _cluster(hits, lines, tracks.offsets, detector, config, scale.constants)
     hit_clusters = Collection(HIT_CLUSTERS, hits.offsets, {"cluster_index": found.cluster})
     clusters = build_clusters(hits, hit_clusters, found.num_clusters, scale, detector)
@@ -68,9 +68,20 @@ def reconstruct(
         found.num_clusters, hits.counts
     )
     kind, cluster_track = found.kind[in_use], found.track[in_use]
+    legs = energy_of_legs(
+        hits,
+        found.cluster,
+        clusters,
+        kind,
+        cluster_track,
+        lines,
+        secondaries.is_leg,
+        tracks.offsets,
+        config.secondaries,
+    )
     own_track = tracks.flat_index(clusters.event_index, cluster_track)
-    is_of_leg = np.append(secondaries.is_leg, False)[own_track]  # -1, no track, is the last
-    kind = np.where(is_of_leg, Kind.ELECTRON, kind)
+    is_settled = np.append(legs.is_settled, False)[own_track]  # -1, no track, is the last
+    kind = np.where(is_settled, Kind.ELECTRON, kind)
     candidates = build_candidates(
         tracks,
         clusters,
@@ -87,30 +98,19 @@ def reconstruct(
             secondaries.is_daughter,
         ),
         secondaries=secondaries,
-        energy_of_legs=energy_of_legs(
-            hits,
-            lines,
-            clusters,
-            found.cluster,
-            kind,
-            cluster_track,
-            tracks.offsets,
-            config.secondaries,
-            config.photons,
-        ),
+        energy_of_legs=legs.of_cluster,
         config=config.candidates,
     )
     return Reconstructed(clusters, hit_clusters, candidates)
 
 
-def _lines(tracks: Collection, secondaries: Secondaries) -> Array:
+def _lines(tracks: Collection) -> Array:
     """Rows of `event.TRACK`."""
     lines = np.empty(len(tracks), dtype=TRACK)
     for name in ("x", "y", "z", "dx", "dy", "dz"):
         lines[name] = tracks.columns[f"face_{name}"]
     lines["momentum"] = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
     lines["reaches"] = tracks.face_region != FACE_NONE
-    lines["is_leg"] = secondaries.is_leg
     return lines
 
 
