@@ -47,23 +47,39 @@ def energy_of_legs(
     """
     found = LegEnergy(np.zeros(len(clusters)), np.zeros(len(lines), np.bool_))
     if is_leg.any():
-        place = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
-        energy = np.where(hits.subdetector == ECAL, hits.energy, 0.0)
         _take(
-            place, energy, hit_cluster, hits.offsets, clusters.energy, kind, cluster_track,
-            clusters.offsets, lines, is_leg & lines["reaches"], track_offsets, record_of(config),
+            _Hits(hits.x, hits.y, hits.z, hits.energy, hits.subdetector, hit_cluster, hits.offsets),
+            _Clusters(clusters.energy, kind, cluster_track, clusters.offsets),
+            lines,
+            is_leg & lines["reaches"],
+            track_offsets,
+            record_of(config),
             found,
-        )  # fmt: skip
+        )
     return found
 
 
+class _Hits(NamedTuple):
+    x: Array
+    y: Array
+    z: Array
+    energy: Array
+    subdetector: Array
+    cluster: Array
+    offsets: Array
+
+
+class _Clusters(NamedTuple):
+    energy: Array
+    kind: Array
+    track: Array
+    offsets: Array
+
+
 @njit(cache=True, error_model="numpy")
-def _take(
-    place, energy, hit_cluster, hit_offsets, cluster_energy, kind, cluster_track, cluster_offsets,
-    lines, is_leg, track_offsets, config, found,
-):  # fmt: skip
-    for event in range(len(hit_offsets) - 1):
-        first, last = cluster_offsets[event], cluster_offsets[event + 1]
+def _take(hits, clusters, lines, is_leg, track_offsets, config, found):
+    for event in range(len(hits.offsets) - 1):
+        first, last = clusters.offsets[event], clusters.offsets[event + 1]
         near = np.zeros(last - first)
         for t in range(track_offsets[event], track_offsets[event + 1]):
             if not is_leg[t]:
@@ -71,21 +87,22 @@ def _take(
             missing = lines[t].momentum
             for c in range(first, last):
                 near[c - first] = 0.0
-                if cluster_track[c] == t - track_offsets[event]:
-                    missing -= cluster_energy[c]
+                if clusters.track[c] == t - track_offsets[event]:
+                    missing -= clusters.energy[c]
             if missing < config.leg_min_missing:
                 continue
-            for i in range(hit_offsets[event], hit_offsets[event + 1]):
-                c = hit_cluster[i]
-                if c < 0 or energy[i] == 0.0:
+            for i in range(hits.offsets[event], hits.offsets[event + 1]):
+                c = hits.cluster[i]
+                if c < 0 or hits.subdetector[i] != ECAL:
                     continue
-                if kind[first + c] == Kind.PHOTON or kind[first + c] == Kind.NEUTRAL:
-                    aside, along = distance_to_line(place[i, 0], place[i, 1], place[i, 2], lines[t])
+                kind = clusters.kind[first + c]
+                if kind == Kind.PHOTON or kind == Kind.NEUTRAL:
+                    aside, along = distance_to_line(hits.x[i], hits.y[i], hits.z[i], lines[t])
                     if aside < config.leg_distance and abs(along) < config.leg_depth:
-                        near[c] += energy[i]
+                        near[c] += hits.energy[i]
             if len(near) == 0 or near.max() == 0.0:
                 continue
             host = first + np.argmax(near)
-            left = cluster_energy[host] - found.of_cluster[host]
+            left = clusters.energy[host] - found.of_cluster[host]
             found.of_cluster[host] += min(missing, max(left, 0.0))
             found.is_settled[t] = True

@@ -78,7 +78,7 @@ def _fake(rng, track, near, geometry, tracker):
     d0, z0 = _MISS * rng.standard_normal(), _MISS * rng.standard_normal()
     x, y = -d0 * math.sin(phi), d0 * math.cos(phi)
     write_helix(track, geometry, x, y, z0, phi, tan_lambda, curvature)
-    layer = min(int(_FAKE_LAYERS * rng.random()), len(tracker.layer_radii) - 1)
-    track.radius_of_innermost_hit = tracker.layer_radii[layer]
-    track.radius_of_outermost_hit = tracker.layer_radii[-1]
+    layer = min(int(_FAKE_LAYERS * rng.random()), len(tracker.layers) - 1)
+    track.radius_of_innermost_hit = tracker.layers[layer, 0]
+    track.radius_of_outermost_hit = tracker.layers[-1, 0]
     track.particle_index = -1

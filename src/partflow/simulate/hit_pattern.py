@@ -30,14 +30,14 @@ def hit_pattern(rng, flight, geometry, tracker):
     first_path, last_path, first, last = 1e30, -1.0, 0.0, 0.0
     start = math.hypot(flight.x, flight.y)
     size, distance, azimuth = _circle(flight, pt, geometry)
-    for layer in range(len(tracker.layer_radii)):
-        radius = tracker.layer_radii[layer]
+    for layer in range(len(tracker.layers)):
+        radius = tracker.layers[layer, 0]
         if radius <= start:
             continue
         path = _path_to_radius(size, distance, azimuth, radius)
         if path > end:  # and farther out it is longer
             break
-        if abs(flight.z + path * slope) > tracker.layer_half_lengths[layer]:
+        if abs(flight.z + path * slope) > tracker.layers[layer, 1]:
             continue
         if rng.random() < tracker.hit_efficiency:
             count += 1
@@ -45,18 +45,22 @@ def hit_pattern(rng, flight, geometry, tracker):
                 first_path, first = path, radius
             if path > last_path:
                 last_path, last = path, radius
-    for disc in range(len(tracker.disc_z)):
+    for disc in range(len(tracker.discs)):
         if slope == 0.0:
             break
-        path = (math.copysign(tracker.disc_z[disc], slope) - flight.z) / slope
+        path = (math.copysign(tracker.discs[disc, 0], slope) - flight.z) / slope
         if path <= 0.0 or path > end:
+            continue
+        # half a turn at most: the chord is between 2/pi of the path and the path
+        inner, outer = tracker.discs[disc, 1], tracker.discs[disc, 2]
+        if path + start < inner or 0.63 * path - start > outer:
             continue
         x, y, _, _, _ = advance(
             geometry.bending,
             flight.x, flight.y, flight.z, flight.px, flight.py, flight.pz, flight.charge, path,
         )  # fmt: skip
         radius = math.hypot(x, y)
-        if not tracker.disc_inner_radii[disc] < radius < tracker.disc_outer_radii[disc]:
+        if not inner < radius < outer:
             continue
         if rng.random() < tracker.hit_efficiency:
             count += 1

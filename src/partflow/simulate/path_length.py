@@ -24,12 +24,13 @@ from typing import NamedTuple
 from numba import njit
 
 from partflow.core.detector import Detector
-from partflow.core.helix import MIN_PT, advance
+from partflow.core.helix import MIN_PT
 from partflow.simulate.flights import NO_END
 
 _MIN_STEP = 8.0  # mm of transverse path
-_STEP_PER_RADIUS = 0.15
+_STEP_PER_RADIUS = 0.25
 _BEFORE_PIPE = 0.9  # of the way to the first material, the length of a step from the collision
+_AT_ORIGIN = 0.5  # mm; a straight path from here needs no steps
 _STIFF = 2.0  # radii of the tracker: a helix of that radius crosses at most 10 % more than a line
 _HALF_CIRCLE = 1.6  # a path of at most half a circle is longer than its chord by less than this
 _CURLING = 3.0  # times `max_slant`: more than any path crosses, but one that curls for metres
@@ -72,8 +73,24 @@ def material_within(geometry, material, u):
 
 
 @njit(cache=True, error_model="numpy")
+def box_with(geometry, material, share):
+    """The box within which a `share` of the material is, 0 to 1: the inverse of the above."""
+    last = geometry.barrel_r - material.material_to_face
+    if share < material.vertex_material:
+        part = share / material.vertex_material
+        radius = (1.0 - part) * material.beam_pipe_radius + part * material.vertex_radius
+    else:
+        part = (share - material.vertex_material) / (1.0 - material.vertex_material)
+        radius = (1.0 - part) * material.vertex_radius + part * last
+    return radius / geometry.barrel_r
+
+
+@njit(cache=True, error_model="numpy")
 def _density(geometry, material, r, z, inside, u, next_inside, next_u):
-    """Material per path [1/mm], of the whole at 90 degrees, about the middle (r, z) of a step."""
+    """Material per path [1/mm], of the whole at 90 degrees, about the middle (r, z) of a step.
+
+    The middle is that of the chord: over one step a path bends by some millimetres at most.
+    """
     if abs(next_u - u) < 1e-9:
         step = 1e-3
         slope = (
@@ -103,6 +120,18 @@ def _most(flight, pt, radius, geometry, material):
 
 
 @njit(cache=True, error_model="numpy")
+def _turned(curvature, x, y, dx, dy, path):
+    """Position [mm] and direction across the beam after a `path` on a circle of a `curvature`
+    [1/mm], as `core.helix.advance` has them: without asking for the azimuth at every step.
+    """
+    if curvature == 0.0:
+        return x + path * dx, y + path * dy, dx, dy
+    cosine, sine = math.cos(curvature * path), math.sin(curvature * path)
+    new_x, new_y = dx * cosine + dy * sine, dy * cosine - dx * sine
+    return x + (dy - new_y) / curvature, y + (new_x - dx) / curvature, new_x, new_y
+
+
+@njit(cache=True, error_model="numpy")
 def path_after(amount, flight, geometry, material):
     """Transverse path [mm] after which a flight has crossed `amount` of material, or NO_END.
 
@@ -114,10 +143,17 @@ def path_after(amount, flight, geometry, material):
     if pt < MIN_PT or amount > _most(flight, pt, radius, geometry, material):
         return NO_END
     per_transverse = math.hypot(pt, flight.pz) / pt
+    if flight.charge == 0 and radius + abs(flight.z) < _AT_ORIGIN:
+        share = amount / min(per_transverse, material.max_slant)
+        if share > 1.0:
+            return NO_END
+        reached = box_with(geometry, material, share)
+        return reached * min(geometry.barrel_r, geometry.endcap_z * pt / max(abs(flight.pz), 1e-9))
     longest = geometry.max_path / per_transverse
     begin = _BEFORE_PIPE * material.beam_pipe_radius
     begin_z = begin * geometry.endcap_z / geometry.barrel_r
-    x, y, z, px, py = flight.x, flight.y, flight.z, flight.px, flight.py
+    x, y, z = flight.x, flight.y, flight.z
+    dx, dy = flight.px / pt, flight.py / pt
     u = box_of(geometry, radius, z)
     inside = material_within(geometry, material, u)
     path, crossed = 0.0, 0.0
@@ -126,15 +162,15 @@ def path_after(amount, flight, geometry, material):
         if radius < begin and abs(z) < begin_z:
             along = begin_z - abs(z)  # a particle that flies back takes more steps than it must
             step = max(1.0, min(begin - radius, along * pt / max(abs(flight.pz), 1e-9)))
-        middle_x, middle_y, middle_z, _, _ = advance(
-            geometry.bending, x, y, z, px, py, flight.pz, flight.charge, 0.5 * step
-        )
-        x, y, z, px, py = advance(geometry.bending, x, y, z, px, py, flight.pz, flight.charge, step)
+        before_x, before_y, before_z = x, y, z
+        x, y, dx, dy = _turned(geometry.bending * flight.charge / pt, x, y, dx, dy, step)
+        z += step * flight.pz / pt
         radius = math.hypot(x, y)
         next_u = box_of(geometry, radius, z)
         next_inside = material_within(geometry, material, next_u)
         density = _density(
-            geometry, material, max(math.hypot(middle_x, middle_y), 1e-3), middle_z,
+            geometry, material,
+            max(0.5 * math.hypot(before_x + x, before_y + y), 1e-3), 0.5 * (before_z + z),
             inside, u, next_inside, next_u,
         )  # fmt: skip
         more = density * step * per_transverse

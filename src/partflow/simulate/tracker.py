@@ -9,7 +9,7 @@ yoke: `yoke`.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -35,16 +35,17 @@ _PUNCH_THROUGH, _MIN_PUNCH_MOMENTUM, _PUNCH_LAYERS = 0.01, 10.0, 3  # GeV
 
 
 class TrackerConstants(NamedTuple):
-    """`core.tracker.Tracker` and the yoke, as kernels take them; angles in rad."""
+    """`core.tracker.Tracker` and the yoke, as kernels take them; angles in rad.
 
-    layer_radii: Array
-    layer_half_lengths: Array
-    disc_z: Array
-    disc_inner_radii: Array
-    disc_outer_radii: Array
-    eta_edges: Array
-    curvature_term: Array
-    scattering_term: Array
+    Few arrays: for each of them, references are counted whenever the constants are handed on.
+    """
+
+    layers: Array
+    """[layer, (radius, half length)] mm."""
+    discs: Array
+    """[disc, (abs(z), inner radius, outer radius)] mm."""
+    resolution: Array
+    """[row, (upper edge in abs(eta), curvature term, scattering term)]."""
     electron_scattering_factor: float
     hit_efficiency: float
     hit_resolution: float
@@ -64,32 +65,35 @@ class TrackerConstants(NamedTuple):
     yoke_efficiency: float
 
 
-_WHOLE = ("min_hits", "yoke_layers")
-
-
 def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerConstants:
     """The tracker of a detector as plain numbers.
 
     Where electrons radiate, their tracks are not smeared for it once more.
     """
     tracker = detector.tracker
-    values = {
-        **vars(tracker),
-        "min_theta": math.radians(tracker.min_theta),
-        "full_theta": math.radians(tracker.full_theta),
-        "yoke_layers": detector.yoke.num_layers,
-        "yoke_efficiency": detector.yoke.efficiency,
-    }
-    if config.bremsstrahlung:
-        values["electron_scattering_factor"] = 1.0
+    names = (
+        "hit_efficiency", "hit_resolution", "max_efficiency", "min_pt", "pt_turn_on",
+        "forward_efficiency", "displaced_radius", "displaced_range", "max_vertex_z", "min_length",
+        "full_length",
+    )  # fmt: skip
+    edges = (*tracker.eta_edges, math.inf)
+    electron_factor = 1.0 if config.bremsstrahlung else tracker.electron_scattering_factor
+    return TrackerConstants(
+        layers=_columns(tracker.layer_radii, tracker.layer_half_lengths),
+        discs=_columns(tracker.disc_z, tracker.disc_inner_radii, tracker.disc_outer_radii),
+        resolution=_columns(edges, tracker.curvature_term, tracker.scattering_term),
+        electron_scattering_factor=float(electron_factor),
+        min_hits=int(tracker.min_hits),
+        min_theta=math.radians(tracker.min_theta),
+        full_theta=math.radians(tracker.full_theta),
+        yoke_layers=int(detector.yoke.num_layers),
+        yoke_efficiency=float(detector.yoke.efficiency),
+        **{name: float(getattr(tracker, name)) for name in names},
+    )
 
-    def plain(name: str) -> Any:
-        value = values[name]
-        if isinstance(value, tuple):
-            return np.array(value, dtype=np.float64)
-        return int(value) if name in _WHOLE else float(value)
 
-    return TrackerConstants(*(plain(name) for name in TrackerConstants._fields))
+def _columns(*columns: tuple[float, ...]) -> Array:
+    return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,7 +113,7 @@ def find_tracks(rng, flights, geometry, tracker):
         track = tracks[count]
         pt = math.hypot(flight.px, flight.py)
         if flight.successor != NO_SUCCESSOR:
-            pt = fitted_pt(flights, i, tracker.layer_radii[-1], geometry)
+            pt = fitted_pt(flights, i, tracker.layers[-1, 0], geometry)
         _measure(rng, track, flight, pt, geometry, tracker)
         track.radius_of_innermost_hit = innermost
         track.radius_of_outermost_hit = outermost
@@ -149,12 +153,14 @@ def resolutions(tracker, pt, momentum, tan_lambda, is_electron):
     """Widths (relative of charge/pt, phi, tan_lambda, d0, z0) of a track's parameters."""
     sine = pt / momentum
     eta = abs(math.asinh(tan_lambda))
-    row = np.searchsorted(tracker.eta_edges, eta, side="right")
-    scattering = tracker.scattering_term[row]
+    row = 0
+    while eta >= tracker.resolution[row, 0]:
+        row += 1
+    scattering = tracker.resolution[row, 2]
     if is_electron:
         scattering *= tracker.electron_scattering_factor
     return (
-        math.hypot(tracker.curvature_term[row] * pt, scattering),
+        math.hypot(tracker.resolution[row, 1] * pt, scattering),
         math.hypot(3e-5, 6e-4 / (momentum * math.sqrt(sine))),
         math.hypot(5e-5, 6e-4 / (momentum * sine**1.5)) / sine,
         math.hypot(0.005, 0.015 / (momentum * sine**1.5)),
