@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, detector
+from partflow.core.detector import CLD, CLIC, FACE_NONE, detector
 from partflow.core.errors import ConfigError
 from partflow.core.provenance import Provenance, provenance
 from partflow.core.records import TRACK_PARTICLES, TRACKS, Collection, Events
 from partflow.core.store import STAGES, read_events, write_events
+from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.export import export_edm4hep
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
 from partflow.ingest.edm4hep.writing import EdmWriter
 from partflow.ingest.ingestion import ingest
+from partflow.pipeline import simulate_events
+from partflow.simulate import SimulationConfig
 
 SINGLE = 1e-6
 """EDM4hep stores most numbers in single precision: seven digits."""
@@ -54,6 +57,35 @@ def test_events_are_read_back_as_they_were_written(sample, setup, request, tmp_p
     chunk = read_back(tmp_path / "a.root", setup.name)
     assert chunk.bad_events == ()
     assert_same(chunk.events, events)
+
+
+def test_a_track_without_a_state_at_the_calorimeter_is_followed_as_in_the_simulation(tmp_path):
+    """Its face columns follow from the perigee: what else the file holds of it does not matter."""
+    (generated,) = generate(GenerationConfig("ttbar", 10, seed=4))
+    events = simulate_events(generated, CLIC, SimulationConfig())
+    lost = events.tracks.face_region == FACE_NONE
+    assert lost.sum() > 20
+    moved = {
+        name: np.where(lost, 7.0, values) if name.startswith("face_") else values
+        for name, values in events.tracks.columns.items()
+    }
+    moved["face_region"] = events.tracks.face_region
+    tracks = Collection(TRACKS, events.tracks.offsets, moved)
+    with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
+        writer.write(events.with_collections(tracks=tracks))
+    found = read_back(tmp_path / "a.root", "clic").events.tracks
+    assert np.array_equal(found.face_region, events.tracks.face_region)
+    np.testing.assert_allclose(
+        found.radius_of_outermost_hit, events.tracks.radius_of_outermost_hit, rtol=SINGLE
+    )
+    for name in ("face_x", "face_y", "face_z"):  # 20 m of a circle, from single precision
+        np.testing.assert_allclose(
+            found.columns[name][lost], events.tracks.columns[name][lost], atol=0.1
+        )
+    for name in ("face_dx", "face_dy", "face_dz"):
+        np.testing.assert_allclose(
+            found.columns[name][lost], events.tracks.columns[name][lost], atol=1e-3
+        )
 
 
 @pytest.mark.parametrize(("original", "duplicate", "other"), [(1, 2, 0), (2, 1, 0), (2, 0, 1)])

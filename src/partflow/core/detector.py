@@ -102,6 +102,14 @@ class Yoke:
     """Side of a cell [mm]."""
     efficiency: float = 0.95
     """Probability that a layer sees a particle that crosses it."""
+    muon_loss: float = 3.7
+    """Energy that a muon loses in calorimeters and coil, before it comes here [GeV]."""
+    muon_loss_per_layer: float = 0.38
+    """The same in the iron of one layer [GeV]."""
+    radiation_lengths: float = 100.0
+    """Of calorimeters and coil, which scatter a muon."""
+    min_muon_momentum: float = 4.0
+    """Momentum from which on a muon crosses all layers, where the yoke is not simulated [GeV]."""
     hit_energy: float = 0.0245
     """EM-scale energy written for a hit [GeV]; a digital readout measures none."""
 

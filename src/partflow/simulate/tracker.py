@@ -30,7 +30,6 @@ TRACK = np.dtype(
 MIN_CURVATURE = 1e-5
 """Straightest track that is measured [1/GeV, charge/pt]."""
 
-_MIN_MUON_MOMENTUM = 4.0  # GeV, to cross the calorimeters and the yoke
 _PUNCH_THROUGH, _MIN_PUNCH_MOMENTUM, _PUNCH_LAYERS = 0.01, 10.0, 3  # GeV
 
 
@@ -63,6 +62,7 @@ class TrackerConstants(NamedTuple):
     full_length: float
     yoke_layers: int
     yoke_efficiency: float
+    min_muon_momentum: float
 
 
 def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerConstants:
@@ -88,6 +88,7 @@ def tracker_constants(detector: Detector, config: SimulationConfig) -> TrackerCo
         full_theta=math.radians(tracker.full_theta),
         yoke_layers=int(detector.yoke.num_layers),
         yoke_efficiency=float(detector.yoke.efficiency),
+        min_muon_momentum=float(detector.yoke.min_muon_momentum),
         **{name: float(getattr(tracker, name)) for name in names},
     )
 
@@ -209,7 +210,7 @@ def _yoke_hits(rng, flight, geometry, tracker):
     momentum = math.sqrt(flight.px**2 + flight.py**2 + flight.pz**2)
     is_muon = flight.species == Species.MUON
     is_hadron = flight.species >= Species.MESON
-    if not (is_muon and momentum > _MIN_MUON_MOMENTUM) and not (
+    if not (is_muon and momentum > tracker.min_muon_momentum) and not (
         is_hadron and momentum > _MIN_PUNCH_MOMENTUM and rng.random() < _PUNCH_THROUGH
     ):
         return 0

@@ -1,6 +1,6 @@
 """Hits in the return yoke: muons that cross it, and what punches through.
 
-Behind the calorimeter, where a muon has lost `_CALORIMETER_LOSS`, paths are straight: the return
+Behind the calorimeter, where a muon has lost `Yoke.muon_loss`, paths are straight: the return
 field is left out. A muon is scattered by all it has crossed, and stops in the layer in which its
 energy ends. A hadron above 10 GeV comes through one time in a hundred, spread as its shower is
 (a choice of ours). A track counts, layer by layer, the hits near the line on which it leaves.
@@ -27,10 +27,7 @@ from partflow.core.records import (
 from partflow.simulate.flights import LIGHT_MM_PER_NS, NO_END, Species, face_of
 from partflow.simulate.frame import tilted
 
-CALORIMETER_LOSS = 3.7
-"""Energy that a muon loses in calorimeters and coil [GeV]."""
-_LAYER_LOSS = 0.38  # GeV, in the 0.33 m of iron of a layer
-_SCATTERING = 0.136  # GeV: 13.6 MeV sqrt(100 radiation lengths)
+_SCATTERING = 0.0136  # GeV, times the root of the radiation lengths (PDG review)
 _PUNCH_THROUGH, _MIN_PUNCH_MOMENTUM, _PUNCH_LAYERS = 0.01, 10.0, 3  # GeV
 _PUNCH_ANGLE = 0.1  # rad
 _WINDOW = 3.0  # standard deviations of scattering, and cells, within which a hit is a track's
@@ -66,6 +63,11 @@ class YokeConstants(NamedTuple):
     hole_r: float
     cell: float
     efficiency: float
+    muon_loss: float
+    """GeV, in front of the yoke."""
+    muon_loss_per_layer: float
+    scattering: float
+    """Angle of a muon behind the calorimeter, times its momentum [GeV]."""
 
 
 def yoke_constants(detector: Detector) -> YokeConstants:
@@ -84,6 +86,9 @@ def yoke_constants(detector: Detector) -> YokeConstants:
         hole_r=float(yoke.endcap_inner_radius),
         cell=float(yoke.cell_size),
         efficiency=float(yoke.efficiency),
+        muon_loss=float(yoke.muon_loss),
+        muon_loss_per_layer=float(yoke.muon_loss_per_layer),
+        scattering=_SCATTERING * math.sqrt(yoke.radiation_lengths),
     )
 
 
@@ -98,8 +103,8 @@ def cross_yoke(rng, flights, yoke):
         momentum = math.sqrt(flight.px**2 + flight.py**2 + flight.pz**2)
         is_muon = flight.species == Species.MUON
         if is_muon:
-            left = momentum - CALORIMETER_LOSS
-            spread = _SCATTERING / momentum
+            left = momentum - yoke.muon_loss
+            spread = yoke.scattering / momentum
             reach = 2 * num_layers
         else:
             if flight.species < Species.MESON or momentum < _MIN_PUNCH_MOMENTUM:
@@ -121,7 +126,7 @@ def cross_yoke(rng, flights, yoke):
             is_hit, hx, hy, hz = crossing(yoke, region, layer, x, y, z, dx, dy, dz)
             if not is_hit:
                 continue
-            if crossed >= reach or (is_muon and left < _LAYER_LOSS * crossed):
+            if crossed >= reach or (is_muon and left < yoke.muon_loss_per_layer * crossed):
                 break
             crossed += 1
             if rng.random() >= yoke.efficiency:
@@ -195,7 +200,7 @@ def count_yoke_hits(tracks, hits, yoke):
     for track in tracks:
         track.num_yoke_hits = 0
         momentum = track.pt * math.hypot(1.0, track.tan_lambda)
-        if track.face_region == FACE_NONE or momentum < CALORIMETER_LOSS or len(hits) == 0:
+        if track.face_region == FACE_NONE or momentum < yoke.muon_loss or len(hits) == 0:
             continue
         x, y, z, dx, dy, dz = leave(
             yoke, track.face_x, track.face_y, track.face_z,
@@ -208,7 +213,7 @@ def count_yoke_hits(tracks, hits, yoke):
             if not is_crossed:
                 continue
             distance = math.sqrt((cx - x) ** 2 + (cy - y) ** 2 + (cz - z) ** 2)
-            window = _WINDOW * math.hypot(yoke.cell, distance * _SCATTERING / momentum)
+            window = _WINDOW * math.hypot(yoke.cell, distance * yoke.scattering / momentum)
             for hit in hits:
                 if hit.region != region or hit.layer != layer:
                     continue
