@@ -96,6 +96,33 @@ def test_the_definition_of_the_material_is_a_slab_for_prompt_photons():
         assert found == pytest.approx(CLIC.tracker.radiation_lengths / sine, rel=1e-3)
 
 
+@pytest.mark.parametrize("detector", [CLIC, CLD], ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    ("pdg_id", "momentum", "vertex"),
+    [
+        (22, (5.0, 0.0, 1.0), STILL),
+        (22, (5.0, 0.0, 20.0), (2.0, 1.0, 0.0)),
+        (22, (-3.0, 4.0, 1.0), (900.0, 100.0, 300.0)),
+        (211, (20.0, 0.0, 3.0), STILL),
+        (211, (2.0, 0.0, 9.0), STILL),
+        (-211, (0.4, 0.0, 0.2), STILL),
+        (130, (1.0, 1.0, 0.3), (1300.0, 300.0, 0.0)),
+    ],
+)
+def test_interactions_lie_within_the_material(event_of, detector, pdg_id, momentum, vertex):
+    """What began behind the last of it would miss the calorimeter."""
+    num = 5000
+    particles = event_of(*[(pdg_id, momentum, vertex)] * num)
+    made = interactions(particles, 0.5, 0.5, detector=detector)[num:]
+    assert len(made) > 100
+    face, tracker = detector.ecal, detector.tracker
+    radius = np.hypot(made["x"], made["y"]) / face.inner_radius
+    box = np.maximum(radius, np.abs(made["z"]) / face.endcap_z)
+    # where a path bends within a step, its middle is a few millimetres off
+    assert box.min() > tracker.beam_pipe_radius / face.inner_radius - 0.002
+    assert box.max() < 1 - tracker.material_to_face / face.inner_radius + 0.005
+
+
 def test_hadrons_interact_in_the_same_material_and_curled_ones_in_more(event_of):
     def fraction(momentum):
         num = 40_000

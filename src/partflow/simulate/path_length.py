@@ -104,6 +104,20 @@ def _density(geometry, material, r, z, inside, u, next_inside, next_u):
 
 
 @njit(cache=True, error_model="numpy")
+def _place_in_step(geometry, material, u, next_u, share):
+    """Part of a step from the box `u` to `next_u`, 0 to 1, that lies before a `share` of the
+    material in it. Where the step goes past the first or the last material, it is between.
+    """
+    if next_u == u:
+        return share
+    first = material.beam_pipe_radius / geometry.barrel_r
+    last = 1.0 - material.material_to_face / geometry.barrel_r
+    one = min(max((first - u) / (next_u - u), 0.0), 1.0)
+    other = min(max((last - u) / (next_u - u), 0.0), 1.0)
+    return min(one, other) + abs(other - one) * share
+
+
+@njit(cache=True, error_model="numpy")
 def _most(flight, pt, radius, geometry, material):
     """An amount of material that the path of a flight will not exceed, to save following it."""
     if radius < material.beam_pipe_radius and abs(flight.z) < material.beam_pipe_radius:
@@ -175,6 +189,7 @@ def path_after(amount, flight, geometry, material):
         )  # fmt: skip
         more = density * step * per_transverse
         if crossed + more >= amount:
-            return path + step * (amount - crossed) / more
+            share = (amount - crossed) / more
+            return path + step * _place_in_step(geometry, material, u, next_u, share)
         path, crossed, u, inside = path + step, crossed + more, next_u, next_inside
     return NO_END
