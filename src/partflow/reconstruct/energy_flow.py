@@ -32,6 +32,8 @@ from partflow.reconstruct.parameters import AssociationConfig, EnergyFlowConfig
 
 REACH = 3.0
 """Distances beyond so many widths are not looked at: their weight is below 0.012."""
+OF_HADRONS, OF_PHOTONS = range(2)
+"""Places of what is set for neutral hadrons and for photons."""
 MAX_ALONG = 500.0
 """A track's line ends so far from its entry [mm]: it goes on to the far side of the detector."""
 
@@ -98,10 +100,10 @@ def _shifts(offsets, place, kind, energy, balance, variance, line, width, uncert
             for c in range(begin, end):
                 weight[c] = 0.0
                 if kind[c] == Kind.NEUTRAL:
-                    own = 0
+                    own = OF_HADRONS
                     distance = _projective_distance(place[t], radius[t], place[c], radius[c])
                 elif kind[c] == Kind.PHOTON:
-                    own = 1
+                    own = OF_PHOTONS
                     distance = _line_distance(place[c], line[t])
                 else:
                     continue

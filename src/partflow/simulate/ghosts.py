@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
+from partflow.simulate.hit_pattern import RADIUS
 from partflow.simulate.tracker import TRACK, resolutions, write_helix
 
 REFERENCE_TRACKS = 50
@@ -79,6 +80,6 @@ def _fake(rng, track, near, geometry, tracker):
     x, y = -d0 * math.sin(phi), d0 * math.cos(phi)
     write_helix(track, geometry, x, y, z0, phi, tan_lambda, curvature)
     layer = min(int(_FAKE_LAYERS * rng.random()), len(tracker.layers) - 1)
-    track.radius_of_innermost_hit = tracker.layers[layer, 0]
-    track.radius_of_outermost_hit = tracker.layers[-1, 0]
+    track.radius_of_innermost_hit = tracker.layers[layer, RADIUS]
+    track.radius_of_outermost_hit = tracker.layers[-1, RADIUS]
     track.particle_index = -1

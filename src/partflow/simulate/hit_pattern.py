@@ -13,6 +13,11 @@ from numba import njit
 from partflow.core.helix import MIN_PT, advance
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR
 
+RADIUS, HALF_LENGTH = range(2)
+"""Columns of the barrel layers."""
+DISC_Z, INNER_RADIUS, OUTER_RADIUS = range(3)
+"""Columns of the discs."""
+
 
 @njit(cache=True, error_model="numpy")
 def hit_pattern(rng, flight, geometry, tracker):
@@ -31,13 +36,13 @@ def hit_pattern(rng, flight, geometry, tracker):
     start = math.hypot(flight.x, flight.y)
     size, distance, azimuth = _circle(flight, pt, geometry)
     for layer in range(len(tracker.layers)):
-        radius = tracker.layers[layer, 0]
+        radius = tracker.layers[layer, RADIUS]
         if radius <= start:
             continue
         path = _path_to_radius(size, distance, azimuth, radius)
         if path > end:  # and farther out it is longer
             break
-        if abs(flight.z + path * slope) > tracker.layers[layer, 1]:
+        if abs(flight.z + path * slope) > tracker.layers[layer, HALF_LENGTH]:
             continue
         if rng.random() < tracker.hit_efficiency:
             count += 1
@@ -48,11 +53,11 @@ def hit_pattern(rng, flight, geometry, tracker):
     for disc in range(len(tracker.discs)):
         if slope == 0.0:
             break
-        path = (math.copysign(tracker.discs[disc, 0], slope) - flight.z) / slope
+        path = (math.copysign(tracker.discs[disc, DISC_Z], slope) - flight.z) / slope
         if path <= 0.0 or path > end:
             continue
         # half a turn at most: the chord is between 2/pi of the path and the path
-        inner, outer = tracker.discs[disc, 1], tracker.discs[disc, 2]
+        inner, outer = tracker.discs[disc, INNER_RADIUS], tracker.discs[disc, OUTER_RADIUS]
         if path + start < inner or 0.63 * path - start > outer:
             continue
         x, y, _, _, _ = advance(

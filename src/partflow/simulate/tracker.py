@@ -20,13 +20,15 @@ from partflow.core.records import TRACK_PARTICLES, TRACKS, Array
 from partflow.simulate.bremsstrahlung import fitted_pt
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Species, face_of
-from partflow.simulate.hit_pattern import hit_pattern
+from partflow.simulate.hit_pattern import RADIUS, hit_pattern
 
 TRACK = np.dtype(
     [(f.name, f.dtype) for schema in (TRACKS, TRACK_PARTICLES) for f in schema.fields], align=True
 )
 """A track and its truth, as kernels write it."""
 
+UPPER_EDGE, CURVATURE, SCATTERING = range(3)
+"""Columns of the resolution: of a bin in abs(eta), and the two terms of the momentum's."""
 MIN_CURVATURE = 1e-5
 """Straightest track that is measured [1/GeV, charge/pt]."""
 
@@ -40,9 +42,9 @@ class TrackerConstants(NamedTuple):
     """
 
     layers: Array
-    """[layer, (radius, half length)] mm."""
+    """[layer, (radius, half length)] mm; columns as in `hit_pattern`."""
     discs: Array
-    """[disc, (abs(z), inner radius, outer radius)] mm."""
+    """[disc, (abs(z), inner radius, outer radius)] mm; columns as in `hit_pattern`."""
     resolution: Array
     """[row, (upper edge in abs(eta), curvature term, scattering term)]."""
     electron_scattering_factor: float
@@ -114,7 +116,7 @@ def find_tracks(rng, flights, geometry, tracker):
         track = tracks[count]
         pt = math.hypot(flight.px, flight.py)
         if flight.successor != NO_SUCCESSOR:
-            pt = fitted_pt(flights, i, tracker.layers[-1, 0], geometry)
+            pt = fitted_pt(flights, i, tracker.layers[-1, RADIUS], geometry)
         _measure(rng, track, flight, pt, geometry, tracker)
         track.radius_of_innermost_hit = innermost
         track.radius_of_outermost_hit = outermost
@@ -155,13 +157,13 @@ def resolutions(tracker, pt, momentum, tan_lambda, is_electron):
     sine = pt / momentum
     eta = abs(math.asinh(tan_lambda))
     row = 0
-    while eta >= tracker.resolution[row, 0]:
+    while eta >= tracker.resolution[row, UPPER_EDGE]:
         row += 1
-    scattering = tracker.resolution[row, 2]
+    scattering = tracker.resolution[row, SCATTERING]
     if is_electron:
         scattering *= tracker.electron_scattering_factor
     return (
-        math.hypot(tracker.resolution[row, 1] * pt, scattering),
+        math.hypot(tracker.resolution[row, CURVATURE] * pt, scattering),
         math.hypot(3e-5, 6e-4 / (momentum * math.sqrt(sine))),
         math.hypot(5e-5, 6e-4 / (momentum * sine**1.5)) / sine,
         math.hypot(0.005, 0.015 / (momentum * sine**1.5)),
