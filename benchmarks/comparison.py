@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 
 from partflow import pipeline
 from partflow.core.errors import PartflowError
-from partflow.evaluate.words import decimal
 from partflow.generate import GenerationConfig
+from partflow.report.formatting import decimal
 
 TRAINING_PROCESSES = ("ttbar", "qq", "ww", "zh")
 TEST_PROCESSES = ("ttbar", "qq", "ww")

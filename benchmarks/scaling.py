@@ -198,7 +198,7 @@ def draw(results: dict[str, dict[int, Measured]], picture: Path) -> None:
     import matplotlib.pyplot as plt
     import mplhep
 
-    from partflow.evaluate.style import BLUE, GREEN, GREY, OVERRIDES, VERMILION
+    from partflow.report.style import BLUE, GREEN, GREY, OVERRIDES, VERMILION
 
     looks: dict[str, tuple[str, str, Any]] = {
         "transformer": ("transformer", BLUE, "o"),

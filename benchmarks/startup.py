@@ -23,7 +23,8 @@ IMPORTS = """
 import numpy as np
 from partflow.core.detector import CLIC
 from partflow.core.particles import charges, masses
-from partflow.core.records import PARTICLES, Collection
+from partflow.core.schemas import PARTICLES
+from partflow.core.records import Collection
 from partflow.reconstruct.reconstruction import reconstruct
 from partflow.simulate import SimulationConfig, realistic, simulate
 """

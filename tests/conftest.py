@@ -83,7 +83,7 @@ def toy_events():
 def _toy_events(num_tracks, num_clusters, seed=0):
     import numpy as np
 
-    from partflow.core import records
+    from partflow.core import records, schemas
     from partflow.core.detector import FACE_BARREL
     from partflow.core.features import build_elements
 
@@ -109,7 +109,7 @@ def _toy_events(num_tracks, num_clusters, seed=0):
         zip(("face_dx", "face_dy", "face_dz"), at_radius(1 / np.cosh(eta), eta, phi), strict=True)
     )
     tracks = collection(
-        records.TRACKS,
+        schemas.TRACKS,
         num_tracks,
         {"charge": charge, "pt": pt, "phi": phi, "tan_lambda": np.sinh(eta), **face, **unit,
          "omega": charge * 1.2e-3 / pt, "radius_of_innermost_hit": np.full(len(pt), 31.0),
@@ -130,7 +130,7 @@ def _toy_events(num_tracks, num_clusters, seed=0):
     energy = true_energy * np.where(is_photon, 1.0, 0.8)
     x, y, z = at_radius(np.where(is_photon, 1560.0, 1760.0), cluster_eta, cluster_phi)
     clusters = collection(
-        records.CLUSTERS,
+        schemas.CLUSTERS,
         num_clusters,
         {"x": x, "y": y, "z": z, "energy": energy, "phi": cluster_phi,
          "theta": 2 * np.arctan(np.exp(-cluster_eta)), "energy_hadronic": energy * 1.1,
@@ -168,7 +168,7 @@ def _toy_events(num_tracks, num_clusters, seed=0):
         np.full(len(counts), "toy", dtype=object),
         {
             "elements": elements,
-            "targets": collection(records.TARGETS, counts, target),
-            "gen_met": collection(records.GEN_MET, np.ones(len(counts), int), met),
+            "targets": collection(schemas.TARGETS, counts, target),
+            "gen_met": collection(schemas.GEN_MET, np.ones(len(counts), int), met),
         },
     )

@@ -4,13 +4,13 @@ import pytest
 from partflow.core.cluster_shapes import cluster_shapes
 from partflow.core.detector import CLD, CLIC, ECAL, HCAL, MUON
 from partflow.core.hadron_scale import energy_bin
-from partflow.core.records import (
+from partflow.core.records import Collection
+from partflow.core.schemas import (
     CLUSTER_SHAPE,
     CLUSTERS,
     DEPTH_PROFILE,
     HIT_SPECTRUM,
     HITS,
-    Collection,
 )
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from partflow.core.detector import CLIC, detector
+from partflow.core.detector import CLIC, known_detector
 from partflow.core.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ def test_a_detector_that_cannot_be_is_refused_by_the_constant() -> None:
     with pytest.raises(ConfigError, match="inside the ECAL"):
         replace(CLIC, hcal=replace(CLIC.hcal, inner_radius=1600.0))
     with pytest.raises(ConfigError, match="'atlas' is unknown; choose one of clic"):
-        detector("atlas")
+        known_detector("atlas")
 
 
 def test_a_changed_constant_changes_the_fingerprint() -> None:
@@ -67,7 +67,7 @@ def test_a_part_that_cannot_be_is_refused_by_name(part, change, named) -> None:
     [
         {"magnetic_field": math.nan},
         {"endcap_inner_radius": -1.0},
-        {"hcal_inner_radius_cut": 1600.0},
+        {"endcap_material_inner_radius": 1600.0},
         {"ring_z": 2000.0},
         {"max_path": 0.0},
     ],

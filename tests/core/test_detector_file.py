@@ -95,7 +95,7 @@ def test_a_scale_is_borrowed_carried_or_asked_for() -> None:
     np.testing.assert_array_equal(
         load_hadron_scale(borrowed).constants.weights, of_clic.constants.weights
     )
-    with pytest.raises(ConfigError, match=r"mine: no hadronic scale; .*partflow\.calibrate FILE"):
+    with pytest.raises(ConfigError, match=r"mine: no hadronic scale; .*partflow calibrate FILE"):
         load_hadron_scale(replace(borrowed, hadron_scale=None))
     own = with_fit(borrowed, borrowed.fingerprint())
     assert detector_from(describe(own), "my.json") == own
@@ -104,6 +104,6 @@ def test_a_scale_is_borrowed_carried_or_asked_for() -> None:
         load_hadron_scale(replace(own, magnetic_field=3.0))
 
 
-def with_fit(setup: Detector, fingerprint: str) -> Detector:
+def with_fit(detector: Detector, fingerprint: str) -> Detector:
     fit = ScaleFit(((1.0,) * 8,) * 3, (1.0,), (1.1,), fingerprint, "none")
-    return replace(setup, hadron_scale=fit)
+    return replace(detector, hadron_scale=fit)

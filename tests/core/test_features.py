@@ -12,7 +12,8 @@ from partflow.core.features import (
     build_elements,
     feature_matrix,
 )
-from partflow.core.records import CLUSTERS, TRACKS, Collection, offsets_from_counts
+from partflow.core.records import Collection, offsets_from_counts
+from partflow.core.schemas import CLUSTERS, TRACKS
 
 
 def random_collection(schema, counts, seed):  # type: ignore[no-untyped-def]

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from partflow.core.errors import DataError, SchemaError
-from partflow.core.records import JETS, Collection, Events, concatenate, concatenate_events
+from partflow.core.records import (
+    Collection,
+    Events,
+    concatenate,
+    concatenate_events,
+)
+from partflow.core.schemas import JETS
 
 
 def jets(*events: list[float]) -> Collection:

@@ -8,7 +8,8 @@ import pytest
 
 from partflow.core.errors import InputError, OutputError, SchemaError
 from partflow.core.provenance import provenance
-from partflow.core.records import PARTICLES, Collection, Events, Schema, offsets_from_counts
+from partflow.core.records import Collection, Events, offsets_from_counts
+from partflow.core.schemas import PARTICLES, Schema
 from partflow.core.store import (
     EXTRAS,
     STAGES,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partflow.core.errors import InputError
-from partflow.core.records import CANDIDATES, Collection, Events, offsets_from_counts
+from partflow.core.records import Collection, Events, offsets_from_counts
+from partflow.core.schemas import CANDIDATES
 from partflow.core.store import EventWriter
 from partflow.core.stream import CandidateStream
 

@@ -4,7 +4,8 @@ import pytest
 from partflow.core.features import ELEMENTS
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
-from partflow.core.records import GEN_MET, TARGETS, Collection, Events, offsets_from_counts
+from partflow.core.records import Collection, Events, offsets_from_counts
+from partflow.core.schemas import GEN_MET, TARGETS
 from partflow.dataset.packing import pack
 
 RECORD = Provenance("labelled", {"definition": "closed", "detector": "clic"}, seed=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, LIGHT_SPEED
+from partflow.core.detector import CLIC
 from partflow.core.features import (
     CLUSTER,
     NUM_FEATURES,
@@ -13,7 +13,9 @@ from partflow.core.features import (
     feature_matrix,
 )
 from partflow.core.kinematics import delta_phi
-from partflow.core.records import CLUSTERS, TRACKS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import CLUSTERS, TRACKS
+from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 from partflow.dataset.augmentation import (
     Symmetry,
     draw_symmetry,
@@ -59,7 +61,7 @@ def tracks():
     charge = rng.choice([-1, 1], NUM)
     pt, phi = rng.uniform(2, 50, NUM), rng.uniform(-np.pi, np.pi, NUM)
     tan_lambda, d0, z0 = rng.normal(0, 0.7, NUM), rng.normal(0, 20, NUM), rng.normal(0, 50, NUM)
-    omega = charge * LIGHT_SPEED * CLIC.magnetic_field / pt
+    omega = charge * LIGHT_SPEED_GEV_PER_T_MM * CLIC.magnetic_field / pt
     place, direction = along_helix(pt, phi, tan_lambda, d0, z0, omega, 1500.0)
     values = {f.name: rng.normal(size=NUM) for f in TRACKS.fields}
     values |= {

@@ -4,7 +4,8 @@ import torch
 
 from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import build_elements
-from partflow.core.records import CLUSTERS, TRACKS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import CLUSTERS, TRACKS
 from partflow.dataset.augmentation import draw_symmetry, transform_met
 from partflow.dataset.batches import (
     BucketBatchSampler,

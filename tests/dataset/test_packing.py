@@ -11,7 +11,8 @@ from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.features import NUM_FEATURES, feature_matrix
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
-from partflow.core.records import JETS, Collection, concatenate_events
+from partflow.core.records import Collection, concatenate_events
+from partflow.core.schemas import JETS
 from partflow.core.store import iterate_events, write_events
 from partflow.dataset.columns import NUM_TARGET_COLUMNS, MetColumn, TargetColumn
 from partflow.dataset.packing import PackedDataset, pack
@@ -144,13 +145,13 @@ def test_a_folder_without_a_data_set_says_how_to_make_one(tmp_path):
 
 
 def test_a_data_set_says_which_detector_it_is_of(tmp_path, make_events):
-    setup = replace(
+    detector = replace(
         CLIC,
         name="mine",
         ecal=replace(CLIC.ecal, inner_radius=1520.0, endcap_outer_radius=1722.0),
         hcal=replace(CLIC.hcal, inner_radius=1760.0, endcap_outer_radius=3350.0),
     )
-    record = Provenance("labelled", {"detector": describe(setup)})
+    record = Provenance("labelled", {"detector": describe(detector)})
     face = pack([make_events([3], 1)], tmp_path / "packed", record).face
     assert (face.detector, face.radius, face.half_length) == ("mine", 1520.0, 2307.0)
     with pytest.raises(SchemaError, match="does not say which detector"):

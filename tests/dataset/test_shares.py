@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from partflow.core.errors import DataError, InputError
-from partflow.core.records import JETS, SHARES, Collection, concatenate_events, offsets_from_counts
+from partflow.core.records import Collection, concatenate_events, offsets_from_counts
+from partflow.core.schemas import JETS, SHARES
 from partflow.core.store import iterate_events, write_events
 from partflow.dataset.batches import PackedBatches, Selection, batch_of_elements
 from partflow.dataset.packing import PackedDataset, pack

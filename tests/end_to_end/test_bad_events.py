@@ -7,7 +7,8 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.particles import PION_MASS
-from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import PARTICLES
 from partflow.core.store import read_events, write_events
 from partflow.evaluate import EvaluationConfig
 from partflow.simulate import SimulationConfig, realistic

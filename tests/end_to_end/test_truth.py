@@ -8,14 +8,8 @@ import pytest
 from partflow import pipeline
 from partflow.core.detector import CLIC
 from partflow.core.features import ELEMENTS, build_elements, feature_matrix
-from partflow.core.records import (
-    CLUSTERS,
-    HITS,
-    TRACKS,
-    Collection,
-    Events,
-    concatenate_events,
-)
+from partflow.core.records import Collection, Events, concatenate_events
+from partflow.core.schemas import CLUSTERS, HITS, TRACKS
 from partflow.core.store import iterate_events, read_events, read_provenance, write_events
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct import reconstruct

@@ -12,7 +12,8 @@ import pytest
 from partflow import pipeline
 from partflow.core.detector import CLIC
 from partflow.core.features import build_elements
-from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import PARTICLES
 from partflow.core.store import read_events, write_events
 from partflow.generate import GenerationConfig, generate
 from partflow.simulate.config import SimulationConfig

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partflow.core.errors import DataError
-from partflow.core.records import (
+from partflow.core.records import offsets_from_counts
+from partflow.core.schemas import (
     CANDIDATES,
     CLUSTERS,
     CONTRIBUTIONS,
@@ -14,11 +15,10 @@ from partflow.core.records import (
     TARGETS,
     TRACK_PARTICLES,
     TRACKS,
-    offsets_from_counts,
 )
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.evaluate.energy_flow import Taken, Truth, cluster_truth, judge_flow
-from partflow.evaluate.page_tables import unknown_flow
+from partflow.report.page_tables import unknown_flow
 
 NOBODY = -1
 

@@ -8,13 +8,13 @@ import pytest
 
 from partflow.core.errors import ConfigError, DataError
 from partflow.core.kinematics import eta_from_momentum
-from partflow.core.records import (
+from partflow.core.records import Collection
+from partflow.core.schemas import (
     CANDIDATES,
     CLUSTERS,
     PARTICLES,
     TARGETS,
     TRACKS,
-    Collection,
 )
 from partflow.evaluate import EvaluationConfig, Evaluator
 

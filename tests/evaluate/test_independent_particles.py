@@ -7,7 +7,8 @@ import fastjet
 import numpy as np
 import pytest
 
-from partflow.core.records import (
+from partflow.core.records import offsets_from_counts
+from partflow.core.schemas import (
     CANDIDATES,
     CLUSTERS,
     CONTRIBUTIONS,
@@ -16,7 +17,6 @@ from partflow.core.records import (
     TARGETS,
     TRACK_PARTICLES,
     TRACKS,
-    offsets_from_counts,
 )
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.evaluate.energy_flow import cluster_truth

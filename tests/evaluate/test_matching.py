@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partflow.core.errors import DataError
-from partflow.core.records import JETS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import JETS
 from partflow.evaluate import matching
 from partflow.evaluate.matching import match_nearest
 

@@ -4,7 +4,8 @@ import torch
 
 from partflow.core.errors import DataError
 from partflow.core.features import ELEMENTS
-from partflow.core.records import CANDIDATES, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import CANDIDATES
 from partflow.dataset.batches import batch_of_elements
 from partflow.infer.reconstruction import reconstruct
 from partflow.model.config import ReadoutConfig

@@ -6,7 +6,8 @@ import torch
 
 from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS
-from partflow.core.records import CANDIDATES, SHARES, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import CANDIDATES, SHARES
 from partflow.infer.reconstruction import reconstruct, reconstruct_with_shares
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.mlpf import MLPF

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from partflow.core.detector import detector
+from partflow.core.detector import known_detector
 from partflow.core.records import Events, concatenate_events
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
@@ -12,7 +12,7 @@ from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
 
 def read_all(path: Path, detector_name: str) -> Events:
     with open_podio(path) as file:
-        chunks = [read_chunk(file, r, detector(detector_name)) for r in entry_ranges(file)]
+        chunks = [read_chunk(file, r, known_detector(detector_name)) for r in entry_ranges(file)]
     return concatenate_events([chunk.events for chunk in chunks])
 
 

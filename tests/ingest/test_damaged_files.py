@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partflow.core.detector import detector
+from partflow.core.detector import known_detector
 from partflow.core.provenance import Provenance
 from partflow.core.store import read_events
 from partflow.ingest.ingestion import ingest_file
@@ -51,8 +51,8 @@ def test_a_damaged_file_is_read_right_or_refused(name, data, edm4hep, tmp_path_f
     if data.draw(st.integers(0, 3), label="truncate") == 0:
         del content[data.draw(st.integers(0, size)) :]
     (folder / name).write_bytes(content)
-    setup = detector(SAMPLES[name])
-    _, report = ingest_file(0, folder / name, name, folder, setup, None, Provenance("events"))
+    detector = known_detector(SAMPLES[name])
+    _, report = ingest_file(0, folder / name, name, folder, detector, None, Provenance("events"))
     shard = folder / "events-00000.parquet"
     if report.error:
         assert name in report.error

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, FACE_NONE, detector
+from partflow.core.detector import CLD, CLIC, FACE_NONE, known_detector
 from partflow.core.errors import ConfigError
 from partflow.core.provenance import Provenance, provenance
-from partflow.core.records import TRACK_PARTICLES, TRACKS, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import TRACK_PARTICLES, TRACKS
 from partflow.core.store import STAGES, read_events, write_events
 from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.export import export_edm4hep
@@ -25,7 +26,7 @@ RECOMPUTED = {"sigma_x", "sigma_y", "sigma_z"}
 def read_back(path, detector_name):
     with open_podio(path) as file:
         (entries,) = entry_ranges(file)
-        return read_chunk(file, entries, detector(detector_name))
+        return read_chunk(file, entries, known_detector(detector_name))
 
 
 def assert_same(found: Events, expected: Events):
@@ -44,17 +45,17 @@ def assert_same(found: Events, expected: Events):
                 )
 
 
-@pytest.mark.parametrize(("sample", "setup"), [("toy", CLIC), ("cld", CLD)])
-def test_events_are_read_back_as_they_were_written(sample, setup, request, tmp_path):
+@pytest.mark.parametrize(("sample", "detector"), [("toy", CLIC), ("cld", CLD)])
+def test_events_are_read_back_as_they_were_written(sample, detector, request, tmp_path):
     # Hits of ECALOther, which only event 26 of the toy file has, are written among barrel and
     # endcap: the same hits in another order.
     events = request.getfixturevalue(sample)[:26]
     half = len(events) // 2
-    with EdmWriter(tmp_path / "a.root", setup, Provenance("edm4hep")) as writer:
+    with EdmWriter(tmp_path / "a.root", detector, Provenance("edm4hep")) as writer:
         for run in (events[:half], events[half:]):
             if len(run):
                 writer.write(run)
-    chunk = read_back(tmp_path / "a.root", setup.name)
+    chunk = read_back(tmp_path / "a.root", detector.name)
     assert chunk.bad_events == ()
     assert_same(chunk.events, events)
 

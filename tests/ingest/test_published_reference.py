@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from partflow.core.features import ELEMENTS
-from partflow.core.records import JETS, TARGETS
+from partflow.core.schemas import JETS, TARGETS
 from partflow.label.published import label_published
 
 TOLERANCE = 1e-4

@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.hadron_scale import bin_sums
 from partflow.core.particles import charges, masses
-from partflow.core.records import (
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import (
     CLUSTERS,
     CONTRIBUTIONS,
     HIT_CLUSTERS,
@@ -16,8 +17,6 @@ from partflow.core.records import (
     PARTICLES,
     TRACK_PARTICLES,
     TRACKS,
-    Collection,
-    concatenate,
 )
 
 

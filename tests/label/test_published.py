@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.records import CANDIDATES, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import CANDIDATES
 from partflow.label.published import label_published
 
 
@@ -38,7 +39,7 @@ def test_what_overlaps_nothing_goes_to_the_owner_of_the_first_cluster(event):
         "track_index": np.array([0, 0]), "mc_index": np.array([1, 2]),
         "weight": np.array([0.6, 0.4]),
     }  # fmt: skip
-    from partflow.core import records as r
+    from partflow.core import schemas as r
 
     sources = {"mc_index": np.arange(3), "simulator_status": np.zeros(3)}
     events = events.with_collections(
@@ -68,7 +69,7 @@ def test_a_particle_that_can_be_put_nowhere_costs_its_event_only(event, join):
     # The second pion is linked to the first one's track.
     links = events.track_particles
     assert len(links) == 3
-    from partflow.core import records as r
+    from partflow.core import schemas as r
 
     track_links = Collection(
         r.TRACK_LINKS,

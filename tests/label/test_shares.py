@@ -3,7 +3,8 @@ import pytest
 
 from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
-from partflow.core.records import HITS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import HITS
 from partflow.label import LabelConfig, label, perfect_candidates, sharing_candidates
 
 PLACE, ASIDE = (0.0, 1500.0, 0.0), (600.0, 1500.0, 0.0)

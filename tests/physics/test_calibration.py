@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from partflow.calibrate import showers
 from partflow.core.detector import DETECTORS
 from partflow.core.hadron_scale import load_hadron_scale
+from partflow.pipeline.calibration import showers
 from partflow.simulate.config import SimulationConfig
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_the_scale_was_fitted_with_the_constants_of_today(name: str) -> None:
-    """Fails when a constant changes: run `python -m partflow.calibrate NAME`."""
+    """Fails when a constant changes: run `partflow calibrate NAME`."""
     scale = load_hadron_scale(DETECTORS[name])
     assert scale.simulation == SimulationConfig().fingerprint()
 

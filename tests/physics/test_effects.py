@@ -8,7 +8,8 @@ import pytest
 
 from partflow.core.detector import CLIC, ECAL, HCAL, MUON
 from partflow.core.features import element_index_of_clusters
-from partflow.core.records import PARTICLES, Collection, concatenate_events
+from partflow.core.records import Collection, concatenate_events
+from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.pipeline import label_events, simulate_events
 from partflow.simulate import SimulationConfig, realistic, simulate

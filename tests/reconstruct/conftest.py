@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLIC, ECAL, HCAL
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
-from partflow.core.records import HITS, TRACKS, Collection, concatenate, offsets_from_counts
+from partflow.core.records import Collection, concatenate, offsets_from_counts
+from partflow.core.schemas import HITS, TRACKS
 from partflow.reconstruct.event import HIT
 
 MIP = (CLIC.ecal.layers_per_group * CLIC.ecal.mip_energy,

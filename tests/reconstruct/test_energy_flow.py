@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.records import CLUSTERS, TRACKS
+from partflow.core.schemas import CLUSTERS, TRACKS
 from partflow.reconstruct.energy_flow import balanced_energies
 from partflow.reconstruct.event import Kind
 from partflow.reconstruct.parameters import AssociationConfig, EnergyFlowConfig

@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLIC, ECAL, HCAL, MUON
 from partflow.core.hadron_scale import energy_bin, load_hadron_scale
-from partflow.core.records import HITS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import HITS
 from partflow.reconstruct.chain import HitColumns
 from partflow.reconstruct.event import (
     TRACK,

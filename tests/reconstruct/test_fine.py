@@ -5,7 +5,8 @@ import pytest
 
 from partflow.core.detector import CLIC, MUON
 from partflow.core.errors import DataError
-from partflow.core.records import HITS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import HITS
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct import BaselineConfig, fine_clusters, reconstruct
 from partflow.reconstruct.fine import fine_config

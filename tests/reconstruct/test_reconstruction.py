@@ -10,7 +10,8 @@ from partflow.core.detector import CLIC, MUON
 from partflow.core.errors import DataError
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON
 from partflow.core.particles import MUON as MUON_CLASS
-from partflow.core.records import HITS, TRACKS, Collection, concatenate
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import HITS, TRACKS
 from partflow.reconstruct import BaselineConfig, for_noise, reconstruct
 
 NO_TRACKS = Collection.empty(TRACKS, 1)

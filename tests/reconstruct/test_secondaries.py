@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLIC
 from partflow.core.helix import advance, follow_track, perigee
-from partflow.core.records import TRACKS, concatenate_events
+from partflow.core.records import concatenate_events
+from partflow.core.schemas import TRACKS
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct import reconstruct
 from partflow.reconstruct.parameters import SecondaryConfig

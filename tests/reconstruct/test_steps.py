@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLIC, HCAL
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
-from partflow.core.records import TRACKS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import TRACKS
 from partflow.reconstruct import BaselineConfig, reconstruct
 
 NO_TRACKS = Collection.empty(TRACKS, 1)

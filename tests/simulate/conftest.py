@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partflow.core.particles import charges, masses
-from partflow.core.records import PARTICLES, Collection, concatenate
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import PARTICLES
 
 Row = tuple[int, tuple[float, float, float], tuple[float, float, float]]
 

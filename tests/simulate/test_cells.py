@@ -23,7 +23,7 @@ SMALL = replace(
         endcap_outer_radius=1730.0,
     ),
     endcap_inner_radius=150.0,
-    hcal_inner_radius_cut=140.0,
+    endcap_material_inner_radius=140.0,
     ring_z=1100.0,
     tracker=replace(
         CLIC.tracker,

@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLD, CLIC, MUON
 from partflow.core.errors import ConfigError
-from partflow.core.records import PARTICLES, Collection, concatenate
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import PARTICLES
 from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.config import EFFECTS
 from partflow.simulate.flights import NO_END, flights_of

@@ -5,7 +5,8 @@ import pytest
 
 from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError, InputError
-from partflow.core.records import PARTICLES, Collection, concatenate
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate
 from partflow.label import label
 from partflow.reconstruct import reconstruct

@@ -7,7 +7,8 @@ import pytest
 
 from partflow.core.detector import CLD, CLIC, ECAL, FACE_NONE, HCAL
 from partflow.core.errors import DataError, SchemaError
-from partflow.core.records import HITS, PARTICLES, Collection, concatenate
+from partflow.core.records import Collection, concatenate
+from partflow.core.schemas import HITS, PARTICLES
 from partflow.simulate import SimulationConfig, simulate, simulation
 
 STILL = (0.0, 0.0, 0.0)

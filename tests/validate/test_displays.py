@@ -5,7 +5,8 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.detector import CLIC
-from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate
 from partflow.simulate import SimulationConfig
 from partflow.validate.displays import draw_display, prepare

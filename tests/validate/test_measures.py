@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partflow.core.detector import CLIC
-from partflow.core.records import (
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import (
     CANDIDATES,
     CLUSTERS,
     CONTRIBUTIONS,
@@ -13,8 +14,6 @@ from partflow.core.records import (
     PARTICLES,
     TRACK_PARTICLES,
     TRACKS,
-    Collection,
-    Events,
 )
 from partflow.evaluate.energy_flow import Truth
 from partflow.generate import GenerationConfig, generate

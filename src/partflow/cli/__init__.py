@@ -13,11 +13,11 @@ from tyro.conf import FlagCreatePairsOff
 
 from partflow import __version__
 
-from partflow.cli import events, network, verdict, beside  # isort: skip (order of --help)
+from partflow.cli import events, network, evaluation, files  # isort: skip (order of --help)
 from partflow.cli.app import app
 from partflow.core.errors import PartflowError
 
-__all__ = ["beside", "events", "main", "network", "verdict"]
+__all__ = ["evaluation", "events", "files", "main", "network"]
 
 INTERRUPTED = 128 + signal.SIGINT
 

@@ -15,7 +15,8 @@ from numba import njit
 
 from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.hadron_scale import NUM_BINS, energy_bin
-from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import DEPTH_PROFILE, HIT_SPECTRUM
 
 ECAL_DEPTH_EDGES = (0.2, 0.4, 0.6)
 """Parts of the ECAL's depth: 4.4, 8.8 and 13.2 of CLIC's 22 radiation lengths."""

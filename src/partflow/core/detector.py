@@ -23,9 +23,7 @@ from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
 from partflow.core.tracker import Tracker, check_tracker
-
-LIGHT_SPEED = 0.000299792458
-"""Bending power [GeV/(T mm)]: pt = LIGHT_SPEED * field * radius."""
+from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 
 ECAL, HCAL, MUON = 0, 1, 2
 BARREL, ENDCAP = 0, 1
@@ -60,8 +58,8 @@ class Calorimeter:
     """Effective nuclear interaction length [mm]."""
     effective_z: float
     """Effective atomic number."""
-    sampling_frequency: float
-    """Radiation lengths per layer, inverse: layer pitch over X0 (1/F_s of hep-ex/0001020)."""
+    layer_radiation_lengths: float
+    """Layer pitch over X0: the inverse of the sampling frequency F_S of hep-ex/0001020."""
     electron_response: float
     """e_hat = 1/(1 + 0.007 (Z_absorber - Z_active)) of hep-ex/0001020."""
     mip_energy: float
@@ -141,7 +139,7 @@ class Detector:
     hcal: Calorimeter
     endcap_inner_radius: float
     """Particles that reach the endcap face below this radius are lost [mm]."""
-    hcal_inner_radius_cut: float
+    endcap_material_inner_radius: float
     """Inner radius of the calorimeter endcap material [mm]."""
     ring_z: float
     """abs(z) at which the HCAL ring outside the ECAL endcap begins [mm]."""
@@ -187,11 +185,11 @@ class Detector:
 
     def _check_openings(self) -> None:
         """Refuse holes about the beam that are no holes, and a ring in front of the endcap."""
-        for key in ("endcap_inner_radius", "hcal_inner_radius_cut", "ring_z", "max_path"):
+        for key in ("endcap_inner_radius", "endcap_material_inner_radius", "ring_z", "max_path"):
             value = getattr(self, key)
             if not 0 < value < math.inf:
                 raise ConfigError(f"{self.name}: {key} = {value}; it must be positive")
-        for key in ("endcap_inner_radius", "hcal_inner_radius_cut"):
+        for key in ("endcap_inner_radius", "endcap_material_inner_radius"):
             if getattr(self, key) >= self.ecal.inner_radius:
                 raise ConfigError(
                     f"{self.name}: {key} = {getattr(self, key)}; the hole of the endcap must be "
@@ -230,7 +228,7 @@ class Detector:
     def geometry(self) -> Geometry:
         """The numbers that compiled kernels need, as a flat named tuple."""
         return Geometry(
-            bending=LIGHT_SPEED * self.magnetic_field,
+            bending=LIGHT_SPEED_GEV_PER_T_MM * self.magnetic_field,
             barrel_r=self.ecal.inner_radius,
             endcap_z=self.ecal.endcap_z,
             ecal_depth=self.ecal.depth,
@@ -243,7 +241,7 @@ class Detector:
             ecal_cell=self.ecal.cell_size,
             hcal_cell=self.hcal.cell_size,
             endcap_inner_r=self.endcap_inner_radius,
-            endcap_material_r=self.hcal_inner_radius_cut,
+            endcap_material_r=self.endcap_material_inner_radius,
             ecal_endcap_r=self.ecal.endcap_outer_radius,
             hcal_endcap_r=self.hcal.endcap_outer_radius,
             ring_z=self.ring_z,
@@ -265,7 +263,7 @@ class Geometry(NamedTuple):
     """`Detector` as plain numbers; numba passes it by field name. Lengths in mm."""
 
     bending: float
-    """LIGHT_SPEED * field [GeV/mm]: radius = pt / (bending * abs(charge))."""
+    """LIGHT_SPEED_GEV_PER_T_MM * field [GeV/mm]: radius = pt / (bending * abs(charge))."""
     barrel_r: float
     endcap_z: float
     ecal_depth: float
@@ -301,7 +299,7 @@ CLIC = Detector(
         critical_energy=0.0090,
         interaction_length=202.0,
         effective_z=65.0,
-        sampling_frequency=5.05 / (202.0 / 22.0),
+        layer_radiation_lengths=5.05 / (202.0 / 22.0),
         electron_response=0.704,
         mip_energy=0.0055,
         threshold=0.5 * 0.0055,
@@ -320,14 +318,14 @@ CLIC = Detector(
         critical_energy=0.0217,
         interaction_length=1590.0 / 7.5,
         effective_z=24.0,
-        sampling_frequency=26.5 / 24.5,
+        layer_radiation_lengths=26.5 / 24.5,
         electron_response=0.877,
         mip_energy=0.0245,
         threshold=0.3 * 0.0245,
         sampling_term=0.25,
     ),
     endcap_inner_radius=260.0,
-    hcal_inner_radius_cut=250.0,
+    endcap_material_inner_radius=250.0,
     ring_z=2335.0,
 )
 """CLICdet, simplified. Envelopes and yoke: k4geo CLIC/compact/CLIC_o3_v14. Simpler here: the ECAL
@@ -349,7 +347,7 @@ CLD = Detector(
         interaction_length=1166.0 / 5.5,
     ),
     endcap_inner_radius=340.0,
-    hcal_inner_radius_cut=340.0,
+    endcap_material_inner_radius=340.0,
     ring_z=2353.5,
     tracker=replace(
         CLIC.tracker,
@@ -385,7 +383,7 @@ want of published ones; efficiency falls with the production radius over a longe
 DETECTORS = {d.name: d for d in (CLIC, CLD)}
 
 
-def detector(name: str) -> Detector:
+def known_detector(name: str) -> Detector:
     """The detector of that name.
 
     Raises ConfigError for a name that is not in DETECTORS.

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from partflow.core.detector import DETECTORS, Detector, detector
+from partflow.core.detector import DETECTORS, Detector, known_detector
 from partflow.core.errors import ConfigError, InputError, SchemaError
 from partflow.core.provenance import Provenance
 
@@ -35,7 +35,7 @@ def find_detector(name_or_file: str) -> Detector:
     file that cannot be read.
     """
     if not name_or_file.endswith(SUFFIX):
-        return detector(name_or_file)
+        return known_detector(name_or_file)
     return detector_from(read_description(Path(name_or_file)), name_or_file)
 
 
@@ -49,9 +49,11 @@ def read_description(file: Path) -> Any:
         raise InputError(f"{file}: not JSON ({error}); mend it") from error
 
 
-def describe(setup: Detector) -> Any:
+def describe(detector: Detector) -> Any:
     """What `detector_from` makes the same detector of: its name, or everything about it."""
-    return setup.name if DETECTORS.get(setup.name) == setup else json.loads(_dumps(setup))
+    return (
+        detector.name if DETECTORS.get(detector.name) == detector else json.loads(_dumps(detector))
+    )
 
 
 def detector_from(description: Any, where: str) -> Detector:
@@ -61,7 +63,7 @@ def detector_from(description: Any, where: str) -> Detector:
     wrong type, and for a detector that cannot be.
     """
     if isinstance(description, str):
-        return detector(description)
+        return known_detector(description)
     if not isinstance(description, Mapping):
         raise ConfigError(f"{where}: holds no detector; give an object with its fields")
     values = dict(description)
@@ -101,8 +103,8 @@ def recorded_detector(record: Provenance, where: str) -> Detector:
     return detector_from(description, where)
 
 
-def _dumps(setup: Detector) -> str:
-    return json.dumps(asdict(setup))
+def _dumps(detector: Detector) -> str:
+    return json.dumps(asdict(detector))
 
 
 def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

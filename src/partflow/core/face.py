@@ -20,14 +20,14 @@ class CalorimeterFace:
     """abs(z) at which the endcap begins [mm]."""
 
     @classmethod
-    def of(cls, setup: Detector) -> Self:
+    def of(cls, detector: Detector) -> Self:
         """The face of a detector.
 
         >>> from partflow.core.detector import CLD
         >>> print(CalorimeterFace.of(CLD))
         cld (calorimeter from r = 2150 mm and abs(z) = 2307 mm on)
         """
-        return cls(setup.name, setup.ecal.inner_radius, setup.ecal.endcap_z)
+        return cls(detector.name, detector.ecal.inner_radius, detector.ecal.endcap_z)
 
     def __str__(self) -> str:
         return (

@@ -12,14 +12,12 @@ from enum import IntEnum
 import numpy as np
 
 from partflow.core.kinematics import eta_from_theta
-from partflow.core.records import (
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import (
     CLUSTER_SHAPE,
     CLUSTERS,
-    Array,
-    Collection,
     Field,
     Schema,
-    offsets_from_counts,
 )
 
 NO_ELEMENT, TRACK, CLUSTER = 0, 1, 2

@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, Detector, ScaleFit
-from partflow.core.detector import detector as known_detector
+from partflow.core.detector import ECAL, Detector, ScaleFit, known_detector
 from partflow.core.errors import ConfigError
 from partflow.core.records import Array
 
@@ -73,7 +72,7 @@ def load_hadron_scale(detector: Detector) -> HadronScale:
         raise ConfigError(
             f"{detector.name}: its hadronic scale was fitted for other detector constants "
             f"({stored['fingerprint']}, now {detector.fingerprint()}); fit it again with "
-            "`python -m partflow.calibrate`"
+            "`partflow calibrate`"
         )
     constants = ScaleConstants(
         *(np.array(stored[key], dtype=np.float64) for key in ScaleConstants._fields)
@@ -88,7 +87,7 @@ def _stored_scale(detector: Detector) -> dict[str, Any]:
     path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
     if not path.is_file():
         raise ConfigError(
-            f"{detector.name}: no hadronic scale; fit one with `python -m partflow.calibrate "
+            f"{detector.name}: no hadronic scale; fit one with `partflow calibrate "
             'FILE.json`, or borrow one in that file: "hadron_scale": "clic"'
         )
     stored: dict[str, Any] = json.loads(path.read_text())

@@ -1,7 +1,7 @@
 """Helices in the solenoid field: to the calorimeter face, and along the path.
 
 A particle of charge q and transverse momentum pt turns on the signed radius
-R = pt / (bending q), bending = LIGHT_SPEED * field; after the transverse path s
+R = pt / (bending q), bending = LIGHT_SPEED_GEV_PER_T_MM * field; after the transverse path s
 
     phi(s) = phi_0 - s / R,            x = x_0 + R (sin phi_0 - sin phi(s)),
     z = z_0 + s tan(lambda),           y = y_0 + R (cos phi(s) - cos phi_0).

@@ -16,7 +16,8 @@ import numpy as np
 
 from partflow.core.errors import DataError
 from partflow.core.kinematics import eta_from_momentum
-from partflow.core.records import JETS, Array, Collection, offsets_from_counts
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import JETS
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from partflow.core.errors import DataError, InputError, SchemaError
 from partflow.core.features import ELEMENTS
 from partflow.core.outputs import exists_error, output_error
 from partflow.core.provenance import Provenance
-from partflow.core.records import (
+from partflow.core.records import Collection, Events, concatenate_events
+from partflow.core.schemas import (
     CANDIDATES,
     CLUSTERS,
     CONTRIBUTION_SOURCES,
@@ -39,10 +40,7 @@ from partflow.core.records import (
     TRACK_PARTICLES,
     TRACKS,
     UNREFITTED_STATES,
-    Collection,
-    Events,
     Schema,
-    concatenate_events,
 )
 
 FORMAT = 2

@@ -24,7 +24,7 @@ may cause."""
 
 @dataclass(frozen=True)
 class PackedShares:
-    """Where the energy of each cluster should go (`core.records.SHARES`); the shares of event
+    """Where the energy of each cluster should go (`core.schemas.SHARES`); the shares of event
     `i` are rows `offsets[i]:offsets[i + 1]`, and count elements from the start of the event.
     """
 

@@ -1,4 +1,4 @@
-"""Candidates against truth: particles, jets, missing momentum; plots; the report."""
+"""Metrics: candidates compared with the truth, as particles, as jets and as missing momentum."""
 
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.evaluator import Evaluator

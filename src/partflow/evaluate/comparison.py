@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from partflow.core.candidate_sets import REFERENCES
 from partflow.core.errors import ConfigError, InputError, SchemaError
 from partflow.core.records import Array
-from partflow.evaluate.evaluator import METRICS_FORMAT, REFERENCES
+from partflow.evaluate.evaluator import METRICS_FORMAT
 from partflow.evaluate.replicas import REPLICAS_FILE, read_replicas
 
 SIGNIFICANT = 3.0

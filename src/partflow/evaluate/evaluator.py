@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from partflow.core.candidate_sets import (
+    BASELINE,
+    REFERENCES,
+)
 from partflow.core.errors import DataError
 from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
@@ -36,13 +40,6 @@ from partflow.evaluate.particles import FoundSample, ParticleSample, judge_parti
 from partflow.evaluate.rates import confusion_counts, particle_metrics
 from partflow.evaluate.replicas import digest_of_events, separate
 from partflow.evaluate.sample import join, select
-
-BASELINE, PERFECT, TARGET = "baseline", "perfect", "target"
-SHARING, SHARING_FINE = "perfect_sharing", "perfect_sharing_fine"
-REFERENCES = (BASELINE, PERFECT, SHARING, SHARING_FINE, TARGET)
-"""Candidate sets that others are compared with; they stand behind the user's own."""
-CEILINGS = (PERFECT, SHARING, SHARING_FINE, TARGET)
-"""References that are made with the truth."""
 
 PARTS = ("jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration")
 """Tables of `metrics.json` that have an entry for each candidate set."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from partflow.core.errors import ConfigError
 from partflow.core.particles import charges, masses
-from partflow.core.records import PARTICLES, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import PARTICLES
 from partflow.generate.config import GenerationConfig
 
 

@@ -10,7 +10,8 @@ import pythia8mc
 
 from partflow.core.errors import ConfigError
 from partflow.core.particles import charges
-from partflow.core.records import PARTICLES, Array, Collection, offsets_from_counts
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import PARTICLES
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import PROCESSES
 

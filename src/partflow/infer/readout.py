@@ -35,7 +35,8 @@ from partflow.core.particles import (
     PION_MASS,
     masses,
 )
-from partflow.core.records import CANDIDATES, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import CANDIDATES
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import PARTICLE_CLASSES
 

@@ -10,7 +10,13 @@ import torch
 
 from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS, ClusterFeature, feature_matrix
-from partflow.core.records import SHARES, Array, Collection, concatenate, offsets_from_counts
+from partflow.core.records import (
+    Array,
+    Collection,
+    concatenate,
+    offsets_from_counts,
+)
+from partflow.core.schemas import SHARES
 from partflow.dataset.batches import Batch, batch_of_elements
 from partflow.infer.published import physical
 from partflow.infer.readout import Predictions, is_listed, most_probable_class, read_out

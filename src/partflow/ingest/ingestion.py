@@ -44,9 +44,9 @@ def ingest(
     """
     files = find_files(inputs)
     names = short_names(files)
-    setup = find_detector(detector_name)
+    detector = find_detector(detector_name)
     record = replace(
-        provenance("events", {"detector": describe(setup), "process": process}),
+        provenance("events", {"detector": describe(detector), "process": process}),
         inputs={name: fingerprint(file) for name, file in zip(names, files, strict=True)},
     )
     with growing_folder(output, record, overwrite) as folder:
@@ -54,7 +54,9 @@ def ingest(
             console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
             report = IngestReport.from_json((output / REPORT_FILE).read_text(encoding="utf-8"))
         else:
-            work = partial(ingest_file, folder=folder, setup=setup, process=process, record=record)
+            work = partial(
+                ingest_file, folder=folder, detector=detector, process=process, record=record
+            )
             tasks = [(number, *pair) for number, pair in enumerate(zip(files, names, strict=True))]
             reports: dict[int, FileReport] = {}
             with progress("ingest", len(tasks), "files") as advance:
@@ -77,7 +79,7 @@ def ingest_file(
     file: Path,
     name: str,
     folder: Path,
-    setup: Detector,
+    detector: Detector,
     process: str | None,
     record: Provenance,
 ) -> tuple[int, FileReport]:
@@ -90,7 +92,7 @@ def ingest_file(
     if note.exists() and shard.exists():  # an earlier, interrupted run made it
         return number, FileReport.from_dict(json.loads(note.read_text(encoding="utf-8")))
     try:
-        report = _write_shard(file, name, shard, setup, process, record)
+        report = _write_shard(file, name, shard, detector, process, record)
     except OutputError:
         raise  # a full disk is no fault of the file
     except PartflowError as error:
@@ -103,7 +105,7 @@ def ingest_file(
 
 
 def _write_shard(
-    file: Path, name: str, shard: Path, setup: Detector, process: str | None, record: Provenance
+    file: Path, name: str, shard: Path, detector: Detector, process: str | None, record: Provenance
 ) -> FileReport:
     left_out: list[LeftOut] = []
     num_orphans = 0
@@ -111,7 +113,7 @@ def _write_shard(
         missing = tuple(Lack(*lack) for lack in contents_of(podio).missing)
         with EventWriter(shard, "events", record, FULL_SIMULATION) as writer:
             for entries in entry_ranges(podio):
-                chunk = read_chunk(podio, entries, setup, process)
+                chunk = read_chunk(podio, entries, detector, process)
                 writer.write(chunk.events)
                 left_out += [LeftOut(*bad) for bad in chunk.bad_events]
                 num_orphans += chunk.num_orphan_links

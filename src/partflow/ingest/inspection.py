@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from partflow.core.detector import detector
+from partflow.core.detector import known_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.particles import CLASS_NAMES, classes
@@ -179,7 +179,7 @@ def _events_warnings(sample: Events, record: Any) -> list[str]:
                 if len(sample) and len(sample.collections[name]) == 0]  # fmt: skip
     name = record.get("config", {}).get("detector", "") if isinstance(record, dict) else ""
     try:
-        load_hadron_scale(detector(str(name)))
+        load_hadron_scale(known_detector(str(name)))
     except ConfigError as error:
         warnings.append(f"`evaluate` fails: {error}")
     return warnings
@@ -248,7 +248,7 @@ def _inspect_podio(path: Path, podio: PodioFile) -> Inspection:
     ranges = entry_ranges(podio)
     if ranges:
         entries = ranges[0]._replace(stop=min(ranges[0].stop, ranges[0].start + SAMPLE_EVENTS))
-        chunk = read_chunk(podio, entries, detector(GUESSED_DETECTOR))
+        chunk = read_chunk(podio, entries, known_detector(GUESSED_DETECTOR))
         sample, num_sampled = chunk.events, len(chunk.events)
         warnings += [
             f"event {bad.entry} will be left out: {bad.reason}" for bad in chunk.bad_events[:5]

@@ -10,13 +10,8 @@ from partflow.core.features import element_index_of_clusters, element_index_of_t
 from partflow.core.hadron_scale import NUM_BINS, HadronScale, energy_bin
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, classes, masses
-from partflow.core.records import (
-    CANDIDATES,
-    HIT_SPECTRUM,
-    Array,
-    Collection,
-    offsets_from_counts,
-)
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import CANDIDATES, HIT_SPECTRUM
 from partflow.label.assignment import assign
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters, rows_in_event
@@ -32,8 +27,8 @@ def target_candidates(targets: Collection, tracks: Collection, clusters: Collect
     """The targets as candidates: the ceiling that the labels themselves set."""
     track_index = np.full(len(targets), -1, dtype=np.int64)
     cluster_index = np.full(len(targets), -1, dtype=np.int64)
-    track_index[element_index_of_tracks(tracks, clusters)] = _index_in_event(tracks)
-    cluster_index[element_index_of_clusters(tracks, clusters)] = _index_in_event(clusters)
+    track_index[element_index_of_tracks(tracks, clusters)] = tracks.index_in_event
+    cluster_index[element_index_of_clusters(tracks, clusters)] = clusters.index_in_event
     columns = {
         **{name: targets.columns[name] for name in ("pdg_id", "charge", "pt", "eta", "energy")},
         "phi": np.arctan2(targets.sin_phi, targets.cos_phi),
@@ -185,7 +180,7 @@ def _track_columns(tracks: Collection, track: Array, own_class: Array) -> dict[s
         "eta": np.arcsinh(tan_lambda),
         "phi": tracks.phi[track],
         "energy": np.sqrt(pt**2 * (1 + tan_lambda**2) + mass**2),
-        "track_index": _index_in_event(tracks)[track],
+        "track_index": tracks.index_in_event[track],
     }
 
 
@@ -216,8 +211,3 @@ def _cluster_index(portions: Portions, counts: Array, hit_clusters: Collection) 
     cluster = np.where(assignment.cluster >= 0, assignment.cluster, links.best_cluster)
     first = offsets_from_counts(counts)[:-1][placed.event_index]
     return np.where(cluster >= 0, cluster - first, -1)
-
-
-def _index_in_event(objects: Collection) -> Array:
-    """Index of each object in its own event."""
-    return np.arange(len(objects)) - objects.offsets[:-1][objects.event_index]

@@ -9,7 +9,8 @@ import numpy as np
 from partflow.core.errors import DataError
 from partflow.core.jets import cluster_jets
 from partflow.core.particles import is_neutrino
-from partflow.core.records import GEN_MET, JETS, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import GEN_MET, JETS
 from partflow.label.assignment import assign
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters

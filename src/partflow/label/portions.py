@@ -90,7 +90,7 @@ def portions_of(
     if config.secondary_tracks == "leading":
         own[legs.parent[legs.is_leading]] = legs.track[legs.is_leading]
         is_leg[legs.parent] = True
-    return Portions(particles, _index_in_event(particles), own, is_leg, contributions)
+    return Portions(particles, particles.index_in_event, own, is_leg, contributions)
 
 
 def _find_legs(truth: Truth, own: Array) -> _Legs:
@@ -138,7 +138,7 @@ def _divided(
     is_leg[of_leg] = True
     divided = Collection(particles.schema, offsets, columns)
     lit = _contributions(truth, legs, of_particle, of_leg, cluster_counts, centroids, divided)
-    return Portions(divided, _index_in_event(particles)[parent], track, is_leg, lit)
+    return Portions(divided, particles.index_in_event[parent], track, is_leg, lit)
 
 
 def _fractions(truth: Truth, legs: _Legs) -> tuple[Array, Array]:
@@ -220,7 +220,3 @@ def _nearest_legs(tracks: Collection, legs: _Legs, parent: Array, position: Arra
     chosen, place = np.unique(pair[near], return_index=True)
     nearest[chosen] = leg[near[place]]
     return nearest
-
-
-def _index_in_event(objects: Collection) -> Array:
-    return np.arange(len(objects)) - objects.offsets[:-1][objects.event_index]

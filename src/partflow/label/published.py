@@ -19,7 +19,8 @@ import numpy as np
 
 from partflow.core.jets import cluster_jets
 from partflow.core.particles import classes, is_neutrino
-from partflow.core.records import GEN_MET, TARGETS, Array, Collection, Events
+from partflow.core.records import Array, Collection, Events
+from partflow.core.schemas import GEN_MET, TARGETS
 from partflow.label.published_assignment import PublishedAssignment, assign_published
 from partflow.label.published_elements import (
     ElementRows,

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import LIGHT_SPEED
 from partflow.core.features import (
     CLUSTER,
     ELEMENTS,
@@ -18,9 +17,11 @@ from partflow.core.features import (
     element_index_of_clusters,
     element_index_of_tracks,
 )
-from partflow.core.records import TARGETS, Array, Collection, Events
+from partflow.core.records import Array, Collection, Events
+from partflow.core.schemas import TARGETS
+from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 
-PUBLISHED_LIGHT_SPEED = 3e-4
+PUBLISHED_LIGHT_SPEED_GEV_PER_T_MM = 3e-4
 """[GeV/(T mm)]"""
 
 
@@ -77,7 +78,12 @@ def _track_features(events: Events) -> Array:
     column = TrackFeature
     values = np.zeros((len(tracks), NUM_PUBLISHED_FEATURES))
     # pt |omega| is the bending power of the field, whatever the detector.
-    bending = tracks.pt * np.abs(tracks.omega) * PUBLISHED_LIGHT_SPEED / LIGHT_SPEED
+    bending = (
+        tracks.pt
+        * np.abs(tracks.omega)
+        * PUBLISHED_LIGHT_SPEED_GEV_PER_T_MM
+        / LIGHT_SPEED_GEV_PER_T_MM
+    )
     pt = bending / np.abs(states.omega)
     values[:, column.TYPE] = TRACK
     values[:, column.PT] = pt

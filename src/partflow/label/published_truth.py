@@ -46,7 +46,7 @@ def published_truth(events: Events) -> PublishedTruth:
     with weight 1, for the particle that made it or that its maker descends from.
     """
     particles = events.particles
-    own_index = np.arange(len(particles)) - particles.offsets[:-1][particles.event_index]
+    own_index = particles.index_in_event
     if "particle_sources" not in events.collections:
         return _from_simulation(events, own_index)
     sources, daughters = events.particle_sources, events.particle_daughters
@@ -68,7 +68,7 @@ def published_truth(events: Events) -> PublishedTruth:
 def _from_simulation(events: Events, own_index: Array) -> PublishedTruth:
     made = events.track_particles
     is_known = made.particle_index >= 0
-    in_event = np.arange(len(made)) - made.offsets[:-1][made.event_index]
+    in_event = made.index_in_event
     known = made.select(is_known)
     return PublishedTruth(
         Claims(events.particles.offsets, own_index, own_index),

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.features import element_index_of_clusters, element_index_of_tracks
-from partflow.core.records import SHARES, Array, Collection, offsets_from_counts
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import SHARES
 from partflow.label.assignment import Assignment
 from partflow.label.links import rows_in_event
 

@@ -7,14 +7,15 @@ import numpy as np
 from partflow.core.features import element_index_of_clusters, element_index_of_tracks
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON, classes
-from partflow.core.records import TARGETS, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import TARGETS
 from partflow.label.assignment import Assignment
 from partflow.label.links import ClusterLinks
 from partflow.label.merging import FourMomenta
 from partflow.label.portions import Portions
 
 STABLE = 1
-"""Generator status of every particle of `core.records.PARTICLES`."""
+"""Generator status of every particle of `core.schemas.PARTICLES`."""
 
 
 def class_on_track(pdg_class: Array) -> Array:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
 from partflow.core.features import TRACK, ClusterFeature, ExtraFeature, TrackFeature
-from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM
+from partflow.core.schemas import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.model.config import ModelConfig
 
 MIN_ENERGY = 1e-3  # GeV; below every threshold of the detector, so it only guards the logarithm

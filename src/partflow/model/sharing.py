@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from partflow.core.features import ClusterFeature, ExtraFeature
 from partflow.core.particles import NEUTRAL_HADRON, PHOTON
-from partflow.core.records import DEPTH_PROFILE, HIT_SPECTRUM
+from partflow.core.schemas import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.dataset.batches import Shares
 from partflow.model.config import ModelConfig
 from partflow.model.heads import (

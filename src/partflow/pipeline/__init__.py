@@ -8,10 +8,10 @@ Rooms that load torch, fastjet or matplotlib are imported by the stage that need
 worker that simulates should not wait for them.
 """
 
-from partflow.pipeline.common import BASELINE, PACKED, SHARD_EVENTS
+from partflow.core.candidate_sets import BASELINE
 from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
-from partflow.pipeline.doors import export_dataset, ingest
+from partflow.pipeline.evaluation import compare, evaluate, judge
 from partflow.pipeline.events import (
     KERNELS,
     Background,
@@ -19,9 +19,11 @@ from partflow.pipeline.events import (
     simulate,
     simulate_events,
 )
+from partflow.pipeline.exchange import export_dataset, ingest
+from partflow.pipeline.folders import PACKED, SHARD_EVENTS
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.network import import_checkpoint, reconstruct, train
-from partflow.pipeline.verdict import compare, evaluate, judge, reference_candidates
+from partflow.pipeline.references import reference_candidates
 
 __all__ = [
     "BASELINE",

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from partflow.generate.config import GenerationConfig
+from partflow.pipeline.evaluation import evaluate
 from partflow.pipeline.events import generate, simulate
 from partflow.pipeline.labels import label
 from partflow.pipeline.network import reconstruct, train
-from partflow.pipeline.verdict import evaluate
 
 DEMO_PROCESSES = ("ttbar", "qq", "ww")
 DEMO_TRAINING_EVENTS, DEMO_TEST_EVENTS = 900, 200  # of each process

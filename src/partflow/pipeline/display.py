@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partflow.core.candidate_sets import BASELINE
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.outputs import exists_error, replacing, write_text
 from partflow.core.progress import console
 from partflow.core.records import Collection
 from partflow.core.store import num_events, read_event
-from partflow.pipeline.common import BASELINE, check_elements, detector_of
-from partflow.pipeline.verdict import check_names, elements_of, reference_candidates
+from partflow.pipeline.folders import check_elements, detector_of
+from partflow.pipeline.references import check_names, elements_of, reference_candidates
 
 if TYPE_CHECKING:
     from partflow.evaluate.config import EvaluationConfig
-    from partflow.evaluate.display.scene import Scene
+    from partflow.report.display.scene import Scene
 
 
 def display(
@@ -31,8 +32,8 @@ def display(
     An event's number is its place in the folder, from 0. Raises ConfigError for a number that
     is out of range, InputError for candidates of other events.
     """
-    from partflow.evaluate.display.page import build_display_page
-    from partflow.evaluate.display.still import draw_still
+    from partflow.report.display.page import build_display_page
+    from partflow.report.display.still import draw_still
 
     check_names(candidates)
     if output.exists() and not overwrite:
@@ -69,10 +70,10 @@ def scene_maker(
     Own candidates come first, then baseline, perfect and target. Raises InputError for
     candidates of other events.
     """
-    from partflow.evaluate.display.scene import Compared, build_scene
-    from partflow.evaluate.evaluator import PERFECT, TARGET
+    from partflow.core.candidate_sets import PERFECT, TARGET
+    from partflow.report.display.scene import Compared, build_scene
 
-    setup, total = detector_of(events), num_events(events, "events")
+    detector, total = detector_of(events), num_events(events, "events")
     elements = {name: elements_of(path) for name, path in candidates.items()}
     for own in elements.values():
         check_elements(events, own)
@@ -98,10 +99,10 @@ def scene_maker(
             found[name] = one.candidates
             if "shares" in one.collections:
                 shares[name] = one.shares
-        references = reference_candidates(event, setup)
+        references = reference_candidates(event, detector)
         found[BASELINE] = event.baseline
         found |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
         compared = Compared(found, references.targets, elements, shares)
-        return build_scene(event, number, compared, setup, config, remark)
+        return build_scene(event, number, compared, detector, config, remark)
 
     return make

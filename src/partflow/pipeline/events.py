@@ -30,7 +30,7 @@ from partflow.core.store import (
 from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import GUN
-from partflow.pipeline.common import SHARD_EVENTS, say_done
+from partflow.pipeline.folders import SHARD_EVENTS, say_done
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
@@ -88,14 +88,14 @@ def simulate(
     is the same with any number of workers.
     """
     check_workers(workers)
-    config, setup = config or SimulationConfig(), find_detector(detector_name)
-    load_hadron_scale(setup)  # says what is missing before work begins
+    config, detector = config or SimulationConfig(), find_detector(detector_name)
+    load_hadron_scale(detector)  # says what is missing before work begins
     files = [file for path in inputs for file in shards(path, "generated")]
     background_files = [] if background is None else shards(background.source, "generated")
     for file in (*files, *background_files):
-        _check_decays(file, setup)
+        _check_decays(file, detector)
     settings = {
-        "detector": describe(setup),
+        "detector": describe(detector),
         "simulation": asdict(config),
         "fine_elements": fine_elements,
     }
@@ -113,7 +113,7 @@ def simulate(
         ]
         work = partial(
             _simulate_shard,
-            setup=setup,
+            detector=detector,
             config=config,
             record=record,
             fine_elements=fine_elements,
@@ -125,7 +125,7 @@ def simulate(
                 advance(done)
 
 
-def _check_decays(file: Path, setup: Detector) -> None:
+def _check_decays(file: Path, detector: Detector) -> None:
     """Raise ConfigError unless particles of a file decay inside the tracker of this detector.
 
     A gun's particles do not decay, and a file that does not say where they did passes.
@@ -137,28 +137,28 @@ def _check_decays(file: Path, setup: Detector) -> None:
     if made.get("process") == GUN or "decay_radius" not in made:
         return
     volume = (made["decay_radius"], made["decay_half_length"])
-    tracker = (setup.ecal.inner_radius, setup.ecal.endcap_z)
+    tracker = (detector.ecal.inner_radius, detector.ecal.endcap_z)
     if volume != tracker:
         raise ConfigError(
             f"{file}: K0S and hyperons decay within r = {volume[0]:g}, abs(z) = {volume[1]:g} mm, "
-            f"but the tracker of {setup.name} ends at r = {tracker[0]:g}, abs(z) = {tracker[1]:g} "
-            "mm; run `partflow generate` with the same --detector"
+            f"but the tracker of {detector.name} ends at r = {tracker[0]:g}, "
+            f"abs(z) = {tracker[1]:g} mm; run `partflow generate` with the same --detector"
         )
 
 
 def simulate_events(
-    generated: Events, setup: Detector, config: SimulationConfig, fine_elements: bool = False
+    generated: Events, detector: Detector, config: SimulationConfig, fine_elements: bool = False
 ) -> Events:
     """Simulation and rule-based reconstruction of events with the collection `particles`.
 
     Where noise is simulated, a lone hit is no cluster.
     """
-    simulated = fast_simulation(generated.particles, generated.event_id, setup, config)
+    simulated = fast_simulation(generated.particles, generated.event_id, detector, config)
     chain = for_noise() if config.noise_ecal or config.noise_hcal else BaselineConfig()
-    found = rule_based(simulated.hits, simulated.tracks, setup, chain)
+    found = rule_based(simulated.hits, simulated.tracks, detector, chain)
     finer = {}
     if fine_elements:
-        fine = fine_clusters(simulated.hits, setup, chain)
+        fine = fine_clusters(simulated.hits, detector, chain)
         finer = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
     return generated.with_collections(
         hits=simulated.hits,
@@ -176,7 +176,7 @@ def _simulate_shard(
     file: Path,
     group: int,
     shard: Path,
-    setup: Detector,
+    detector: Detector,
     config: SimulationConfig,
     record: Provenance,
     fine_elements: bool,
@@ -188,7 +188,7 @@ def _simulate_shard(
             pool = _pool(background.source, str(record.config["background"]))
             merged = overlay(generated.particles, generated.event_id, pool, background.config)
             generated = generated.with_collections(particles=merged)
-        simulated = simulate_events(generated, setup, config, fine_elements)
+        simulated = simulate_events(generated, detector, config, fine_elements)
         write_events(shard, simulated, "events", record)
     return len(generated)
 

@@ -6,7 +6,8 @@ Workers are forked from a process that did so: it happens once, however many the
 import numpy as np
 
 from partflow.core.detector import CLIC
-from partflow.core.records import PARTICLES, Collection, Events
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import PARTICLES
 from partflow.pipeline.events import simulate_events
 from partflow.simulate.config import SimulationConfig
 

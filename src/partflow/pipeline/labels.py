@@ -15,7 +15,7 @@ from partflow.core.progress import progress
 from partflow.core.provenance import provenance
 from partflow.core.records import Events
 from partflow.core.store import iterate_events, num_events, write_events
-from partflow.pipeline.common import PACKED, check_elements, detector_of, say_done
+from partflow.pipeline.folders import PACKED, check_elements, detector_of, say_done
 
 if TYPE_CHECKING:
     from partflow.label.config import LabelConfig

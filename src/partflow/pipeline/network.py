@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from partflow.core.candidate_sets import BASELINE
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
@@ -16,7 +17,12 @@ from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, holds, iterate_events, num_events, read_events
-from partflow.pipeline.common import BASELINE, PACKED, check_elements, detector_of, say_done
+from partflow.pipeline.folders import (
+    PACKED,
+    check_elements,
+    detector_of,
+    say_done,
+)
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.latents import LatentWriter

@@ -21,7 +21,8 @@ from partflow.core.particles import (
     PION_MASS,
     masses,
 )
-from partflow.core.records import CANDIDATES, Array, Collection, offsets_from_counts
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import CANDIDATES
 from partflow.reconstruct.event import Kind
 from partflow.reconstruct.parameters import CandidateConfig
 from partflow.reconstruct.secondaries import Secondaries

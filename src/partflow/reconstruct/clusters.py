@@ -10,13 +10,8 @@ from numba import njit
 from partflow.core.cluster_shapes import cluster_shapes
 from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.hadron_scale import HadronScale
-from partflow.core.records import (
-    CLUSTERS,
-    HIT_SPECTRUM,
-    Array,
-    Collection,
-    offsets_from_counts,
-)
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import CLUSTERS, HIT_SPECTRUM
 
 
 def build_clusters(

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from partflow.core.detector import Detector
-from partflow.core.records import TRACKS, Collection
+from partflow.core.records import Collection
+from partflow.core.schemas import TRACKS
 from partflow.reconstruct.parameters import BaselineConfig
 from partflow.reconstruct.reconstruction import reconstruct
 

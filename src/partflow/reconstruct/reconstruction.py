@@ -9,7 +9,8 @@ import numpy as np
 from partflow.core.detector import FACE_NONE, Detector
 from partflow.core.errors import DataError
 from partflow.core.hadron_scale import energy_bin, load_hadron_scale
-from partflow.core.records import HIT_CLUSTERS, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import HIT_CLUSTERS
 from partflow.reconstruct.candidates import build_candidates
 from partflow.reconstruct.chain import ClusteredHits, HitColumns, cluster_events
 from partflow.reconstruct.clusters import build_clusters

@@ -18,8 +18,9 @@ import math
 import numpy as np
 from numba import njit
 
+from partflow.core.particles import ELECTRON_MASS
 from partflow.simulate.flights import FLIGHT, NO_END, NO_SUCCESSOR, Species
-from partflow.simulate.material import ELECTRON_MASS, add_secondary, end_of
+from partflow.simulate.material import add_secondary, end_of
 from partflow.simulate.path_length import path_after
 
 MIN_PHOTON = 0.01

@@ -19,13 +19,11 @@ from numba import njit
 from particle import Particle
 
 from partflow.core.helix import MIN_PT, path_to_cylinder
-from partflow.core.particles import PION_MASS
+from partflow.core.particles import ELECTRON_MASS, MUON_MASS, PION0_MASS, PION_MASS
 from partflow.core.records import Array
 from partflow.simulate.flights import FLIGHT, Decay, Species
 from partflow.simulate.frame import circle_point
-from partflow.simulate.material import ELECTRON_MASS, add_secondary, end_of
-
-MUON_MASS, PION0_MASS = 0.1056583755, 0.1349768  # GeV, PDG 2024
+from partflow.simulate.material import add_secondary, end_of
 
 
 class Product(IntEnum):

@@ -67,17 +67,19 @@ def radial_table(rows: Array) -> Array:
     log_energy = _LOG_ENERGY_MIN + _LOG_ENERGY_STEP * np.arange(_NUM_LOG_ENERGIES)[:, None]
     tau = _TAU_STEP * (np.arange(_NUM_TAUS) + 0.5)
     z, e_hat = medium["effective_z"], medium["electron_response"]
-    inverse_frequency = medium["sampling_frequency"]
+    layer_radiation_lengths = medium["layer_radiation_lengths"]
 
     core = 0.0251 + 0.00319 * log_energy + (0.1162 - 0.000381 * z) * tau
-    core = core - 0.0203 * (1 - e_hat) + 0.0397 * inverse_frequency * np.exp(-tau)
+    core = core - 0.0203 * (1 - e_hat) + 0.0397 * layer_radiation_lengths * np.exp(-tau)
     tail = (0.659 - 0.00309 * z) * (
         np.exp(-2.59 * (tau - 0.645)) + np.exp((0.3585 + 0.0412 * log_energy) * (tau - 0.645))
     )
-    tail = tail - 0.14 * (1 - e_hat) - 0.495 * inverse_frequency * np.exp(-tau)
+    tail = tail - 0.14 * (1 - e_hat) - 0.495 * layer_radiation_lengths * np.exp(-tau)
     g = (0.401 + 0.00187 * z - tau) / (1.313 - 0.0686 * log_energy)
     weight = (2.632 - 0.00094 * z) * np.exp(g - np.exp(g))
-    weight = weight + (1 - e_hat) * (0.348 - 0.642 * inverse_frequency * np.exp(-((tau - 1) ** 2)))
+    weight = weight + (1 - e_hat) * (
+        0.348 - 0.642 * layer_radiation_lengths * np.exp(-((tau - 1) ** 2))
+    )
     surprise = -np.log(np.clip(weight, np.finfo(np.float32).tiny, 1.0))
     table = np.stack([np.maximum(core, 0.02), np.maximum(tail, 0.02), surprise], axis=-1)
     return np.ascontiguousarray(table, dtype=np.float32)
@@ -167,11 +169,13 @@ def _gamma(rng, d, c):
 def _longitudinal_profile(rng, medium, energy):
     """Shape and scale [X0] of the gamma profile, and the factor from depth [X0] to table node."""
     log_y = math.log(max(energy / medium.critical_energy, 2.0))
-    inverse_frequency, e_hat = medium.sampling_frequency, medium.electron_response
+    layer_radiation_lengths, e_hat = medium.layer_radiation_lengths, medium.electron_response
     homogeneous_maximum = max(log_y - 0.812, 0.5)
     homogeneous_shape = max(0.81 + (0.458 + 2.26 / medium.effective_z) * log_y, 1.1)
-    mean_maximum = max(homogeneous_maximum - 0.55 * inverse_frequency - 0.69 * (1.0 - e_hat), 0.5)
-    mean_shape = max(homogeneous_shape - 0.476 * inverse_frequency, 1.2)
+    mean_maximum = max(
+        homogeneous_maximum - 0.55 * layer_radiation_lengths - 0.69 * (1.0 - e_hat), 0.5
+    )
+    mean_shape = max(homogeneous_shape - 0.476 * layer_radiation_lengths, 1.2)
 
     sigma_maximum = min(0.5, 1.0 / max(-2.5 + 1.25 * log_y, 1e-3))
     sigma_shape = min(0.5, 1.0 / max(-0.82 + 0.79 * log_y, 1e-3))

@@ -11,6 +11,7 @@ from numba import njit
 from partflow.core.helix import to_calorimeter
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection
+from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 
 
 class Species(IntEnum):
@@ -51,7 +52,6 @@ FLIGHT = np.dtype(
 
 NO_END = 1e30
 NO_SUCCESSOR = -1
-LIGHT_MM_PER_NS = 299.792458
 
 
 def flights_of(particles: Collection) -> Array:
@@ -70,7 +70,7 @@ def flights_of(particles: Collection) -> Array:
     rows["successor"] = NO_SUCCESSOR
     # Generators' times are not in the record; what was made apart from the collision was made
     # no earlier than light could be there.
-    rows["time"] = np.sqrt(rows["x"] ** 2 + rows["y"] ** 2 + rows["z"] ** 2) / LIGHT_MM_PER_NS
+    rows["time"] = np.sqrt(rows["x"] ** 2 + rows["y"] ** 2 + rows["z"] ** 2) / LIGHT_SPEED_MM_PER_NS
     rows["time"] += particles.collision_time
     return rows
 
@@ -108,7 +108,7 @@ def available_energy(flight):
 def time_after(flight, path):
     """Time [ns] of a flight after the transverse `path` [mm]; not for one along the beam."""
     pt = math.hypot(flight.px, flight.py)
-    return flight.time + path * flight.energy / (pt * LIGHT_MM_PER_NS)
+    return flight.time + path * flight.energy / (pt * LIGHT_SPEED_MM_PER_NS)
 
 
 @njit(cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.helix import MIN_PT, advance
-from partflow.core.particles import KAON0_MASS, PION_MASS
+from partflow.core.particles import ELECTRON_MASS, KAON0_MASS, PION_MASS
 from partflow.simulate.flights import (
     FLIGHT,
     NO_END,
@@ -27,7 +27,6 @@ from partflow.simulate.flights import (
 from partflow.simulate.frame import tilted
 from partflow.simulate.path_length import path_after
 
-ELECTRON_MASS = 0.00051099895  # GeV
 _PAIR_FACTOR = 7.0 / 9.0  # pair production per radiation length
 _MIN_MOMENTUM = 0.2  # GeV
 _PAIR_SHARE_MIN = 0.02

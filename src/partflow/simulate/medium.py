@@ -24,7 +24,7 @@ MEDIUM = np.dtype(
         ("critical_energy", "f8"),  # GeV
         ("interaction_length", "f8"),  # mm
         ("effective_z", "f8"),
-        ("sampling_frequency", "f8"),  # X0 per layer, inverse
+        ("layer_radiation_lengths", "f8"),  # X0 per layer, inverse
         ("electron_response", "f8"),
         ("sampling_variance", "f8"),  # GeV, square of the stochastic term
         ("mip_density", "f8"),  # GeV/mm, EM scale
@@ -49,7 +49,7 @@ def media(detector: Detector) -> Array:
             part.critical_energy,
             part.interaction_length,
             part.effective_z,
-            part.sampling_frequency,
+            part.layer_radiation_lengths,
             part.electron_response,
             part.sampling_term**2,
             part.mip_energy / part.layer_pitch,

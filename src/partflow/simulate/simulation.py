@@ -9,16 +9,14 @@ import numpy as np
 
 from partflow.core.detector import CLIC, Detector
 from partflow.core.errors import DataError, SchemaError
-from partflow.core.records import (
+from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.core.schemas import (
     CONTRIBUTIONS,
     HITS,
     PARTICLES,
     TRACK_PARTICLES,
     TRACKS,
-    Array,
-    Collection,
     Schema,
-    offsets_from_counts,
 )
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.event import Setup, cross_tracker, event_setup, simulate_event

@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 
 from partflow.core.helix import MIN_PT, path_to_cylinder
+from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.cells import cell_centre
-from partflow.simulate.flights import LIGHT_MM_PER_NS, Species, face_of, time_after
+from partflow.simulate.flights import Species, face_of, time_after
 from partflow.simulate.hits import cell_of
 
 _LATE_SHARE, _LATE_DELAY = 0.1, 8.0  # ns
@@ -27,7 +28,7 @@ def arrival(flight, geometry):
     _, x, y, z, _, _, _ = face_of(flight, geometry)
     pt = math.hypot(flight.px, flight.py)
     if pt < MIN_PT:
-        speed = LIGHT_MM_PER_NS * abs(flight.pz) / flight.energy
+        speed = LIGHT_SPEED_MM_PER_NS * abs(flight.pz) / flight.energy
         return flight.time + abs(z - flight.z) / speed, x, y, z
     path = path_to_cylinder(
         geometry.bending,
@@ -65,7 +66,7 @@ def contribution_times(rng, keys, makers, flights, geometry, grid, resolution):
         path = math.sqrt(
             (x - from_x[maker]) ** 2 + (y - from_y[maker]) ** 2 + (z - from_z[maker]) ** 2
         )
-        times[i] = start[maker] + path / LIGHT_MM_PER_NS + error
+        times[i] = start[maker] + path / LIGHT_SPEED_MM_PER_NS + error
         if flights[maker].species >= Species.MESON and rng.random() < _LATE_SHARE:
             times[i] += _LATE_DELAY * rng.standard_exponential()
     return times

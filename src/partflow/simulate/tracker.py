@@ -16,7 +16,8 @@ from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
 from partflow.core.helix import MIN_PT, follow_track, perigee
-from partflow.core.records import TRACK_PARTICLES, TRACKS, Array
+from partflow.core.records import Array
+from partflow.core.schemas import TRACK_PARTICLES, TRACKS
 from partflow.simulate.bremsstrahlung import fitted_pt
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Species, face_of

@@ -17,14 +17,14 @@ from numba import njit
 from partflow.core.detector import BARREL, ENDCAP, FACE_NONE, MUON, Detector, Geometry
 from partflow.core.helix import MIN_PT, advance, path_to_cylinder
 from partflow.core.records import (
-    CONTRIBUTIONS,
-    HITS,
     Array,
     Collection,
     concatenate,
     offsets_from_counts,
 )
-from partflow.simulate.flights import LIGHT_MM_PER_NS, NO_END, Species, face_of
+from partflow.core.schemas import CONTRIBUTIONS, HITS
+from partflow.core.units import LIGHT_SPEED_MM_PER_NS
+from partflow.simulate.flights import NO_END, Species, face_of
 from partflow.simulate.frame import tilted
 
 _SCATTERING = 0.0136  # GeV, times the root of the radiation lengths (PDG review)
@@ -134,7 +134,7 @@ def cross_yoke(rng, flights, yoke):
             row = hits[count]
             row.x, row.y, row.z = cell_at(yoke, region, layer, hx, hy, hz)
             path = math.sqrt((hx - flight.x) ** 2 + (hy - flight.y) ** 2 + (hz - flight.z) ** 2)
-            row.time = flight.time + path / LIGHT_MM_PER_NS
+            row.time = flight.time + path / LIGHT_SPEED_MM_PER_NS
             row.region, row.layer, row.particle = region, layer, flight.origin
             count += 1
     return hits[:count]

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from partflow import pipeline
+from partflow.core.candidate_sets import BASELINE, PERFECT, TARGET
 from partflow.core.detector import Detector
 from partflow.core.hadron_scale import HadronScale
 from partflow.core.kinematics import eta_from_theta, momentum_from_pt_eta_phi
 from partflow.core.particles import ELECTRON, NEUTRAL_HADRON, PHOTON, is_neutrino
-from partflow.core.records import CANDIDATES, Array, Collection, Events
+from partflow.core.records import Array, Collection, Events
+from partflow.core.schemas import CANDIDATES
 from partflow.evaluate.config import EvaluationConfig
-from partflow.evaluate.evaluator import BASELINE, PERFECT, TARGET
 from partflow.evaluate.jets import JetSample, find_jets, judge_jets
 from partflow.evaluate.sample import Sample, select
 from partflow.label import perfect_candidates, target_candidates

@@ -21,12 +21,12 @@ from partflow.core.helix import to_calorimeter
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
-from partflow.evaluate.display.places import detector_parts, track_paths
-from partflow.evaluate.display.still import Projection, draw_outline
-from partflow.evaluate.display.still import across as seen_across
-from partflow.evaluate.display.still import along as seen_along
 from partflow.evaluate.energy_flow import Truth, truth_of_particles
-from partflow.evaluate.style import BLUE, GREEN, ORANGE, PURPLE
+from partflow.report.display.places import detector_parts, track_paths
+from partflow.report.display.still import Projection, draw_outline
+from partflow.report.display.still import across as seen_across
+from partflow.report.display.still import along as seen_along
+from partflow.report.style import BLUE, GREEN, ORANGE, PURPLE
 from partflow.validate.confusion import Found, found_of_deposits
 
 RED = "#e00000"

@@ -9,10 +9,10 @@ from typing import Any
 import mplhep
 import numpy as np
 
-from partflow.evaluate.evaluator import BASELINE
-from partflow.evaluate.jet_plots import resolution_against_pt
+from partflow.core.candidate_sets import BASELINE
 from partflow.evaluate.sample import select
-from partflow.evaluate.style import (
+from partflow.report.plots.jets import resolution_against_pt
+from partflow.report.style import (
     BLUE,
     GREY,
     VERMILION,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from partflow.core.candidate_sets import BASELINE, PERFECT
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.evaluate.evaluator import BASELINE, PERFECT
 from partflow.evaluate.jets import jet_metrics
 from partflow.evaluate.replicas import separate
 from partflow.evaluate.sample import select

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from partflow.evaluate.evaluator import PERFECT
+from partflow.core.candidate_sets import PERFECT
 from partflow.validate.collisions import CALORIMETER
 from partflow.validate.criteria import (
     COUNT,

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from partflow.core.detector import Detector
 from partflow.core.records import Array
 from partflow.evaluate.sample import select
-from partflow.evaluate.style import (
+from partflow.report.style import (
     BLUE,
     GREEN,
     GREY,

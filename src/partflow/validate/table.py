@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from partflow.evaluate.words import NOTHING
+from partflow.report.formatting import NOTHING
 from partflow.validate.verdict import Line, Verdict
 
 COLUMNS = ("found", "95 % interval", "target or comparison", "source", "verdict")

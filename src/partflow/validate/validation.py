@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from partflow import pipeline
-from partflow.core.detector import Detector, detector
+from partflow.core.detector import Detector, known_detector
 from partflow.core.errors import InputError
 from partflow.core.outputs import growing_folder, output_error, write_text
 from partflow.core.progress import console, progress
@@ -22,7 +22,7 @@ from partflow.core.records import Events
 from partflow.core.store import num_groups, read_group
 from partflow.evaluate.response import number
 from partflow.evaluate.sample import select
-from partflow.evaluate.style import Plot, drawing, save
+from partflow.report.style import Plot, drawing, save
 from partflow.validate.criteria import criteria
 from partflow.validate.displays import draw_display
 from partflow.validate.estimate import Estimate
@@ -69,13 +69,13 @@ def validate(
     The table goes to standard output as well. A finished validation is not repeated, one that
     was cut short goes on where it stopped.
     """
-    setup = detector(detector_name)
+    detector = known_detector(detector_name)
     chosen = samples(REDUCED if reduced else FULL, seed)
     record = provenance(
         "validation",
         {
             "reduced": reduced,
-            "detector": setup.fingerprint(),
+            "detector": detector.fingerprint(),
             "simulation": WITH_MATERIAL.fingerprint(),
             "samples": {sample.name: asdict(sample.generation) for sample in chosen},
         },
@@ -85,7 +85,7 @@ def validate(
         if folder is None:
             console.print(f"{output}: finished already (--overwrite makes it again)")
         else:
-            _write(folder, chosen, setup, workers, reduced, record)
+            _write(folder, chosen, detector, workers, reduced, record)
     result = read_result(output)
     rows = [Row(*entry["row"]) for entry in result["lines"]]
     Console(highlight=False).print(terminal(rows))
@@ -107,17 +107,17 @@ def read_result(output: Path) -> dict[str, Any]:
 def _write(
     folder: Path,
     chosen: Sequence[SampleConfig],
-    setup: Detector,
+    detector: Detector,
     workers: int,
     reduced: bool,
     record: Provenance,
 ) -> None:
-    summaries = summarise_samples(chosen, folder, setup, workers)
+    summaries = summarise_samples(chosen, folder, detector, workers)
     judged = {s.name: judge_sets(summaries[s.name]) for s in chosen if s.study == Study.COLLISIONS}
     figures = measure(chosen, summaries, judged)
     lines = judge(figures, reduced)
-    _draw(folder, figures, summaries, judged, setup)
-    _draw_displays(folder, chosen, summaries, setup, reduced)
+    _draw(folder, figures, summaries, judged, detector)
+    _draw_displays(folder, chosen, summaries, detector, reduced)
     rows = [row(line) for line in lines]
     write_text(folder / TABLE, markdown(rows))
     result = _result(lines, rows, figures, summaries, judged, reduced, record)
@@ -167,14 +167,14 @@ def _draw(
     figures: Mapping[str, Estimate],
     summaries: Mapping[str, Summary],
     judged: Mapping[str, Any],
-    setup: Detector,
+    detector: Detector,
 ) -> None:
     """Write every plot as PNG, PDF and CSV."""
     target = folder / PLOTS
     target.mkdir(exist_ok=True)
 
     def plots() -> Iterator[Plot]:
-        yield from shower_plots(figures, summaries, setup)
+        yield from shower_plots(figures, summaries, detector)
         yield from event_plots(figures, summaries, judged, criteria())
 
     with drawing(), progress("validate: plots", 15) as advance:
@@ -190,7 +190,7 @@ def _draw_displays(
     folder: Path,
     chosen: Sequence[SampleConfig],
     summaries: Mapping[str, Summary],
-    setup: Detector,
+    detector: Detector,
     reduced: bool,
 ) -> None:
     """Draw the first event of every sample, and of some the one most wrongly reconstructed."""
@@ -204,9 +204,9 @@ def _draw_displays(
     with drawing(), progress("validate: displays", len(wanted)) as advance:
         for why, name, place in wanted:
             generated = _generated_event(folder, configs[name], place)
-            event = pipeline.simulate_events(generated, setup, WITH_MATERIAL)
+            event = pipeline.simulate_events(generated, detector, WITH_MATERIAL)
             title = _title(event, summaries[name]["events"], name, why, place)
-            draw_display(event, setup, title, target / f"{name}-{why}.png")
+            draw_display(event, detector, title, target / f"{name}-{why}.png")
             advance(1)
 
 

@@ -11,7 +11,8 @@ from numba import njit
 from partflow.core.cluster_shapes import cluster_shapes
 from partflow.core.detector import ECAL, HCAL, MUON, Detector
 from partflow.core.errors import SchemaError
-from partflow.core.records import CLUSTER_SHAPE, CLUSTERS, HIT_CLUSTERS, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import CLUSTER_SHAPE, CLUSTERS, HIT_CLUSTERS
 from partflow.ingest.edm4hep.columns import (
     Columns,
     EntryRange,

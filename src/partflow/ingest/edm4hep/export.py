@@ -62,13 +62,13 @@ def detector_of(shard: Path) -> Detector:
 def _export_shard(
     shard: Path,
     target: Path,
-    setup: Detector,
+    detector: Detector,
     streams: Mapping[str, CandidateStream],
     record: Provenance,
 ) -> int:
     if num_events(shard, "events") == 0:
         return 0  # no event, no file: EDM4hep takes its branches from the first
-    with EdmWriter(target, setup, record, list(streams)) as writer:
+    with EdmWriter(target, detector, record, list(streams)) as writer:
         for run in iterate_events(shard, "events"):
             found = {name: s.take(run.event_id).candidates for name, s in streams.items()}
             writer.write(run, found)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.detector import BARREL, ECAL, ENDCAP, HCAL, MUON, Detector
-from partflow.core.records import HITS, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import HITS
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_members
 from partflow.ingest.edm4hep.podio import PodioFile
 from partflow.ingest.edm4hep.relations import Targets

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partflow.core.records import (
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import (
     CONTRIBUTION_SOURCES,
     CONTRIBUTIONS,
     TRACK_LINKS,
     TRACK_PARTICLES,
-    Array,
-    Collection,
 )
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_members, read_relation
 from partflow.ingest.edm4hep.faults import Faults

@@ -7,13 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from partflow.core.records import (
-    PARTICLE_DAUGHTERS,
-    PARTICLE_SOURCES,
-    PARTICLES,
-    Array,
-    Collection,
-)
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import PARTICLE_DAUGHTERS, PARTICLE_SOURCES, PARTICLES
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_members, read_relation
 from partflow.ingest.edm4hep.faults import Faults
 from partflow.ingest.edm4hep.podio import PodioFile

@@ -6,7 +6,8 @@ import numpy as np
 
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import classes
-from partflow.core.records import CANDIDATES, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import CANDIDATES
 from partflow.ingest.edm4hep.clusters import CLUSTER_COLLECTION
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_members, read_relation
 from partflow.ingest.edm4hep.faults import Faults

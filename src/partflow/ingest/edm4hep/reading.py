@@ -12,7 +12,8 @@ import numpy as np
 
 from partflow.core.detector import Detector
 from partflow.core.errors import InputError
-from partflow.core.records import (
+from partflow.core.records import Array, Collection, Events
+from partflow.core.schemas import (
     CLUSTERS,
     CONTRIBUTION_SOURCES,
     CONTRIBUTIONS,
@@ -25,9 +26,6 @@ from partflow.core.records import (
     TRACK_PARTICLES,
     TRACKS,
     UNREFITTED_STATES,
-    Array,
-    Collection,
-    Events,
 )
 from partflow.ingest.edm4hep.clusters import read_clusters
 from partflow.ingest.edm4hep.columns import EntryRange, read_jagged

@@ -10,12 +10,13 @@ from partflow.core.detector import (
     FACE_BARREL,
     FACE_ENDCAP,
     FACE_NONE,
-    LIGHT_SPEED,
     Detector,
 )
 from partflow.core.errors import SchemaError
 from partflow.core.helix import follow_tracks
-from partflow.core.records import TRACKS, UNREFITTED_STATES, Array, Collection
+from partflow.core.records import Array, Collection
+from partflow.core.schemas import TRACKS, UNREFITTED_STATES
+from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 from partflow.ingest.edm4hep.columns import Columns, EntryRange, read_jagged, read_members
 from partflow.ingest.edm4hep.faults import Faults
 from partflow.ingest.edm4hep.podio import PodioFile
@@ -54,7 +55,7 @@ def read_tracks(
     perigee = _parameters(states, first)
     omega = perigee["omega"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pt = LIGHT_SPEED * detector.magnetic_field / np.abs(omega)
+        pt = LIGHT_SPEED_GEV_PER_T_MM * detector.magnetic_field / np.abs(omega)
     radius = raw["radiusOfInnermostHit"]
     if f"{TRACK_COLLECTION}.radiusOfInnermostHit" not in file.branches:
         radius = _radius_at(AT_FIRST_HIT, states, listed.owner, listed.entry, raw.num_rows)

@@ -117,10 +117,6 @@ def _list_offsets(offsets: Array, counts: Array) -> Array:
     return np.concatenate([[0], np.cumsum(counts)])[offsets].astype(np.int64)
 
 
-def _index_in_event(objects: Collection) -> Array:
-    return np.arange(len(objects)) - objects.offsets[:-1][objects.event_index]
-
-
 # --- particles ----------------------------------------------------------------------------
 
 
@@ -182,7 +178,7 @@ def _particles(events: Events) -> dict[str, Columns]:
         ),
         TRACK_LINK_COLLECTION: Columns(linked.offsets, {"weight": weight}),
         f"_{TRACK_LINK_COLLECTION}_from": _objects(
-            linked.offsets, TRACK_COLLECTION, _index_in_event(made)[is_linked]
+            linked.offsets, TRACK_COLLECTION, made.index_in_event[is_linked]
         ),
         f"_{TRACK_LINK_COLLECTION}_to": _objects(
             linked.offsets, MC_COLLECTION, mc_index[is_linked]
@@ -225,7 +221,7 @@ def _hits(hits: Collection, detector: Detector) -> _Placed:
             is_here &= (hits.region == ENDCAP) == is_endcap
         part = hits.select(is_here)
         collection[is_here] = collection_id(name)
-        place[is_here] = _index_in_event(part)
+        place[is_here] = part.index_in_event
         layout = np.where(part.region == ENDCAP, ENDCAP_LAYOUT, BARREL_LAYOUT)
         layer = part.layer.astype(np.int64) * layers_per_group(subdetector, detector)
         place_word = np.where(layer >= 0, LAYOUT_UNIT * layout + LAYER_UNIT * layer, 0)

@@ -18,14 +18,12 @@ from partflow.core.features import (
 )
 from partflow.core.particles import CLASSES, class_index
 from partflow.core.records import (
-    GEN_MET,
-    JETS,
-    TARGETS,
     Array,
     Collection,
     Events,
     offsets_from_counts,
 )
+from partflow.core.schemas import GEN_MET, JETS, TARGETS
 
 NUM_TARGET_COLUMNS = 13
 TARGET_NAMES = TARGETS.names[:NUM_TARGET_COLUMNS]

@@ -44,14 +44,14 @@ def ingest_tfds(
     left out, and a file that cannot be read costs only itself; both are named in the report of the
     split. Raises InputError where not one file of a split can be read.
     """
-    setup = find_detector(detector_name)
+    detector = find_detector(detector_name)
     files = [file for folder in inputs for file in find_split_files(folder)]
     folders: dict[str, Path] = {}
     reports: list[IngestReport] = []
     for split in dict.fromkeys(file.split for file in files):
         folders[split] = output / split
         of_split = [file for file in files if file.split == split]
-        reports.append(_ingest_split(split, of_split, folders[split], setup, workers, overwrite))
+        reports.append(_ingest_split(split, of_split, folders[split], detector, workers, overwrite))
     joined = IngestReport(tuple(file for report in reports for file in report.files))
     return IngestedSplits(folders, joined)
 
@@ -60,11 +60,11 @@ def _ingest_split(
     split: str,
     files: Sequence[SplitFile],
     output: Path,
-    setup: Detector,
+    detector: Detector,
     workers: int,
     overwrite: bool,
 ) -> IngestReport:
-    settings = {"definition": "as published", "split": split, DETECTOR: describe(setup)}
+    settings = {"definition": "as published", "split": split, DETECTOR: describe(detector)}
     record = replace(
         provenance("labelled", settings),
         inputs={file.name: fingerprint(file.path) for file in files},

@@ -1,0 +1,1 @@
+"""Reports: tables, figures, event displays, and the page that shows them."""

@@ -1,0 +1,70 @@
+"""The jets of all candidate sets in one table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from partflow.evaluate.comparison import Comparison
+from partflow.report.formatting import NOTHING, decimal, distances, jet_definition
+
+SHOWN = 40
+"""Differences listed in a terminal."""
+
+
+def jet_table(metrics: Mapping[str, Any]) -> Table:
+    """Matched fraction, response and MET of each candidate set, from `Evaluator.metrics`."""
+    num_events = metrics["num_events"]
+    num_gen = max((entry["num_gen"] for entry in metrics["jets"].values()), default=0)
+    percent = round(100 * metrics["config"]["confidence"])
+    table = Table(
+        title=f"{num_gen} generator jets ({jet_definition(metrics['config'])}) in {num_events} "
+        f"events; intervals of {percent} %",
+        title_justify="left",
+    )
+    table.add_column("candidates", no_wrap=True)
+    for heading in ("matched", "median", "IQR/median", "MET median", "MET IQR/median"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, jets in metrics["jets"].items():
+        met = metrics["met"][name]
+        table.add_row(
+            name,
+            decimal(jets["matched_fraction"]),
+            decimal(jets["median"]),
+            _with_interval(jets, "iqr_over_median", 4),
+            decimal(met["median"]),
+            _with_interval(met, "iqr_over_median"),
+        )
+    return table
+
+
+def _with_interval(entry: Mapping[str, Any], name: str, digits: int = 3) -> str:
+    value, interval = entry[name], entry[f"{name}_ci"]
+    return f"{decimal(value, digits)} {distances(value, interval, digits)}".rstrip()
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """The differences of two reports: significant ones, then the headlines."""
+    listed, hidden = comparison.shown[:SHOWN], len(comparison.shown[SHOWN:])
+    caption = f"and {hidden} more; --output writes all of them" if hidden else None
+    table = Table(
+        title="second report against the first", title_justify="left",
+        caption=caption, caption_justify="left",
+    )  # fmt: skip
+    table.add_column("figure", overflow="fold")
+    for heading in ("first", "second", "change", "deviations", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for difference in listed:
+        change = difference.relative_change
+        significance = difference.significance
+        table.add_row(
+            difference.name,
+            f"{difference.first:.4g}",
+            f"{difference.second:.4g}",
+            NOTHING if change is None else f"{100 * change:+.1f} %",
+            NOTHING if significance is None else f"{significance:.1f}",
+            difference.judgement,
+        )
+    return table
