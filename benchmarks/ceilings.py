@@ -54,13 +54,13 @@ def undivided(shares: Collection) -> Collection:
     """Shares of clusters that are given whole to the owner with most of their energy."""
     cluster = shares.event_index * (int(shares.cluster_element.max(initial=0)) + 1)
     cluster = cluster + shares.cluster_element
-    order = np.lexsort((-shares.energy, cluster))
+    order = np.lexsort((-shares.energy_em, cluster))
     first = order[np.unique(cluster[order], return_index=True)[1]]
     is_largest = np.zeros(len(shares), dtype=bool)
     is_largest[first] = True
     _, place = np.unique(cluster, return_inverse=True)
-    energy = np.bincount(place, shares.energy, len(first))[place]
-    whole = Collection(shares.schema, shares.offsets, {**shares.columns, "energy": energy})
+    energy = np.bincount(place, shares.energy_em, len(first))[place]
+    whole = Collection(shares.schema, shares.offsets, {**shares.columns, "energy_em": energy})
     return whole.select(is_largest)
 
 

@@ -132,10 +132,10 @@ def _toy_events(num_tracks, num_clusters, seed=0):
     clusters = collection(
         schemas.CLUSTERS,
         num_clusters,
-        {"x": x, "y": y, "z": z, "energy": energy, "phi": cluster_phi,
+        {"x": x, "y": y, "z": z, "energy_em": energy, "phi": cluster_phi,
          "theta": 2 * np.arctan(np.exp(-cluster_eta)), "energy_hadronic": energy * 1.1,
-         "energy_ecal": np.where(is_photon, energy, 0.3 * energy),
-         "energy_hcal": np.where(is_photon, 0.0, 0.7 * energy),
+         "energy_em_ecal": np.where(is_photon, energy, 0.3 * energy),
+         "energy_em_hcal": np.where(is_photon, 0.0, 0.7 * energy),
          "ecal_depth_2": np.where(is_photon, energy, 0.3 * energy),
          "hcal_depth_1": np.where(is_photon, 0.0, 0.7 * energy),
          "ecal_hits_4": np.where(is_photon, energy, 0.3 * energy),

@@ -18,7 +18,7 @@ def hits_at(position, energy, subdetector):
     position = np.asarray(position, dtype=float).reshape(-1, 3)
     columns = {f.name: np.zeros(len(position)) for f in HITS.fields}
     columns |= {axis: position[:, i] for i, axis in enumerate("xyz")}
-    columns |= {"energy": energy, "subdetector": subdetector}
+    columns |= {"energy_em": energy, "subdetector": subdetector}
     return Collection(HITS, np.array([0, len(position)]), columns)
 
 
@@ -51,7 +51,7 @@ def test_profile_and_spectrum_sum_to_the_energy_in_each_calorimeter(names):
     found = shapes(hits, cluster, 9)
     for part, number in (("ecal", ECAL), ("hcal", HCAL)):
         inside = (hits.subdetector == number) & (cluster >= 0)
-        expected = np.bincount(cluster[inside], hits.energy[inside], 9)
+        expected = np.bincount(cluster[inside], hits.energy_em[inside], 9)
         total = sum(found[name] for name in names if name.startswith(part))
         assert total == pytest.approx(expected)
         assert np.all(expected > 0)

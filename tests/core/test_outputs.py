@@ -5,9 +5,9 @@ import pytest
 
 from partflow.core.errors import OutputError
 from partflow.core.outputs import growing_folder, replacing, write_text
-from partflow.core.provenance import PROVENANCE_FILE, provenance
+from partflow.core.provenance import PROVENANCE_FILE, make_provenance
 
-WORK, OTHER_WORK = provenance("events", {"n": 1}), provenance("events", {"n": 2})
+WORK, OTHER_WORK = make_provenance("events", {"n": 1}), make_provenance("events", {"n": 2})
 
 
 def interrupted(path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from partflow.core.errors import InputError, OutputError, SchemaError
-from partflow.core.provenance import provenance
+from partflow.core.provenance import make_provenance
 from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.schemas import PARTICLES, Schema
 from partflow.core.store import (
@@ -79,7 +79,9 @@ def test_anybody_can_open_a_file_and_finds_units(tmp_path: Path) -> None:
 
 def test_the_same_events_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
-        write_events(tmp_path / name, random_events("events", [5, 6]), "events", provenance("x"))
+        write_events(
+            tmp_path / name, random_events("events", [5, 6]), "events", make_provenance("x")
+        )
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -132,12 +134,12 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def test_finished_work_is_recognised_and_other_work_is_not_overwritten(tmp_path: Path) -> None:
-    path, record = tmp_path / "a.parquet", provenance("generated", {"n": 1}, seed=3)
+    path, record = tmp_path / "a.parquet", make_provenance("generated", {"n": 1}, seed=3)
     assert not holds(path, record)
     write_events(path, random_events("generated", [1]), "generated", record)
     assert holds(path, record)
     assert read_provenance(path) == record
-    other = provenance("generated", {"n": 2}, seed=3)
+    other = make_provenance("generated", {"n": 2}, seed=3)
     with pytest.raises(OutputError, match="--overwrite"):
         holds(path, other)
     assert not holds(path, other, overwrite=True)

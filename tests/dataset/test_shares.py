@@ -29,7 +29,7 @@ def with_shares(events, seed=0):
         rows += [(event, row - first, o, e) for o, e in zip(owners, parts, strict=True)]
     event, cluster, owner, energy = np.array(rows).reshape(-1, 4).T
     counts = np.bincount(event.astype(int), minlength=len(events))
-    columns = {"cluster_element": cluster, "owner_element": owner, "energy": energy}
+    columns = {"cluster_element": cluster, "owner_element": owner, "energy_em": energy}
     shares = Collection(SHARES, offsets_from_counts(counts), columns)
     return events.with_collections(shares=shares)
 
@@ -51,7 +51,7 @@ def test_shares_are_packed_as_they_were_labelled(tmp_path, runs, record):
     assert np.array_equal(data.shares.offsets, shares.offsets)
     assert np.array_equal(data.shares.cluster, shares.cluster_element)
     assert np.array_equal(data.shares.owner, shares.owner_element)
-    assert np.array_equal(data.shares.energy, shares.energy)
+    assert np.array_equal(data.shares.energy_em, shares.energy_em)
     text = json.loads((data.folder / "dataset.json").read_text())
     assert text["num_shares"] == len(shares)
 
@@ -63,7 +63,7 @@ def test_shares_come_back_from_parquet_as_they_were_packed(tmp_path, runs, recor
     write_events(file, events, "labelled", record)
     straight = pack([runs[0]], tmp_path / "straight", record)
     read = pack(iterate_events(file, "labelled"), tmp_path / "read", record)
-    for name in ("offsets", "cluster", "owner", "energy"):
+    for name in ("offsets", "cluster", "owner", "energy_em"):
         assert np.array_equal(getattr(straight.shares, name), getattr(read.shares, name))
 
 
@@ -85,12 +85,12 @@ def test_shares_of_a_batch_point_to_its_rows(tmp_path, runs, record):
         expected += [
             (first + c, first + o if o >= 0 else -1, e)
             for c, o, e in zip(
-                shares.cluster_element, shares.owner_element, shares.energy, strict=True
+                shares.cluster_element, shares.owner_element, shares.energy_em, strict=True
             )
         ]
     found = zip(*(column.tolist() for column in batch.shares), strict=True)
     assert list(found) == [(c, o, pytest.approx(e)) for c, o, e in expected]
-    total = torch.zeros(len(batch)).index_add(0, batch.shares.cluster, batch.shares.energy)
+    total = torch.zeros(len(batch)).index_add(0, batch.shares.cluster, batch.shares.energy_em)
     energy = torch.where(batch.is_cluster, batch.features[:, 5], 0.0)
     assert torch.allclose(total, energy, rtol=1e-5)
 
@@ -100,7 +100,7 @@ def test_shares_move_with_their_batch(tmp_path, runs, record):
     batch = PackedBatches(data)[Selection(0, np.arange(2))]
     assert all(column.device.type == "meta" for column in batch.to("meta").shares)
     sent = pickle.loads(pickle.dumps(data))
-    assert np.array_equal(sent.shares.energy, data.shares.energy)
+    assert np.array_equal(sent.shares.energy_em, data.shares.energy_em)
     assert not hasattr(batch_of_elements(runs[0].elements, runs[0].event_id), "shares")
 
 
@@ -113,8 +113,8 @@ def changed(events, column, row, value):
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("energy", 50.0, "event 10: shares of an element sum to"),
-     ("energy", np.nan, "event 10: shares of an element sum to nan GeV"),
+    [("energy_em", 50.0, "event 10: shares of an element sum to"),
+     ("energy_em", np.nan, "event 10: shares of an element sum to nan GeV"),
      ("owner_element", 6, r"event 10: shares\.owner_element is 6 of 6 elements"),
      ("cluster_element", -1, r"event 10: shares\.cluster_element is -1 of 6"),
      ("cluster_element", 0, "event 10: shares of an element sum to")],

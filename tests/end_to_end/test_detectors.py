@@ -94,7 +94,7 @@ def test_a_cluster_is_said_to_be_where_most_of_its_energy_is(folder: Path, name:
     is_endcap = columns_of(folder / name / "events", config)["is_endcap"].numpy() == 1.0
     held = read_events(folder / name / "events", "events")
     cluster = held.clusters.flat_index(held.hits.event_index, held.hit_clusters.cluster_index)
-    weight = np.where(cluster >= 0, held.hits.energy, 0.0)
+    weight = np.where(cluster >= 0, held.hits.energy_em, 0.0)
     total, of_endcap = (
         np.bincount(np.maximum(cluster, 0), w, len(held.clusters))
         for w in (weight, weight * (held.hits.region == ENDCAP))

@@ -54,13 +54,13 @@ def test_labels_hold_the_elements_asked_for_and_their_shares(walk: Path, element
     assert labelled.elements.counts.tolist() == expected.tolist()
     shares = labelled.shares
     row = labelled.elements.flat_index(shares.event_index, shares.cluster_element)
-    total = np.bincount(row, shares.energy, len(labelled.elements))
+    total = np.bincount(row, shares.energy_em, len(labelled.elements))
     is_cluster = labelled.elements.type == 2
     assert total[is_cluster] == pytest.approx(labelled.elements.energy[is_cluster], rel=1e-5)
     dataset = PackedDataset.open(walk / f"labelled-{elements}" / pipeline.PACKED)
     assert dataset.elements == elements
     assert dataset.shares is not None
-    assert len(dataset.shares.energy) == len(shares)
+    assert len(dataset.shares.energy_em) == len(shares)
 
 
 def test_a_network_is_given_the_elements_it_was_trained_on(walk: Path) -> None:
@@ -111,9 +111,9 @@ def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None
     )
     assert np.array_equal(events.event_id, saved.event_id)
     shares = saved.shares
-    given = np.bincount(shares.event_index, shares.energy, len(saved))
+    given = np.bincount(shares.event_index, shares.energy_em, len(saved))
     clusters = events.fine_clusters
-    held = np.bincount(clusters.event_index, clusters.energy, len(events))
+    held = np.bincount(clusters.event_index, clusters.energy_em, len(events))
     np.testing.assert_allclose(given, held, rtol=1e-5)
     assert "shares" not in read_events(walk / "final.parquet", "candidates").collections
 

@@ -39,7 +39,7 @@ def with_another_truth(events: Events, seed: int) -> Events:
     def relinked(links: Collection) -> Collection:
         num = particles.counts[links.event_index]
         other = {"particle_index": (rng.random(len(links)) * num).astype(int)}
-        for name in ("energy", "is_primary", "is_duplicate"):
+        for name in ("energy_em", "is_primary", "is_duplicate"):
             if name in links.columns:
                 other[name] = rng.integers(0, 2, len(links))
         return Collection(links.schema, links.offsets, {**links.columns, **other})
@@ -122,7 +122,7 @@ def test_every_column_is_a_measurement() -> None:
     `tests/simulate/test_tracker.py` holds what follows from the fit, and the hits, against it.
     """
     assert set(TRACKS.names) == FIT | LAYERS | FOLLOWED
-    assert set(HITS.names) == {"x", "y", "z", "energy", "subdetector", "region", "layer", "time"}
+    assert set(HITS.names) == {"x", "y", "z", "energy_em", "subdetector", "region", "layer", "time"}
     truth = {"pdg_id", "vx", "vy", "vz", "particle_index", "is_primary", "is_overlay"}
     for schema in (TRACKS, HITS, CLUSTERS, ELEMENTS):
         assert not truth & set(schema.names)

@@ -83,7 +83,7 @@ def shares(fill):
 def matrix(candidates, truth, shares=None):
     """{(truth, taken): GeV} of what is not zero."""
     (energy,) = judge_flow(candidates, truth, 0, shares).energy
-    assert energy.sum() == pytest.approx(truth.clusters.energy.sum())
+    assert energy.sum() == pytest.approx(truth.clusters.energy_em.sum())
     return {
         (Truth(row), Taken(column)): pytest.approx(value)
         for (row, column), value in np.ndenumerate(energy)

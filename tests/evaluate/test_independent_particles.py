@@ -286,7 +286,7 @@ def flow(fill):
 
 def slow_parts(clusters, candidates, number):
     """Parts of a cluster taken for (a track's, a photon, a neutral hadron)."""
-    held = clusters.energy[number]
+    held = clusters.energy_em[number]
     if clusters.energy_hadronic[number] > 0:
         held = min(held, clusters.energy_hadronic[number])
     taken = {22: 0.0, 130: 0.0}
@@ -343,7 +343,7 @@ def test_flow_of_energy(flow):
                 row = "charged_with_track" if who in with_track else "charged_without_track"
             else:
                 row = "photon" if own.pdg_id[who] == 22 else "neutral_hadron"
-            in_cluster[number][row] += lit.energy[k]
+            in_cluster[number][row] += lit.energy_em[k]
         for number, energies in enumerate(in_cluster):
             parts = slow_parts(clusters[i : i + 1], candidates[i : i + 1], number)
             total = sum(energies.values())

@@ -162,7 +162,7 @@ def test_the_shares_of_a_cluster_sum_to_its_energy_and_belong_to_candidates(
     readout = ReadoutConfig(kind, threshold=0.5, min_probability=0.4)
     found, shares = reconstruct_with_shares(sharing_model, elements, readout)
     row = elements.flat_index(shares.event_index, shares.cluster_element)
-    given = np.bincount(row, shares.energy, len(elements))
+    given = np.bincount(row, shares.energy_em, len(elements))
     np.testing.assert_allclose(given, np.where(elements.type == 2, elements.energy, 0), rtol=1e-6)
     assert np.all(np.diff(row) >= 0)
     owner = elements.flat_index(shares.event_index, shares.owner_element)[shares.owner_element >= 0]

@@ -49,8 +49,8 @@ def test_what_is_read_can_be_stored_and_labelled(sample, request, tmp_path):
 
 def test_hits_of_a_full_simulation_hold_what_particles_left_in_them(cld):
     hit = cld.contributions.hit_index
-    summed = np.bincount(hit, cld.contributions.energy, len(cld.hits))
-    np.testing.assert_allclose(summed, cld.hits.energy, rtol=1e-5)
+    summed = np.bincount(hit, cld.contributions.energy_em, len(cld.hits))
+    np.testing.assert_allclose(summed, cld.hits.energy_em, rtol=1e-5)
 
 
 def test_clusters_are_made_of_their_hits(cld, toy):
@@ -61,20 +61,24 @@ def test_clusters_are_made_of_their_hits(cld, toy):
         listed = cluster >= 0
         number = np.bincount(cluster[listed], minlength=len(events.clusters))
         np.testing.assert_array_equal(number, events.clusters.num_hits)
-        for part, name in ((ECAL, "energy_ecal"), (HCAL, "energy_hcal"), (MUON, "energy_other")):
+        for part, name in (
+            (ECAL, "energy_em_ecal"),
+            (HCAL, "energy_em_hcal"),
+            (MUON, "energy_em_other"),
+        ):
             of_part = listed & (events.hits.subdetector == part)
             energy = np.bincount(
-                cluster[of_part], events.hits.energy[of_part], len(events.clusters)
+                cluster[of_part], events.hits.energy_em[of_part], len(events.clusters)
             )
             np.testing.assert_allclose(energy, events.clusters.columns[name], atol=1e-5)
 
 
 def test_without_hits_pandora_says_what_clusters_are_made_of(cld_without_hits):
     clusters = cld_without_hits.clusters
-    parts = clusters.energy_ecal + clusters.energy_hcal + clusters.energy_other
+    parts = clusters.energy_em_ecal + clusters.energy_em_hcal + clusters.energy_em_other
     assert np.all(parts > 0)
     # Pandora's energy is its own correction of the sum, which is of the same size.
-    assert 0.7 < np.median(clusters.energy / parts) < 1.5
+    assert 0.7 < np.median(clusters.energy_em / parts) < 1.5
     assert np.all(clusters.num_hits > 0)
 
 

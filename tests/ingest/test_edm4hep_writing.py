@@ -3,7 +3,7 @@ import pytest
 
 from partflow.core.detector import CLD, CLIC, FACE_NONE, known_detector
 from partflow.core.errors import ConfigError
-from partflow.core.provenance import Provenance, provenance
+from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import TRACK_PARTICLES, TRACKS
 from partflow.core.store import STAGES, read_events, write_events
@@ -145,7 +145,7 @@ def test_others_find_the_members_by_their_names(toy, tmp_path):
 
 
 def test_a_folder_and_its_candidates_are_exported_and_come_back(toy, tmp_path):
-    record = provenance("events", {"detector": "clic"})
+    record = make_provenance("events", {"detector": "clic"})
     write_events(tmp_path / "events" / "a.parquet", toy[:4], "events", record)
     write_events(tmp_path / "events" / "b.parquet", toy[4:9], "events", record)
     found = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})

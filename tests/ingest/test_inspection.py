@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from partflow.core.errors import InputError
-from partflow.core.provenance import provenance
+from partflow.core.provenance import make_provenance
 from partflow.core.records import Collection
 from partflow.core.store import write_events
 from partflow.ingest.inspection import inspect
@@ -40,7 +40,7 @@ def test_a_data_set_says_its_configurations_and_splits(shared_data):
 
 
 def test_a_stage_says_where_it_comes_from_and_what_will_not_work(toy, tmp_path):
-    record = provenance("events", {"detector": "no such"}, seed=3)
+    record = make_provenance("events", {"detector": "no such"}, seed=3)
     without_links = toy.with_collections(
         contributions=Collection.empty(toy.contributions.schema, len(toy)),
         contribution_sources=Collection.empty(toy.contribution_sources.schema, len(toy)),
@@ -60,7 +60,7 @@ def test_a_stage_says_where_it_comes_from_and_what_will_not_work(toy, tmp_path):
 
 def test_labelled_events_say_what_their_elements_become(toy, tmp_path):
     labelled = label_published(toy).events
-    write_events(tmp_path / "a.parquet", labelled, "labelled", provenance("labelled"))
+    write_events(tmp_path / "a.parquet", labelled, "labelled", make_provenance("labelled"))
     found = inspect(tmp_path / "a.parquet")
     assert sum(found.classes["targets"].values()) == len(labelled.targets)
     assert any("needs two" in warning for warning in found.warnings)

@@ -64,7 +64,7 @@ def test_a_neutral_hadron_is_measured_at_the_hadronic_scale(event, scale):
     deposits = [(0, 0, 0.02, *PLACE), (0, 0, 0.3, *PLACE), (0, 0, 2.0, *PLACE)]
     truth = event([(130, 0, 5, 0)], [], deposits, 1)
     found = perfect_candidates(**truth.for_perfect(), hadron_scale=scale)
-    sums = bin_sums(truth.hits.energy, truth.hits.subdetector, np.zeros(3, dtype=int), 1)
+    sums = bin_sums(truth.hits.energy_em, truth.hits.subdetector, np.zeros(3, dtype=int), 1)
     assert found.energy == pytest.approx(scale.energy(sums))
 
 
@@ -73,7 +73,7 @@ def test_a_shared_hit_is_shared_by_energy_and_calibrated_as_the_whole_hit(event,
         [(130, 0, 5, 0), (22, 0, 4, 0)], [], [(0, 0, 1.0, *PLACE), (1, 0, 1.0, *PLACE)], 1
     )
     truth.contributions.columns["hit_index"][:] = 0
-    truth.contributions.columns["energy"][:] = (0.05, 0.95)
+    truth.contributions.columns["energy_em"][:] = (0.05, 0.95)
     found = perfect_candidates(**truth.for_perfect(), hadron_scale=scale)
     dense_bin = bin_sums(np.array([1.0]), np.array([0]), np.array([0]), 1)
     assert found.energy == pytest.approx(np.array([scale.energy(0.05 * dense_bin)[0], 0.95]))

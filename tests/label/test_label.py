@@ -90,7 +90,7 @@ def test_target_energy_is_visible_energy_in_every_event(random_event, join):
         p, in_clusters = truth.particles, truth.hit_clusters.cluster_index >= 0
         lit = np.bincount(
             truth.contributions.particle_index[in_clusters],
-            truth.contributions.energy[in_clusters],
+            truth.contributions.energy_em[in_clusters],
             len(p),
         )
         own = truth.track_particles.is_primary == 1

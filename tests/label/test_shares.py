@@ -11,7 +11,7 @@ PLACE, ASIDE = (0.0, 1500.0, 0.0), (600.0, 1500.0, 0.0)
 
 
 def rows(shares):
-    columns = (shares.cluster_element, shares.owner_element, shares.energy)
+    columns = (shares.cluster_element, shares.owner_element, shares.energy_em)
     return [(int(c), int(o), pytest.approx(float(e))) for c, o, e in zip(*columns, strict=True)]
 
 
@@ -62,10 +62,10 @@ def test_hits_are_divided_as_their_contributions_whatever_the_scale_of_these(eve
     deposits = [(0, 0, 3.0, *PLACE), (1, 0, 1.0, *PLACE), (0, 0, 2.0, *PLACE)]
     truth = event([(22, 9, 0, 0), (211, 5, 0, 0)], [(1, True)], deposits, 1)
     truth.contributions.columns["hit_index"][:] = (0, 0, 1)
-    truth.contributions.columns["energy"][:2] *= 0.1
+    truth.contributions.columns["energy_em"][:2] *= 0.1
     first = truth.hits.select(np.array([True, False, True]))
-    first.columns["energy"][:] = (4.0, 2.0)
-    truth.clusters.columns["energy"][:] = 6.6  # a tenth more than its hits
+    first.columns["energy_em"][:] = (4.0, 2.0)
+    truth.clusters.columns["energy_em"][:] = 6.6  # a tenth more than its hits
     clustered = truth.hit_clusters.select(np.array([True, False, True]))
     truth = truth._replace(hits=first, hit_clusters=clustered)
     assert rows(shares_of(truth)) == [(1, 0, 1.1), (1, 1, 5.5)]
@@ -90,14 +90,14 @@ def test_shares_close_for_every_cluster_and_owner(random_event, join, mode):
     truth = join(*(random_event(rng) for _ in range(200)))
     result = label(**truth.with_hits(), config=LabelConfig(secondary_tracks=mode))
     shares, targets = result.shares, result.targets
-    assert np.all(shares.energy > 0)
+    assert np.all(shares.energy_em > 0)
     cluster = targets.flat_index(shares.event_index, shares.cluster_element)
-    total = np.bincount(cluster, shares.energy, len(targets))
+    total = np.bincount(cluster, shares.energy_em, len(targets))
     is_cluster = (
         np.arange(len(targets)) - targets.offsets[:-1][targets.event_index]
         >= (truth.tracks.counts[targets.event_index])
     )
-    assert total[is_cluster] == pytest.approx(truth.clusters.energy, rel=1e-5)
+    assert total[is_cluster] == pytest.approx(truth.clusters.energy_em, rel=1e-5)
     assert np.all(total[~is_cluster] == 0)
     owner = targets.flat_index(shares.event_index, shares.owner_element)
     assert np.all(targets.pdg_id[owner[owner >= 0]] != 0)
@@ -110,7 +110,7 @@ def test_shares_close_for_every_cluster_and_owner(random_event, join, mode):
             ],
             np.inf,
         ) * (1 + 1e-9)
-        owned = np.bincount(owner[owner >= 0], shares.energy[owner >= 0], len(targets))
+        owned = np.bincount(owner[owner >= 0], shares.energy_em[owner >= 0], len(targets))
         assert owned[~merged] == pytest.approx(targets.gp_to_cluster[~merged], rel=1e-5)
     pairs = np.stack([cluster, owner], axis=1)
     assert len(np.unique(pairs, axis=0)) == len(pairs)

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from partflow.core.errors import InputError, OutputError, SchemaError
-from partflow.core.provenance import provenance
+from partflow.core.provenance import make_provenance
 from partflow.dataset.batches import batch_of_elements
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.folder import load_config, load_model, load_provenance, save_model
@@ -17,7 +17,7 @@ from partflow.model.mlpf import MLPF
 
 @pytest.fixture
 def folder(model, tmp_path):
-    save_model(model, tmp_path / "run", provenance("model", {"preset": "test"}, seed=3))
+    save_model(model, tmp_path / "run", make_provenance("model", {"preset": "test"}, seed=3))
     return tmp_path / "run"
 
 
@@ -48,7 +48,7 @@ def test_a_saved_network_answers_as_before(model, folder, events):
 def test_configuration_and_provenance_come_back(tmp_path):
     config = ModelConfig(dim=16, num_layers=1, num_heads=2, dropout=0.1, distance_bias=False,
                          readout=ReadoutConfig("threshold", 0.3, 0.1))  # fmt: skip
-    record = provenance("model", {"epochs": 3}, seed=5)
+    record = make_provenance("model", {"epochs": 3}, seed=5)
     save_model(MLPF(config), tmp_path, record)
     assert load_config(tmp_path) == config
     assert load_provenance(tmp_path) == record

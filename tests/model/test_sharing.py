@@ -178,7 +178,7 @@ def test_true_shares_find_their_pairs(output, batch):
 def replace_owner(shares, row, owner):
     owners = shares.owner.clone()
     owners[row] = owner
-    return Shares(shares.cluster, owners, shares.energy)
+    return Shares(shares.cluster, owners, shares.energy_em)
 
 
 def predicted(model, elements):

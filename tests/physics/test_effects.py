@@ -142,7 +142,7 @@ def test_radiation_gives_electron_tracks_a_tail_and_the_ecal_their_energy_all_th
     sine = [np.cos(np.arctan(r.tracks.tan_lambda)) for r in (result, plain)]
     lost, kept = result.tracks.pt < 18.0 * sine[0], plain.tracks.pt < 18.0 * sine[1]
     assert lost.mean() > 0.15 > 0.01 > kept.mean()
-    energy = np.bincount(result.hits.event_index, result.hits.energy, num)
+    energy = np.bincount(result.hits.event_index, result.hits.energy_em, num)
     assert energy.mean() == pytest.approx(20.0, rel=0.02)
     assert result.tracks.counts.max() == 1  # its parts are one track
     assert len(result.tracks) == pytest.approx(len(plain.tracks), abs=15)
@@ -168,8 +168,8 @@ def test_noise_lights_as_many_cells_as_the_tail_of_a_gaussian():
         hits = result.hits.select(result.hits.subdetector == part)
         mean = expected[part] * probability
         assert len(hits) / num == pytest.approx(mean, abs=4 * math.sqrt(mean / num))
-        assert (hits.energy > setup.threshold).all()
-        assert (hits.energy < 1.7 * setup.threshold).all()
+        assert (hits.energy_em > setup.threshold).all()
+        assert (hits.energy_em < 1.7 * setup.threshold).all()
 
 
 def test_noise_blurs_the_hits_of_particles_by_its_width():
@@ -179,7 +179,7 @@ def test_noise_blurs_the_hits_of_particles_by_its_width():
         hits.flat_index(parts.event_index, parts.hit_index), parts.energy, len(hits)
     )
     clear = (given > 3 * CLIC.ecal.threshold) & (hits.subdetector == ECAL)
-    difference = (hits.energy - given)[clear]
+    difference = (hits.energy_em - given)[clear]
     width = 0.1 * CLIC.ecal.mip_energy
     assert difference.std() == pytest.approx(width, rel=0.05)
     assert abs(difference.mean()) < 4 * width / math.sqrt(clear.sum())
@@ -300,7 +300,7 @@ def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
         labelled, _ = label_events(events, elements=elements)
         shares = labelled.shares
         row = labelled.elements.flat_index(shares.event_index, shares.cluster_element)
-        shared = np.bincount(row, shares.energy, len(labelled.elements))
+        shared = np.bincount(row, shares.energy_em, len(labelled.elements))
         name = "clusters" if elements == "final" else "fine_clusters"
         element = element_index_of_clusters(events.tracks, events.collections[name])
         np.testing.assert_allclose(shared[element], events.collections[name].energy, rtol=1e-5)

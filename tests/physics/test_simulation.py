@@ -74,7 +74,8 @@ def test_half_of_a_photon_is_within_a_third_of_a_moliere_radius():
     along = (place * axis).sum(axis=1)
     distance = np.linalg.norm(place - along[:, None] * axis, axis=1)
     within = [
-        hits.energy[distance < radius].sum() / hits.energy.sum() for radius in (7.0, 20.0, 50.0)
+        hits.energy_em[distance < radius].sum() / hits.energy_em.sum()
+        for radius in (7.0, 20.0, 50.0)
     ]
     assert 0.35 < within[0] < 0.75
     assert within[1] == pytest.approx(0.90, abs=0.04)
@@ -193,7 +194,7 @@ def test_neutral_kaons_are_measured_as_well_as_in_the_full_simulation(energy):
     """Within 20 % of the fit to CLICdet's; below 5 GeV the fit's 1/E has no calorimeter in it."""
     particles, result = fire(130, energy, 1500)
     hits = result.hits
-    sums = bin_sums(hits.energy, hits.subdetector, hits.event_index, len(particles))
+    sums = bin_sums(hits.energy_em, hits.subdetector, hits.event_index, len(particles))
     low, median, high = np.percentile(load_hadron_scale(CLIC).energy(sums), [25, 50, 75])
     expected = float(neutral_hadron_resolution(energy))
     assert (high - low) / 1.349 / median == pytest.approx(expected, rel=0.20)
@@ -206,7 +207,7 @@ def test_no_layer_at_the_end_of_the_ecal_is_brighter_than_its_neighbour(pdg_id, 
     num = 1500
     hits = fire(pdg_id, energy, num, cos_theta)[1].hits
     hits = hits.select(hits.subdetector == ECAL)
-    profile = np.bincount(hits.layer, hits.energy.astype(float), CLIC.ecal.num_groups)
+    profile = np.bincount(hits.layer, hits.energy_em.astype(float), CLIC.ecal.num_groups)
     assert profile[-1] / profile[-3:-1].mean() == pytest.approx(1.0, abs=0.08)
 
 

@@ -85,7 +85,7 @@ def test_targets_hold_the_visible_energy_of_every_event(ttbar):
     hit = simulated.hits.flat_index(lit.event_index, lit.hit_index)
     in_cluster = ttbar.found.hit_clusters.cluster_index[hit] >= 0
     row = particles.flat_index(lit.event_index, lit.particle_index)[in_cluster]
-    clustered = np.bincount(row, lit.energy[in_cluster], len(particles))
+    clustered = np.bincount(row, lit.energy_em[in_cluster], len(particles))
     is_visible = has_track | (clustered > 0.05 * particles.energy)
     visible = per_event(particles, np.where(is_visible, particles.energy, 0.0))
     whole = ttbar.label(secondary_tracks="none").targets
@@ -128,12 +128,12 @@ def test_the_shares_of_a_cluster_sum_to_its_energy(ttbar):
     shares, clusters = ttbar.labels.shares, ttbar.found.clusters
     number = shares.cluster_element - ttbar.simulated.tracks.counts[shares.event_index]
     row = clusters.flat_index(shares.event_index, number)
-    total = np.bincount(row, shares.energy, len(clusters))
-    assert total == pytest.approx(clusters.energy, rel=1e-5)
-    assert per_event(shares, shares.energy) == pytest.approx(
-        per_event(clusters, clusters.energy), rel=1e-5
+    total = np.bincount(row, shares.energy_em, len(clusters))
+    assert total == pytest.approx(clusters.energy_em, rel=1e-5)
+    assert per_event(shares, shares.energy_em) == pytest.approx(
+        per_event(clusters, clusters.energy_em), rel=1e-5
     )
-    nobody = shares.energy[shares.owner_element < 0].sum() / shares.energy.sum()
+    nobody = shares.energy_em[shares.owner_element < 0].sum() / shares.energy_em.sum()
     assert nobody < 0.001  # what is not visible lit next to nothing
 
 

@@ -94,7 +94,7 @@ def hadron_rows(theta=1.4, phi=0.5, first_layer=3, shower=1.0):
 def hadronic_energy_of(rows):
     """Energy [GeV] of all hits together on the hadronic scale."""
     hits = hits_of(rows)
-    sums = bin_sums(hits.energy, hits.subdetector, np.zeros(len(hits), int), 1)
+    sums = bin_sums(hits.energy_em, hits.subdetector, np.zeros(len(hits), int), 1)
     return float(load_hadron_scale(CLIC).energy(sums)[0])
 
 

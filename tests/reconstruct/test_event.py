@@ -35,10 +35,10 @@ def columns_of(hits: Collection) -> HitColumns:
         x=hits.x.astype(float),
         y=hits.y.astype(float),
         z=hits.z.astype(float),
-        energy=hits.energy.astype(float),
-        energy_bits=hits.energy.view(np.int32),
+        energy=hits.energy_em.astype(float),
+        energy_bits=hits.energy_em.view(np.int32),
         subdetector=hits.subdetector,
-        energy_bin=energy_bin(hits.energy, hits.subdetector).astype(np.int64),
+        energy_bin=energy_bin(hits.energy_em, hits.subdetector).astype(np.int64),
     )
 
 

@@ -33,7 +33,7 @@ def purity(simulated, clusters, hit_clusters):
     pair, which = np.unique(
         np.stack([cluster, lit.particle_index])[:, listed], axis=1, return_inverse=True
     )
-    energy = np.bincount(which.ravel(), lit.energy[listed])
+    energy = np.bincount(which.ravel(), lit.energy_em[listed])
     largest = np.zeros(len(clusters))
     np.maximum.at(largest, pair[0], energy)
     return largest.sum() / energy.sum()
@@ -45,8 +45,8 @@ def test_every_hit_of_the_calorimeters_is_in_one_fine_cluster(simulated, fine):
     row = fine.clusters.flat_index(
         simulated.hits.event_index, fine.hit_clusters.cluster_index
     )[is_listed]  # fmt: skip
-    energy = np.bincount(row, simulated.hits.energy[is_listed], len(fine.clusters))
-    assert fine.clusters.energy == pytest.approx(energy, rel=1e-6)
+    energy = np.bincount(row, simulated.hits.energy_em[is_listed], len(fine.clusters))
+    assert fine.clusters.energy_em == pytest.approx(energy, rel=1e-6)
     assert np.all(np.bincount(row, minlength=len(fine.clusters)) == fine.clusters.num_hits)
     assert np.all(fine.clusters.num_hits > 0)
 
@@ -84,6 +84,6 @@ def test_events_without_hits_have_no_fine_clusters(num_events):
 
 def test_a_hit_that_cannot_be_is_refused(simulated):
     hits = simulated.hits[:1]
-    hits.columns["energy"][0] = np.nan
+    hits.columns["energy_em"][0] = np.nan
     with pytest.raises(DataError, match=r"hits\.energy: nan in event 0"):
         fine_clusters(hits, CLIC)

@@ -113,12 +113,12 @@ def test_clusters_hold_the_energy_of_the_hits_that_they_list(ruler):
     result = reconstruct(hits, tracks, CLIC)
     rows = result.clusters.flat_index(hits.event_index, result.hit_clusters.cluster_index)
     assert np.all(rows >= 0)
-    energy = np.bincount(rows, hits.energy.astype(float), len(result.clusters))
-    assert result.clusters.energy == pytest.approx(energy, rel=1e-9)
+    energy = np.bincount(rows, hits.energy_em.astype(float), len(result.clusters))
+    assert result.clusters.energy_em == pytest.approx(energy, rel=1e-9)
     assert result.clusters.num_hits.tolist() == np.bincount(rows).tolist()
     assert result.clusters.num_hits.min() >= 1
-    parts = result.clusters.energy_ecal + result.clusters.energy_hcal
-    assert result.clusters.energy == pytest.approx(parts, rel=1e-9)
+    parts = result.clusters.energy_em_ecal + result.clusters.energy_em_hcal
+    assert result.clusters.energy_em == pytest.approx(parts, rel=1e-9)
 
 
 def test_clusters_lie_at_the_weighted_mean_of_their_hits(ruler):
@@ -126,7 +126,7 @@ def test_clusters_lie_at_the_weighted_mean_of_their_hits(ruler):
     hits = ruler.hits(rows)
     cluster = reconstruct(hits, NO_TRACKS, CLIC).clusters
     for axis in "xyz":
-        place, weight = hits.columns[axis].astype(float), hits.energy.astype(float)
+        place, weight = hits.columns[axis].astype(float), hits.energy_em.astype(float)
         mean = np.average(place, weights=weight)
         spread = math.sqrt(np.average((place - mean) ** 2, weights=weight))
         assert cluster.columns[axis][0] == pytest.approx(mean)
@@ -222,17 +222,22 @@ def test_fifty_thousand_hits_in_one_event_are_reconstructed():
         "x": radius * np.sin(theta) * np.cos(phi),
         "y": radius * np.sin(theta) * np.sin(phi),
         "z": radius * np.cos(theta),
-        "energy": rng.exponential(0.01, num) + 0.003,
+        "energy_em": rng.exponential(0.01, num) + 0.003,
     }
     hits = Collection(HITS, np.array([0, num]), columns)
     result = reconstruct(hits, NO_TRACKS, CLIC)
     assert np.all(result.hit_clusters.cluster_index >= 0)
-    assert result.clusters.energy.sum() == pytest.approx(hits.energy.sum(dtype=float), rel=1e-6)
+    assert result.clusters.energy_em.sum() == pytest.approx(
+        hits.energy_em.sum(dtype=float), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("x", np.nan, "hits.x: nan in event 1"), ("energy", 0.0, "hits.energy: 0.0 GeV in event 1")],
+    [
+        ("x", np.nan, "hits.x: nan in event 1"),
+        ("energy_em", 0.0, "hits.energy_em: 0.0 GeV in event 1"),
+    ],
 )
 def test_a_hit_that_cannot_be_is_named(ruler, column, value, message):
     hits = concatenate([ruler.hits(ruler.photon(4.0)), ruler.hits(ruler.photon(4.0))])

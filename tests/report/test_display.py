@@ -78,7 +78,7 @@ def test_the_page_holds_every_hit_where_it_is(event, scene):
     assert len(hits) > 500
     place = np.stack([hits.x, hits.y, hits.z], axis=1)
     assert unpacked_places(packed["place"]) == pytest.approx(place, abs=QUANTUM / 2 + 1e-3)
-    assert unpacked_energies(packed["energy"]) == pytest.approx(hits.energy, rel=2e-4)
+    assert unpacked_energies(packed["energy"]) == pytest.approx(hits.energy_em, rel=2e-4)
 
 
 def test_the_page_holds_the_particles_of_every_set(event, scene):

@@ -93,8 +93,8 @@ def test_hits_of_the_yoke_follow_those_of_the_calorimeters(jumble):
     for hits in (result.hits[i : i + 1] for i in range(len(IDS))):
         assert (np.diff(hits.subdetector == MUON) >= 0).all()
     rows = result.hits.flat_index(result.contributions.event_index, result.contributions.hit_index)
-    sums = np.bincount(rows, result.contributions.energy.astype(float), len(result.hits))
-    np.testing.assert_allclose(sums, result.hits.energy, rtol=1e-5)
+    sums = np.bincount(rows, result.contributions.energy_em.astype(float), len(result.hits))
+    np.testing.assert_allclose(sums, result.hits.energy_em, rtol=1e-5)
     cells = np.stack([result.hits.event_index, result.hits.x, result.hits.y, result.hits.z])
     assert np.unique(cells, axis=1).shape == cells.shape
 
@@ -109,7 +109,7 @@ def test_two_muons_in_a_cell_of_the_yoke_are_one_hit_of_two(event_of):
     lit = np.bincount(hits.flat_index(parts.event_index, parts.hit_index), minlength=len(hits))
     in_yoke = hits.subdetector == MUON
     assert (lit[in_yoke] == 2).mean() > 0.2
-    assert hits.energy[in_yoke] == pytest.approx(lit[in_yoke] * CLIC.yoke.hit_energy)
+    assert hits.energy_em[in_yoke] == pytest.approx(lit[in_yoke] * CLIC.yoke.hit_energy)
 
 
 def test_duplicates_are_clones_and_fakes_belong_to_nobody(jumble):
@@ -204,7 +204,7 @@ def test_a_third_detector_needs_no_code_for_any_effect(gun, jumble, detector):
     quiet = replace(realistic(), noise_ecal=0.0, noise_hcal=0.0)
     for pdg_id in (22, 11):
         hits = simulate(gun(pdg_id, 20.0, 150), np.arange(150), detector, quiet).hits
-        energy = np.bincount(hits.event_index, hits.energy, 150)
+        energy = np.bincount(hits.event_index, hits.energy_em, 150)
         assert energy.mean() == pytest.approx(20.0, rel=0.025)
     result = simulate(jumble(4, 60), np.arange(4), detector, realistic())
     hits, tracks = result.hits, result.tracks
@@ -258,7 +258,7 @@ def test_an_id_that_nobody_knows_is_a_hadron_of_its_charge(event_of):
     for pdg_id in (9999999, -9999999, 0, 81):
         columns = {**known.columns, "pdg_id": np.full(20, pdg_id)}
         result = simulate(Collection(PARTICLES, known.offsets, columns), np.arange(1), CLIC)
-        assert 40.0 < result.hits.energy.sum() < 260.0
+        assert 40.0 < result.hits.energy_em.sum() < 260.0
         assert 15 < len(result.tracks) < 60
 
 

@@ -104,7 +104,7 @@ def test_overlaid_energy_adds_and_only_the_signal_makes_generator_jets(signal, b
         labels[name] = label(
             particles, tracks, found.clusters, found.hit_clusters, lit, made, signal.event_id
         )
-        seen[name] = np.bincount(hits.event_index, hits.energy, len(signal))
+        seen[name] = np.bincount(hits.event_index, hits.energy_em, len(signal))
     assert_same(labels["merged"].gen_jets, labels["signal"].gen_jets)
     assert_same(labels["merged"].gen_met, labels["signal"].gen_met)
     assert (labels["signal"].targets.is_pu == 0).all()

@@ -47,13 +47,13 @@ def test_an_event_is_the_same_alone_in_a_batch_and_in_another_order(jumble, ids)
 def test_another_id_is_another_event(jumble):
     particles = jumble(1, 30)
     one, other = (simulate(particles, np.array([number])) for number in (1, 2))
-    assert one.hits.energy.sum() != other.hits.energy.sum()
+    assert one.hits.energy_em.sum() != other.hits.energy_em.sum()
 
 
 def test_ids_that_agree_in_their_low_bits_differ(jumble):
     particles = jumble(1, 30)
     one, other = (simulate(particles, np.array([number])) for number in (1, 1 + 2**40))
-    assert one.hits.energy.sum() != other.hits.energy.sum()
+    assert one.hits.energy_em.sum() != other.hits.energy_em.sum()
 
 
 def test_the_size_of_the_work_space_changes_nothing(jumble, ids, monkeypatch):
@@ -68,9 +68,9 @@ def test_hit_energies_are_the_sums_of_their_contributions(jumble, ids):
     result = simulate(jumble(len(ids), 30), ids)
     hits, contributions = result.hits, result.contributions
     rows = hits.flat_index(contributions.event_index, contributions.hit_index)
-    sums = np.bincount(rows, contributions.energy.astype(float), len(hits))
-    np.testing.assert_allclose(sums, hits.energy, rtol=1e-5)
-    assert (contributions.energy > 0).all()
+    sums = np.bincount(rows, contributions.energy_em.astype(float), len(hits))
+    np.testing.assert_allclose(sums, hits.energy_em, rtol=1e-5)
+    assert (contributions.energy_em > 0).all()
     pairs = np.stack([rows, contributions.particle_index])
     assert np.unique(pairs, axis=1).shape == pairs.shape  # one row per hit and particle
 
@@ -78,7 +78,7 @@ def test_hit_energies_are_the_sums_of_their_contributions(jumble, ids):
 def test_hits_are_above_the_threshold_of_their_calorimeter(jumble, ids):
     hits = simulate(jumble(len(ids), 30), ids).hits
     for subdetector, part in ((ECAL, CLIC.ecal), (HCAL, CLIC.hcal)):
-        energy = hits.energy[hits.subdetector == subdetector]
+        energy = hits.energy_em[hits.subdetector == subdetector]
         assert part.threshold <= energy.min() < 1.2 * part.threshold
 
 
@@ -163,7 +163,7 @@ def test_three_tev_of_anything_is_finite_and_seen(gun, pdg_id):
     for collection in result:
         for values in collection.columns.values():
             assert np.isfinite(values).all()
-    energy = np.bincount(result.hits.event_index, result.hits.energy, 2)
+    energy = np.bincount(result.hits.event_index, result.hits.energy_em, 2)
     if pdg_id != 13:
         assert (energy > 1500).all()
         assert (energy < 3300).all()
@@ -195,7 +195,7 @@ def test_another_detector_needs_no_code(gun, detector):
     front = detector.ecal.inner_radius
     assert (np.hypot(hits.x, hits.y)[ecal] > front).all()
     assert (np.hypot(hits.x, hits.y)[ecal] < front + detector.ecal.depth).all()
-    energy = np.bincount(hits.event_index, hits.energy, 60)
+    energy = np.bincount(hits.event_index, hits.energy_em, 60)
     assert energy.mean() == pytest.approx(20.0, rel=0.02)
 
 

@@ -40,9 +40,9 @@ def cluster_shapes(
         hits.x,
         hits.y,
         hits.z,
-        hits.energy,
+        hits.energy_em,
         hits.subdetector,
-        energy_bin(hits.energy, hits.subdetector),
+        energy_bin(hits.energy_em, hits.subdetector),
         _Faces(ecal.inner_radius, ecal.endcap_z, ecal.depth, detector.gap, hcal.depth),
         ecal.moliere_radius,
     )

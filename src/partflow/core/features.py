@@ -70,14 +70,24 @@ ELEMENTS = Schema(
         Field("eta", "f4", "", "pseudorapidity"),
         Field("sin_phi", "f4", "", "sine of the azimuth"),
         Field("cos_phi", "f4", "", "cosine of the azimuth"),
-        Field("energy", "f4", "GeV", "track momentum p | cluster energy"),
+        Field("energy", "f4", "GeV", "track momentum p | EM-scale energy"),
         Field("chi2_or_x", "f4", "|mm", "track chi2 | cluster x"),
         Field("ndf_or_y", "f4", "|mm", "track ndf | cluster y"),
         Field("dedx_or_z", "f4", "GeV/mm|mm", "track dE/dx | cluster z"),
         Field("dedx_error_or_theta", "f4", "GeV/mm|rad", "track dE/dx error | cluster theta"),
-        Field("radius_or_energy_ecal", "f4", "mm|GeV", "innermost hit radius | ECAL energy"),
-        Field("tan_lambda_or_energy_hcal", "f4", "|GeV", "track tan(lambda) | HCAL energy"),
-        Field("d0_or_energy_other", "f4", "mm|GeV", "track D0 | energy elsewhere"),
+        Field(
+            "radius_or_energy_ecal",
+            "f4",
+            "mm|GeV",
+            "innermost hit radius | ECAL energy (EM)",
+        ),
+        Field(
+            "tan_lambda_or_energy_hcal",
+            "f4",
+            "|GeV",
+            "track tan(lambda) | HCAL energy (EM)",
+        ),
+        Field("d0_or_energy_other", "f4", "mm|GeV", "track D0 | energy elsewhere (EM)"),
         Field("omega_or_num_hits", "f4", "1/mm|", "track curvature | number of hits"),
         Field("z0_or_sigma_x", "f4", "mm|mm", "track Z0 | cluster sigma x"),
         Field("time_or_sigma_y", "f4", "ns|mm", "track time | cluster sigma y"),
@@ -88,7 +98,7 @@ ELEMENTS = Schema(
         Field("face_dx", "f4", "", "track direction there | direction from the origin"),
         Field("face_dy", "f4", "", "track direction there | direction from the origin"),
         Field("face_dz", "f4", "", "track direction there | direction from the origin"),
-        Field("energy_hadronic", "f4", "GeV", "0 | software-compensated energy"),
+        Field("energy_hadronic", "f4", "GeV", "0 | hadronic-scale energy"),
         Field("num_yoke_hits", "f4", "", "muon-system hits on the track | 0"),
         *(f._replace(doc=f"0 | {f.doc}") for f in CLUSTERS.fields if f.name in CLUSTER_SHAPE),
         Field("face_region", "f4", "", "calorimeter reached: 0 none, 1 barrel, 2 endcap | 0"),
@@ -149,12 +159,15 @@ def _cluster_features(clusters: Collection) -> Array:
     column = ClusterFeature
     values = np.zeros((len(clusters), NUM_FEATURES))
     values[:, column.TYPE] = CLUSTER
-    values[:, column.ET] = clusters.energy * np.sin(clusters.theta)
+    values[:, column.ET] = clusters.energy_em * np.sin(clusters.theta)
     values[:, column.ETA] = eta_from_theta(clusters.theta)
     values[:, column.SIN_PHI] = np.sin(clusters.phi)
     values[:, column.COS_PHI] = np.cos(clusters.phi)
-    for feature in (column.ENERGY, column.X, column.Y, column.Z, column.THETA, column.ENERGY_ECAL,
-                    column.ENERGY_HCAL, column.ENERGY_OTHER, column.NUM_HITS, column.SIGMA_X,
+    values[:, column.ENERGY] = clusters.energy_em
+    values[:, column.ENERGY_ECAL] = clusters.energy_em_ecal
+    values[:, column.ENERGY_HCAL] = clusters.energy_em_hcal
+    values[:, column.ENERGY_OTHER] = clusters.energy_em_other
+    for feature in (column.X, column.Y, column.Z, column.THETA, column.NUM_HITS, column.SIGMA_X,
                     column.SIGMA_Y, column.SIGMA_Z):  # fmt: skip
         values[:, feature] = clusters.columns[feature.name.lower()]
     position = np.stack([clusters.x, clusters.y, clusters.z], axis=1)

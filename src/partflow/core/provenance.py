@@ -40,7 +40,7 @@ class Provenance:
         return cls(**json.loads(text))
 
 
-def provenance(
+def make_provenance(
     stage: str, config: Any = None, seed: int | None = None, inputs: Sequence[Path] = ()
 ) -> Provenance:
     """Provenance of work done now by this program on `inputs`."""

@@ -60,7 +60,7 @@ HITS = Schema(
         Field("x", "f4", "mm", "cell centre"),
         Field("y", "f4", "mm", "cell centre"),
         Field("z", "f4", "mm", "cell centre"),
-        Field("energy", "f4", "GeV", "EM-scale energy"),
+        Field("energy_em", "f4", "GeV", "EM-scale energy"),
         Field("subdetector", "i1", "", "0 ECAL, 1 HCAL, 2 muon system"),
         Field("region", "i1", "", "0 barrel, 1 endcap"),
         Field("layer", "i2", "", "layer group, counted outwards within its subdetector"),
@@ -116,17 +116,17 @@ CLUSTERS = Schema(
         Field("x", "f8", "mm", "energy-weighted centroid"),
         Field("y", "f8", "mm", "energy-weighted centroid"),
         Field("z", "f8", "mm", "energy-weighted centroid"),
-        Field("energy", "f8", "GeV", "EM-scale energy"),
+        Field("energy_em", "f8", "GeV", "EM-scale energy"),
         Field("theta", "f8", "rad", "polar angle of the cluster's direction"),
         Field("phi", "f8", "rad", "azimuth of the cluster's direction"),
-        Field("energy_ecal", "f8", "GeV", "EM-scale energy in the ECAL"),
-        Field("energy_hcal", "f8", "GeV", "EM-scale energy in the HCAL"),
-        Field("energy_other", "f8", "GeV", "energy elsewhere (muon system)"),
+        Field("energy_em_ecal", "f8", "GeV", "EM-scale energy in the ECAL"),
+        Field("energy_em_hcal", "f8", "GeV", "EM-scale energy in the HCAL"),
+        Field("energy_em_other", "f8", "GeV", "EM-scale energy elsewhere (muon system)"),
         Field("num_hits", "i4", "", "number of hits"),
         Field("sigma_x", "f8", "mm", "energy-weighted standard deviation"),
         Field("sigma_y", "f8", "mm", "energy-weighted standard deviation"),
         Field("sigma_z", "f8", "mm", "energy-weighted standard deviation"),
-        Field("energy_hadronic", "f8", "GeV", "energy after software compensation"),
+        Field("energy_hadronic", "f8", "GeV", "hadronic-scale energy, after software compensation"),
         *(
             Field(name, "f4", "GeV", "EM-scale energy in a part of the depth; 1 is the innermost")
             for name in DEPTH_PROFILE
@@ -170,7 +170,7 @@ CONTRIBUTIONS = Schema(
     (
         Field("hit_index", "i4", "", "hit"),
         Field("particle_index", "i4", "", "generator particle that deposited the energy"),
-        Field("energy", "f4", "GeV", "EM-scale energy of this particle in this hit"),
+        Field("energy_em", "f4", "GeV", "EM-scale energy of this particle in this hit"),
     ),
 )
 """Truth: who lit which hit. The contributions of a hit sum to its energy; where the simulation
@@ -233,7 +233,7 @@ SHARES = Schema(
     (
         Field("cluster_element", "i4", "", "element (a cluster) whose energy is shared out"),
         Field("owner_element", "i4", "", "element whose target the energy belongs to, or -1"),
-        Field("energy", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
+        Field("energy_em", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
     ),
 )
 """Where the energy of each cluster should go, or was taken to go by a network that shares it out;

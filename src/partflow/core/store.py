@@ -43,7 +43,7 @@ from partflow.core.schemas import (
     Schema,
 )
 
-FORMAT = 2
+FORMAT = 3
 METADATA_KEY = b"partflow"
 STAGES: Mapping[str, Mapping[str, Schema]] = {
     "generated": {"particles": PARTICLES},

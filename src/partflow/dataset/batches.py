@@ -99,7 +99,7 @@ class Shares(NamedTuple):
     """Row of the cluster in the batch."""
     owner: Int64[Tensor, " share"]
     """Row of the element that holds the target the energy belongs to; -1 for nobody."""
-    energy: Float32[Tensor, " share"]
+    energy_em: Float32[Tensor, " share"]
     """EM scale [GeV]."""
 
 
@@ -271,7 +271,7 @@ def _batch_shares(data: PackedDataset, events: Array, offsets: Array) -> Shares 
     return Shares(
         cluster=torch.from_numpy(packed.cluster[rows] + first),
         owner=torch.from_numpy(np.where(owner >= 0, owner + first, -1)),
-        energy=torch.from_numpy(packed.energy[rows]),
+        energy_em=torch.from_numpy(packed.energy_em[rows]),
     )
 
 

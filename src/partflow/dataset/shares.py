@@ -34,8 +34,8 @@ class PackedShares:
     """Element whose energy is shared out, [share] int32."""
     owner: Array = field(repr=False)
     """Element that holds the target it belongs to, or -1, [share] int32."""
-    energy: Array = field(repr=False)
-    """[share] float32 (GeV, EM scale)."""
+    energy_em: Array = field(repr=False)
+    """EM-scale energy [GeV], [share] float32."""
 
     @property
     def counts(self) -> Array:
@@ -72,7 +72,7 @@ def checked_shares(events: Events, features: Array) -> dict[str, Array]:
                 f"{num_elements[row]} elements; label the events again"
             )
     row = elements.flat_index(event, shares.cluster_element)
-    total = np.bincount(row, shares.energy, len(elements))
+    total = np.bincount(row, shares.energy_em, len(elements))
     is_cluster = features[:, ClusterFeature.TYPE] == CLUSTER
     energy = np.where(is_cluster, features[:, ClusterFeature.ENERGY], 0.0)
     is_open = ~(np.abs(total - energy) <= CLOSURE * np.abs(energy))  # true for NaN, too
@@ -85,5 +85,5 @@ def checked_shares(events: Events, features: Array) -> dict[str, Array]:
     return {
         "share_cluster": shares.cluster_element,
         "share_owner": shares.owner_element,
-        "share_energy": shares.energy,
+        "share_energy": shares.energy_em,
     }

@@ -125,7 +125,7 @@ def cluster_truth(
     listed = cluster >= 0
     shape = (len(clusters), len(Truth))
     flat = np.ravel_multi_index((cluster[listed], row[listed]), shape)
-    sums = np.bincount(flat, contributions.energy[listed], int(np.prod(shape)))
+    sums = np.bincount(flat, contributions.energy_em[listed], int(np.prod(shape)))
     return ClusterTruth(clusters, sums.reshape(shape), track_particles.counts)
 
 
@@ -156,7 +156,9 @@ def _parts_of_own_clusters(candidates: Collection, clusters: Collection) -> Arra
     cluster = clusters.flat_index(candidates.event_index, candidates.cluster_index)
     part = np.zeros((len(clusters), len(Taken)))
     compensated = clusters.energy_hadronic
-    held = np.where(compensated > 0, np.minimum(clusters.energy, compensated), clusters.energy)
+    held = np.where(
+        compensated > 0, np.minimum(clusters.energy_em, compensated), clusters.energy_em
+    )
     for pdg_id, column in CLASS_COLUMNS.items():
         is_own = (candidates.track_index < 0) & (cluster >= 0) & (candidates.pdg_id == pdg_id)
         row, energy = cluster[is_own], candidates.energy[is_own]
@@ -200,7 +202,7 @@ def _parts_of_shares(candidates: Collection, shares: Collection, truth: ClusterT
     column = taken[np.where(owner >= 0, first[shares.event_index] + owner, first[-1])]
     shape = (len(clusters), len(Taken))
     flat = np.ravel_multi_index((row, column), shape)
-    energy = np.bincount(flat, shares.energy, int(np.prod(shape))).reshape(shape)
+    energy = np.bincount(flat, shares.energy_em, int(np.prod(shape))).reshape(shape)
     total = energy.sum(axis=1, keepdims=True)
     energy[total[:, 0] <= 0, Taken.NOBODY] = 1.0
     return energy / np.where(total > 0, total, 1.0)

@@ -156,7 +156,7 @@ def _shares(output: SharingOutput, batch: Batch) -> Collection:
     columns = {
         "cluster_element": (cluster - first).cpu().numpy(),
         "owner_element": torch.where(owner >= 0, owner - first, NOBODY).cpu().numpy(),
-        "energy": energy[order].cpu().numpy(),
+        "energy_em": energy[order].cpu().numpy(),
     }
     counts = np.bincount(event.cpu().numpy(), minlength=batch.num_events)
     return Collection(SHARES, offsets_from_counts(counts), columns)

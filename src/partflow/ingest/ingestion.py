@@ -14,7 +14,7 @@ from partflow.core.detector_file import describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
-from partflow.core.provenance import Provenance, fingerprint, provenance
+from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import FULL_SIMULATION, EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.edm4hep.contents import contents_of
@@ -46,7 +46,7 @@ def ingest(
     names = short_names(files)
     detector = find_detector(detector_name)
     record = replace(
-        provenance("events", {"detector": describe(detector), "process": process}),
+        make_provenance("events", {"detector": describe(detector), "process": process}),
         inputs={name: fingerprint(file) for name, file in zip(names, files, strict=True)},
     )
     with growing_folder(output, record, overwrite) as folder:

@@ -62,16 +62,16 @@ def sharing_candidates(
     is_owned = owner >= 0
     owner, given = owner[is_owned], shares.select(is_owned)
     cluster = cluster_of_element[targets.flat_index(given.event_index, given.cluster_element)]
-    part = given.energy / clusters.energy[cluster]
+    part = given.energy / clusters.energy_em[cluster]
 
     def summed(values: Array) -> Array:
         return np.bincount(owner, values[cluster] * part, len(targets))[element]
 
-    em_energy = summed(clusters.energy)
+    em_energy = summed(clusters.energy_em)
     spectrum = np.stack([summed(clusters.columns[name]) for name in HIT_SPECTRUM], axis=1)
     is_em = np.isin(targets.pdg_id[element], (PHOTON, ELECTRON))
     energy = np.where(is_em, em_energy, hadron_scale.energy(spectrum))
-    place = (summed(clusters.energy * clusters.columns[axis]) for axis in "xyz")
+    place = (summed(clusters.energy_em * clusters.columns[axis]) for axis in "xyz")
     columns = {**candidates.columns, **_calorimeter_columns(energy, *place)}
     has_track = candidates.track_index >= 0
     track = tracks.flat_index(candidates.event_index, candidates.track_index)[has_track]
@@ -109,7 +109,7 @@ def perfect_candidates(
     event = lit.event_index
     particle = rows_in_event(placed.counts, event, lit.particle_index, "particle")
     hit = rows_in_event(hits.counts, event, lit.hit_index, "hit")
-    deposits = _Deposits(particle, hit, lit.energy.astype(np.float64), len(placed))
+    deposits = _Deposits(particle, hit, lit.energy_em.astype(np.float64), len(placed))
 
     own_class = classes(placed.pdg_id, placed.charge)
     em_energy = deposits.sum(np.ones(len(hits)))
@@ -152,7 +152,7 @@ class _Deposits(NamedTuple):
 
         The bin is that of the whole hit, as a cluster would be calibrated.
         """
-        energy_bins = energy_bin(hits.energy, hits.subdetector)[self.hit]
+        energy_bins = energy_bin(hits.energy_em, hits.subdetector)[self.hit]
         flat = self.particle * NUM_BINS + energy_bins
         sums = np.bincount(flat, self.energy, self.num_particles * NUM_BINS)
         return sums.reshape(self.num_particles, NUM_BINS)
@@ -197,7 +197,7 @@ def _centroids(hits: Collection, hit_clusters: Collection, counts: Array) -> Arr
         counts, hit_clusters.event_index, hit_clusters.cluster_index, "cluster", lowest=-1
     )
     listed = cluster >= 0
-    cluster, energy = cluster[listed], hits.energy[listed].astype(np.float64)
+    cluster, energy = cluster[listed], hits.energy_em[listed].astype(np.float64)
     total = np.maximum(np.bincount(cluster, energy, counts.sum()), TINY)
     positions = (hits.columns[axis][listed] for axis in "xyz")
     return np.stack([np.bincount(cluster, energy * x, counts.sum()) / total for x in positions], 1)

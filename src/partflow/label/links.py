@@ -65,7 +65,7 @@ def link_clusters(
     pair = particle[is_clustered] * num_clusters + cluster[is_clustered]
     pairs, link = np.unique(pair, return_inverse=True)
     energy = np.bincount(
-        link, contributions.energy[is_clustered].astype(np.float64), minlength=len(pairs)
+        link, contributions.energy_em[is_clustered].astype(np.float64), minlength=len(pairs)
     )
     particle, cluster = np.divmod(pairs, num_clusters)
     order = np.lexsort((cluster, -energy, particle))

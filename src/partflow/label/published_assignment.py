@@ -81,7 +81,7 @@ def assign_published(events: Events, truth: PublishedTruth) -> PublishedAssignme
         contributions.offsets,
         truth.hit_source,
         cluster_of_hit[hit],
-        contributions.energy,
+        contributions.energy_em,
         truth.track_offsets,
         truth.track_index,
         truth.track_source,

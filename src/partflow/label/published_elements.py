@@ -104,7 +104,7 @@ def _cluster_features(clusters: Collection) -> Array:
     column = ClusterFeature
     values = np.zeros((len(clusters), NUM_PUBLISHED_FEATURES))
     values[:, column.TYPE] = CLUSTER
-    values[:, column.ET] = clusters.energy * np.sin(clusters.theta)
+    values[:, column.ET] = clusters.energy_em * np.sin(clusters.theta)
     values[:, column.ETA] = -np.log(np.tan(clusters.theta / 2))
     values[:, column.SIN_PHI] = np.sin(clusters.phi)
     values[:, column.COS_PHI] = np.cos(clusters.phi)

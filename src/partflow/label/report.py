@@ -91,7 +91,9 @@ def report_of(
         not_visible=tally(is_missed),
         visible_without_cluster=tally(assignment.is_lost),
         tracks_without_target=tally(_is_free(assignment.track, len(tracks)), momentum),
-        clusters_without_target=tally(_is_free(assignment.cluster, len(clusters)), clusters.energy),
+        clusters_without_target=tally(
+            _is_free(assignment.cluster, len(clusters)), clusters.energy_em
+        ),
     )
 
 

@@ -34,11 +34,11 @@ def energy_shares(
     owner_of_particle = _owner_elements(tracks, clusters, assignment)
     owner = np.where(parts.particle >= 0, owner_of_particle[parts.particle], -1)
     held = np.bincount(parts.cluster, parts.energy, len(clusters))
-    scale = np.divide(clusters.energy, held, out=np.zeros(len(clusters)), where=held > 0)
+    scale = np.divide(clusters.energy_em, held, out=np.zeros(len(clusters)), where=held > 0)
     is_dark = held <= 0
     cluster = np.concatenate([parts.cluster, np.flatnonzero(is_dark)])
     owner = np.concatenate([owner, np.full(is_dark.sum(), -1)])
-    energy = np.concatenate([parts.energy * scale[parts.cluster], clusters.energy[is_dark]])
+    energy = np.concatenate([parts.energy * scale[parts.cluster], clusters.energy_em[is_dark]])
 
     num_owners = len(tracks) + len(clusters) + 1
     pairs, which = np.unique(cluster * num_owners + owner + 1, return_inverse=True)
@@ -50,7 +50,7 @@ def energy_shares(
     columns = {
         "cluster_element": element_index_of_clusters(tracks, clusters)[cluster] - first,
         "owner_element": np.where(owner >= 0, owner - first, -1),
-        "energy": energy,
+        "energy_em": energy,
     }
     counts = np.bincount(event, minlength=clusters.num_events)
     return Collection(SHARES, offsets_from_counts(counts), columns)
@@ -80,9 +80,9 @@ def _parts(
     cluster = rows_in_event(
         clusters.counts, hit_clusters.event_index, hit_clusters.cluster_index, "cluster", lowest=-1
     )
-    energy = contributions.energy.astype(np.float64)
+    energy = contributions.energy_em.astype(np.float64)
     lit = np.bincount(hit, energy, len(hit_clusters))
-    hit_energy = lit if hits is None else hits.energy.astype(np.float64)
+    hit_energy = lit if hits is None else hits.energy_em.astype(np.float64)
     energy = energy * np.divide(hit_energy, lit, out=np.zeros(len(lit)), where=lit > 0)[hit]
     dark = np.flatnonzero((lit <= 0) & (hit_energy > 0) & (cluster >= 0))
     inside = np.flatnonzero((cluster[hit] >= 0) & (lit[hit] > 0))

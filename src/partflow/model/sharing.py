@@ -58,7 +58,7 @@ they are not made to take what nearly certainly is not theirs."""
 class _Summed:
     """Columns of what is summed over the parts of a shower."""
 
-    names = ("energy", "energy_hadronic", *DEPTH_PROFILE, *HIT_SPECTRUM)
+    names = ("energy_em", "energy_hadronic", *DEPTH_PROFILE, *HIT_SPECTRUM)
     energy, energy_hadronic = 0, 1
     position = slice(len(names), len(names) + 3)
 
@@ -122,8 +122,8 @@ class SharingOutput(Output):
         place = torch.searchsorted(keys, wanted).clamp(max=max(len(keys) - 1, 0))
         if not len(keys):
             return self.log_share.new_zeros(0)
-        energy = shares.energy.new_zeros(num).index_add(0, shares.cluster, shares.energy)
-        fraction = shares.energy / energy[shares.cluster].clamp(min=TINY_ENERGY)
+        energy = shares.energy_em.new_zeros(num).index_add(0, shares.cluster, shares.energy_em)
+        fraction = shares.energy_em / energy[shares.cluster].clamp(min=TINY_ENERGY)
         fraction = torch.where(keys[place] == wanted, fraction, 0.0)
         return self.log_share.new_zeros(len(keys)).index_add(0, order[place], fraction)
 

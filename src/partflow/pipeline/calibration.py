@@ -44,7 +44,7 @@ def showers(
     with progress(f"K0L {energy[0]:g}-{energy[1]:g} GeV", num) as advance:
         for events in generate(GenerationConfig("gun", num, seed, gun=gun)):
             hits = simulate(events.particles, events.event_id, detector, config).hits
-            sums.append(bin_sums(hits.energy, hits.subdetector, hits.event_index, len(events)))
+            sums.append(bin_sums(hits.energy_em, hits.subdetector, hits.event_index, len(events)))
             energies.append(events.particles.energy)
             advance(len(events))
     return np.concatenate(sums), np.concatenate(energies)

@@ -13,7 +13,7 @@ from partflow.core.detector import Detector
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
-from partflow.core.provenance import provenance
+from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import iterate_events, num_events
 from partflow.core.stream import CandidateStream
@@ -52,7 +52,7 @@ def evaluate(
     _elements(events, candidates)  # a mistake is told before the folder is made
     config = config or EvaluationConfig()
     settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
-    record = provenance("report", settings, inputs=[events, *candidates.values()])
+    record = make_provenance("report", settings, inputs=[events, *candidates.values()])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             say_done(output)

@@ -14,7 +14,7 @@ from partflow.core.errors import ConfigError, SchemaError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
-from partflow.core.provenance import Provenance, fingerprint, provenance
+from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.records import Collection, Events, concatenate
 from partflow.core.store import (
     EventWriter,
@@ -58,7 +58,7 @@ def generate(config: GenerationConfig, output: Path, overwrite: bool = False) ->
     """Generator particles of `config.num_events` events -> one Parquet file."""
     from partflow.generate.generation import generate as generate_events
 
-    record = provenance("generated", config, config.seed)
+    record = make_provenance("generated", config, config.seed)
     if holds(output, record, overwrite):
         return say_done(output)
     with (
@@ -102,7 +102,7 @@ def simulate(
     if background is not None:
         settings["overlay"] = asdict(background.config)
         settings["background"] = fingerprint(background.source)
-    record = provenance("events", settings, inputs=inputs)
+    record = make_provenance("events", settings, inputs=inputs)
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return say_done(output)

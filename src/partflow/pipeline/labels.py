@@ -12,7 +12,7 @@ from partflow.core.errors import ConfigError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import progress
-from partflow.core.provenance import provenance
+from partflow.core.provenance import make_provenance
 from partflow.core.records import Events
 from partflow.core.store import iterate_events, num_events, write_events
 from partflow.pipeline.folders import PACKED, check_elements, detector_of, say_done
@@ -42,7 +42,7 @@ def label(
         "elements": elements,
         DETECTOR: describe(detector_of(events)),
     }
-    record = provenance("labelled", settings, inputs=[events])
+    record = make_provenance("labelled", settings, inputs=[events])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return say_done(output)

@@ -14,7 +14,7 @@ from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
-from partflow.core.provenance import Provenance, provenance
+from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, holds, iterate_events, num_events, read_events
 from partflow.pipeline.folders import (
@@ -64,7 +64,7 @@ def train(
     model = replace(chosen.model, elements=dataset.elements, backbone=backbone, head=head)
     model = model.at(dataset.face)
     settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
-    record = provenance("model", settings, seed, [labelled])
+    record = make_provenance("model", settings, seed, [labelled])
     return train_model(dataset, model, config, output, resume=resume, record=record)
 
 
@@ -76,7 +76,7 @@ def import_checkpoint(
     from partflow.model.published.checkpoint import import_checkpoint as read
 
     model = read(checkpoint, kwargs)  # first: it says what is wrong with the files
-    record = provenance("model", {"architecture": "published"}, inputs=[checkpoint, kwargs])
+    record = make_provenance("model", {"architecture": "published"}, inputs=[checkpoint, kwargs])
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return say_done(output)
@@ -130,7 +130,7 @@ def reconstruct(
         settings["readout"] = _readout(at_work, Path(model), threshold is not None)
         settings["head"] = at_work.config.head
     shared = ["shares"] if settings.get("head") == "sharing" else []
-    record = provenance("candidates", settings, inputs=inputs)
+    record = make_provenance("candidates", settings, inputs=inputs)
     if holds(output, record, overwrite):
         return say_done(output)
     with (

@@ -101,7 +101,7 @@ def _neutral(
 ) -> dict[str, Array]:
     """Columns of the candidates from clusters, and their events."""
     is_photon = kind == Kind.PHOTON
-    energy = neutral_energy * (1.0 - energy_of_legs / clusters.energy)
+    energy = neutral_energy * (1.0 - energy_of_legs / clusters.energy_em)
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
     kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)

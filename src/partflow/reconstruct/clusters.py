@@ -29,18 +29,18 @@ def build_clusters(
         -1,
         np.repeat(offsets[:-1], hits.counts) + hit_clusters.cluster_index,
     )
-    moments = _moments(row, total, hits.x, hits.y, hits.z, hits.energy, hits.subdetector)
+    moments = _moments(row, total, hits.x, hits.y, hits.z, hits.energy_em, hits.subdetector)
     columns: dict[str, Array] = {}
     for axis, mean, spread in zip("xyz", moments.mean.T, moments.spread.T, strict=True):
         columns |= {axis: mean, f"sigma_{axis}": np.sqrt(spread)}
     columns |= cluster_shapes(hits, row, total, detector)
     columns |= {
-        "energy": moments.energy,
+        "energy_em": moments.energy,
         "theta": np.arctan2(np.hypot(columns["x"], columns["y"]), columns["z"]),
         "phi": np.arctan2(columns["y"], columns["x"]),
-        "energy_ecal": moments.energy_ecal,
-        "energy_hcal": moments.energy_hcal,
-        "energy_other": np.zeros(total),  # the chain lists no hits elsewhere
+        "energy_em_ecal": moments.energy_em_ecal,
+        "energy_em_hcal": moments.energy_em_hcal,
+        "energy_em_other": np.zeros(total),  # the chain lists no hits elsewhere
         "num_hits": moments.num_hits,
         "energy_hadronic": scale.energy(np.stack([columns[name] for name in HIT_SPECTRUM], axis=1)),
     }
@@ -51,8 +51,8 @@ class _Moments(NamedTuple):
     """Sums over the hits of each cluster; arrays [cluster] and [cluster, axis], GeV and mm."""
 
     energy: Array
-    energy_ecal: Array
-    energy_hcal: Array
+    energy_em_ecal: Array
+    energy_em_hcal: Array
     num_hits: Array
     mean: Array
     spread: Array

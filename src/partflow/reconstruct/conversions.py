@@ -48,8 +48,10 @@ def energy_of_legs(
     found = LegEnergy(np.zeros(len(clusters)), np.zeros(len(lines), np.bool_))
     if is_leg.any():
         _take(
-            _Hits(hits.x, hits.y, hits.z, hits.energy, hits.subdetector, hit_cluster, hits.offsets),
-            _Clusters(clusters.energy, kind, cluster_track, clusters.offsets),
+            _Hits(
+                hits.x, hits.y, hits.z, hits.energy_em, hits.subdetector, hit_cluster, hits.offsets
+            ),
+            _Clusters(clusters.energy_em, kind, cluster_track, clusters.offsets),
             lines,
             is_leg & lines["reaches"],
             track_offsets,
@@ -63,14 +65,14 @@ class _Hits(NamedTuple):
     x: Array
     y: Array
     z: Array
-    energy: Array
+    energy_em: Array
     subdetector: Array
     cluster: Array
     offsets: Array
 
 
 class _Clusters(NamedTuple):
-    energy: Array
+    energy_em: Array
     kind: Array
     track: Array
     offsets: Array
@@ -88,7 +90,7 @@ def _take(hits, clusters, lines, is_leg, track_offsets, config, found):
             for c in range(first, last):
                 near[c - first] = 0.0
                 if clusters.track[c] == t - track_offsets[event]:
-                    missing -= clusters.energy[c]
+                    missing -= clusters.energy_em[c]
             if missing < config.leg_min_missing:
                 continue
             for i in range(hits.offsets[event], hits.offsets[event + 1]):
@@ -99,10 +101,10 @@ def _take(hits, clusters, lines, is_leg, track_offsets, config, found):
                 if kind == Kind.PHOTON or kind == Kind.NEUTRAL:
                     aside, along = distance_to_line(hits.x[i], hits.y[i], hits.z[i], lines[t])
                     if aside < config.leg_distance and abs(along) < config.leg_depth:
-                        near[c] += hits.energy[i]
+                        near[c] += hits.energy_em[i]
             if len(near) == 0 or near.max() == 0.0:
                 continue
             host = first + np.argmax(near)
-            left = clusters.energy[host] - found.of_cluster[host]
+            left = clusters.energy_em[host] - found.of_cluster[host]
             found.of_cluster[host] += min(missing, max(left, 0.0))
             found.is_settled[t] = True

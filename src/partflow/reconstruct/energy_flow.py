@@ -65,7 +65,7 @@ def balanced_energies(
     )
     place = np.stack([clusters.columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
     hadronic: Array = clusters.energy_hadronic.astype(np.float64)
-    energy = np.where(kind == Kind.PHOTON, clusters.energy, hadronic)
+    energy = np.where(kind == Kind.PHOTON, clusters.energy_em, hadronic)
     line = np.zeros((len(clusters), 6))
     for k, name in enumerate(("x", "y", "z", "dx", "dy", "dz")):
         line[is_charged, k] = tracks.columns[f"face_{name}"][own]

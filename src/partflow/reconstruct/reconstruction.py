@@ -53,10 +53,10 @@ def reconstruct(
     _check_values(hits, ("x", "y", "z", "energy"))
     _check_values(tracks, ("pt", "tan_lambda", "phi", "d0", "z0", "face_x", "face_y", "face_z"))
     _check_values(tracks, ("face_dx", "face_dy", "face_dz"))
-    if np.any(hits.energy <= 0):
-        row = int(np.flatnonzero(hits.energy <= 0)[0])
+    if np.any(hits.energy_em <= 0):
+        row = int(np.flatnonzero(hits.energy_em <= 0)[0])
         raise DataError(
-            f"hits.energy: {hits.energy[row]} GeV in event {_event_of(hits, row)}; "
+            f"hits.energy_em: {hits.energy_em[row]} GeV in event {_event_of(hits, row)}; "
             "apply a threshold above 0 first"
         )
     scale = load_hadron_scale(detector)
@@ -130,9 +130,9 @@ def _cluster(
         y,
         z,
         energy,
-        hits.energy.view(np.int32),
+        hits.energy_em.view(np.int32),
         hits.subdetector,
-        energy_bin(hits.energy, hits.subdetector).astype(np.int64),
+        energy_bin(hits.energy_em, hits.subdetector).astype(np.int64),
     )
     found: ClusteredHits = cluster_events(
         columns,

@@ -242,7 +242,7 @@ def with_yoke_hits(
     first = np.flatnonzero(is_first)
     time = np.minimum.reduceat(rows["time"], first) if len(first) else np.empty(0)
     columns = {name: rows[name][first] for name in ("x", "y", "z", "region", "layer")} | {
-        "energy": energy * np.bincount(hit, minlength=len(first)),
+        "energy_em": energy * np.bincount(hit, minlength=len(first)),
         "subdetector": np.full(len(first), MUON),
         "time": time if timed else np.zeros(len(first)),
     }
@@ -253,7 +253,7 @@ def with_yoke_hits(
         {
             "hit_index": hit - added.offsets[:-1][event] + hits.counts[event],
             "particle_index": rows["particle"],
-            "energy": np.full(len(rows), energy),
+            "energy_em": np.full(len(rows), energy),
         },
     )
     return _joined(hits, added), _joined(contributions, made)

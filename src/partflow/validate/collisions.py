@@ -92,7 +92,7 @@ def calorimeter_candidates(events: Events) -> Collection:
     row = clusters.flat_index(candidates.event_index, candidates.cluster_index)[is_em]
     pdg_id = np.full(len(clusters), NEUTRAL_HADRON)
     pdg_id[row] = PHOTON
-    energy = np.where(pdg_id == PHOTON, clusters.energy, clusters.energy_hadronic)
+    energy = np.where(pdg_id == PHOTON, clusters.energy_em, clusters.energy_hadronic)
     columns = {
         "pdg_id": pdg_id,
         "charge": np.zeros(len(clusters)),
@@ -152,7 +152,7 @@ def _closure(events: Events) -> Array:
     hits, deposits = events.hits, events.contributions
     hit = hits.flat_index(deposits.event_index, deposits.hit_index)
     total = np.bincount(hit, deposits.energy.astype(np.float64), len(hits))
-    return np.abs(total / hits.energy - 1)
+    return np.abs(total / hits.energy_em - 1)
 
 
 def _largest(values: Array, event: Array, num_events: int) -> Array:

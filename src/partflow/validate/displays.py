@@ -178,8 +178,8 @@ def _leading_direction(event: Events) -> tuple[float, float]:
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     # The cluster with the most energy within the window about it: a jet's, not a lonely photon's.
     near = unit @ unit.T > np.cos(JET_WINDOW)
-    core = int(np.argmax(near @ clusters.energy))
-    axis = (unit[near[core]] * clusters.energy[near[core], None]).sum(axis=0, keepdims=True)
+    core = int(np.argmax(near @ clusters.energy_em))
+    axis = (unit[near[core]] * clusters.energy_em[near[core], None]).sum(axis=0, keepdims=True)
     return float(eta_from_momentum(*axis.T)[0]), float(np.arctan2(axis[0, 1], axis[0, 0]))
 
 
@@ -200,7 +200,7 @@ def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
     hits = event.hits
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     x, y = view.project(position)
-    size = np.clip(14 * np.sqrt(hits.energy), 1.0, 45)
+    size = np.clip(14 * np.sqrt(hits.energy_em), 1.0, 45)
     faint = (hits.region == ENDCAP) & (view.project is seen_across)
     if by_truth:
         colours = np.array([TRUTH_COLOURS[Truth(t)] for t in range(len(Truth))])[display.truth]

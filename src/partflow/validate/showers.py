@@ -24,7 +24,7 @@ def summarise_showers(
     """One row for each event of a gun."""
     particles, num = events.particles, len(events)
     hits = hits.select(hits.subdetector <= HCAL)  # the muon system is no calorimeter
-    event, energy = hits.event_index, hits.energy.astype(np.float64)
+    event, energy = hits.event_index, hits.energy_em.astype(np.float64)
     in_ecal, in_hcal = hits.subdetector == ECAL, hits.subdetector == HCAL
     momentum = np.stack([particles.px, particles.py, particles.pz], axis=1)
     direction = momentum / np.linalg.norm(momentum, axis=1, keepdims=True)
@@ -37,7 +37,7 @@ def summarise_showers(
         cos_theta=direction[:, 2],
         ecal=np.bincount(event, energy * in_ecal, num),
         hcal=np.bincount(event, energy * in_hcal, num),
-        hadronic=scale.energy(bin_sums(hits.energy, hits.subdetector, event, num)),
+        hadronic=scale.energy(bin_sums(hits.energy_em, hits.subdetector, event, num)),
         num_hits=hits.counts,
         longitudinal=_binned(event, depth_group(hits, detector), energy, num, num_groups),
         radial=radial,

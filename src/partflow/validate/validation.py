@@ -17,7 +17,7 @@ from partflow.core.detector import Detector, known_detector
 from partflow.core.errors import InputError
 from partflow.core.outputs import growing_folder, output_error, write_text
 from partflow.core.progress import console, progress
-from partflow.core.provenance import Provenance, provenance
+from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Events
 from partflow.core.store import num_groups, read_group
 from partflow.evaluate.response import number
@@ -71,7 +71,7 @@ def validate(
     """
     detector = known_detector(detector_name)
     chosen = samples(REDUCED if reduced else FULL, seed)
-    record = provenance(
+    record = make_provenance(
         "validation",
         {
             "reduced": reduced,

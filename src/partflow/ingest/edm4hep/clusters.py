@@ -27,7 +27,7 @@ from partflow.ingest.edm4hep.relations import follow, resolve
 
 CLUSTER_COLLECTION = "PandoraClusters"
 MEMBERS = ("energy", "position.x", "position.y", "position.z", "iTheta", "hits_begin", "hits_end")
-PANDORA_SUBDETECTORS = {"energy_ecal": 0, "energy_hcal": 1, "energy_other": 2}
+PANDORA_SUBDETECTORS = {"energy_em_ecal": 0, "energy_em_hcal": 1, "energy_em_other": 2}
 """Place of each energy in Pandora's list of subdetector energies."""
 
 
@@ -59,7 +59,7 @@ def read_clusters(
         "x": raw["position.x"],
         "y": raw["position.y"],
         "z": raw["position.z"],
-        "energy": raw["energy"],
+        "energy_em": raw["energy"],
         "theta": raw["iTheta"],
         "phi": raw[azimuth],
         "energy_hadronic": raw["energy"],
@@ -106,12 +106,12 @@ def _shape(
     owner, hit = listed.owner[hit >= 0], hit[hit >= 0]
     hits = found.hits
     sums = _sum_over_hits(
-        owner, hit, hits.energy, hits.subdetector, hits.x, hits.y, hits.z, raw.num_rows
+        owner, hit, hits.energy_em, hits.subdetector, hits.x, hits.y, hits.z, raw.num_rows
     )
     shape = {
-        "energy_ecal": sums.energy[:, ECAL],
-        "energy_hcal": sums.energy[:, HCAL],
-        "energy_other": sums.energy[:, MUON],
+        "energy_em_ecal": sums.energy[:, ECAL],
+        "energy_em_hcal": sums.energy[:, HCAL],
+        "energy_em_other": sums.energy[:, MUON],
         "num_hits": sums.num_hits,
         **{f"sigma_{axis}": sums.spread[:, i] for i, axis in enumerate(("x", "y", "z"))},
     }

@@ -10,7 +10,7 @@ from partflow.core.detector_file import detector_from
 from partflow.core.errors import ConfigError
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import console, progress
-from partflow.core.provenance import Provenance, provenance
+from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.store import iterate_events, num_events, read_provenance, shards
 from partflow.core.stream import CandidateStream
 from partflow.ingest.edm4hep.pfos import PFO_COLLECTIONS
@@ -36,7 +36,7 @@ def export_edm4hep(
                 f"candidates {name!r}: no name for a further collection; take another"
             )
     files = shards(events, "events")
-    record = provenance(
+    record = make_provenance(
         "edm4hep", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
     )
     with growing_folder(output, record, overwrite) as folder:

@@ -60,7 +60,7 @@ def read_hits(file: PodioFile, entries: EntryRange, detector: Detector) -> FileH
             "x": part["position.x"],
             "y": part["position.y"],
             "z": part["position.z"],
-            "energy": part["energy"],
+            "energy_em": part["energy"],
             "subdetector": subdetector,
             "region": region,
             "layer": layer,

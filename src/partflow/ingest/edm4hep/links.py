@@ -74,7 +74,7 @@ def read_contributions(
         {
             "hit_index": links.origin[is_kept],
             "particle_index": particle[is_kept],
-            "energy": links.weight[is_kept],
+            "energy_em": links.weight[is_kept],
         },
     )
     sources = Collection(CONTRIBUTION_SOURCES, offsets, {"mc_index": links.mc_index[is_kept]})

@@ -249,7 +249,7 @@ def _clusters(events: Events, hits: _Placed) -> dict[str, Columns]:
     c = {name: values.astype(np.float32) for name, values in clusters.columns.items()}
     members = {
         "type": np.zeros(len(clusters), dtype=np.int32),
-        "energy": c["energy"],
+        "energy": c["energy_em"],
         **{f"position.{axis}": c[axis] for axis in ("x", "y", "z")},
         "iTheta": c["theta"],
         "iPhi": c["phi"],
@@ -275,7 +275,7 @@ def _hit_links(contributions: Collection, hits: Collection, placed: _Placed) -> 
     row = hits.offsets[:-1][contributions.event_index] + contributions.hit_index
     ids = {"index": placed.place[row].astype(np.int32), "collectionID": placed.collection[row]}
     return {
-        HIT_LINKS: Columns(contributions.offsets, {"weight": contributions.energy}),
+        HIT_LINKS: Columns(contributions.offsets, {"weight": contributions.energy_em}),
         f"_{HIT_LINKS}_from": Columns(contributions.offsets, ids),
         f"_{HIT_LINKS}_to": _objects(
             contributions.offsets, MC_COLLECTION, contributions.particle_index

@@ -13,7 +13,7 @@ from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
-from partflow.core.provenance import Provenance, fingerprint, provenance
+from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, LeftOut
@@ -66,7 +66,7 @@ def _ingest_split(
 ) -> IngestReport:
     settings = {"definition": "as published", "split": split, DETECTOR: describe(detector)}
     record = replace(
-        provenance("labelled", settings),
+        make_provenance("labelled", settings),
         inputs={file.name: fingerprint(file.path) for file in files},
     )
     with growing_folder(output, record, overwrite) as folder:

@@ -16,7 +16,7 @@ from partflow import __version__
 from partflow.core.errors import ConfigError, OutputError, SchemaError
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
-from partflow.core.provenance import Provenance, provenance
+from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Events
 from partflow.core.store import num_events, num_groups, read_group, shards
 from partflow.ingest.tfds.arrays import COLUMNS, PublishedEvent, from_events
@@ -85,7 +85,7 @@ def export_tfds(
     files = {split: files for split, files in _split_files(labelled).items() if files}
     name = name or f"clic_edm_{_process(next(chain.from_iterable(files.values())))}_pf"
     num_configs = min(NUM_CONFIGS, *(len(part) for part in files.values()))
-    record = provenance("tfds", {"name": name, "version": VERSION}, inputs=[labelled])
+    record = make_provenance("tfds", {"name": name, "version": VERSION}, inputs=[labelled])
     written: list[_Written] = []
     total = sum(num_events(f, "labelled") for f in chain.from_iterable(files.values()))
     with growing_folder(output / name, record, overwrite) as folder:

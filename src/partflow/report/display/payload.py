@@ -44,7 +44,7 @@ def payload(scene: Scene) -> dict[str, Any]:
         "energy_scale": [MIN_ENERGY, ENERGY_STEP],
         "hits": {
             "place": _places(position),
-            "energy": _packed(_logarithm(hits.energy), "<u2"),
+            "energy": _packed(_logarithm(hits.energy_em), "<u2"),
             "kind": _packed(scene.hit_kind, "<u1"),
             "subdetector": _packed(hits.subdetector, "<u1"),
             "cluster": {e: _packed(scene.hit_clusters(e), "<i2") for e in scene.elements},
@@ -57,7 +57,7 @@ def payload(scene: Scene) -> dict[str, Any]:
         },
         "clusters": {
             "place": _places(np.stack([clusters.x, clusters.y, clusters.z], axis=1)),
-            "energy": _rounded(clusters.energy),
+            "energy": _rounded(clusters.energy_em),
             "hits": clusters.num_hits.tolist(),
         },
         "sets": [_set(one, len(tracks), scene.clusters(one.elements).energy) for one in scene.sets],

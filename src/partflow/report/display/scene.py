@@ -81,7 +81,7 @@ class DisplayedSet:
             np.add.at(energy, fake, self.candidates.energy[is_fake])
         else:
             is_lost = np.isin(shares.owner_element, fake[fake >= num_tracks])
-            np.add.at(energy, shares.cluster_element[is_lost], shares.energy[is_lost])
+            np.add.at(energy, shares.cluster_element[is_lost], shares.energy_em[is_lost])
         return np.flatnonzero(energy[num_tracks:] > MAX_ENERGY_MISS * cluster_energy)
 
 

@@ -82,7 +82,7 @@ def draw_still(scene: Scene) -> bytes:
         for axes, project in ((left, across), (right, along)):
             hits = scene.event.hits
             position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
-            size = np.clip(12 * np.sqrt(hits.energy), 1, 40)
+            size = np.clip(12 * np.sqrt(hits.energy_em), 1, 40)
             x, y = project(position)
             axes.scatter(x, y, s=size, c="0.55", alpha=0.6, linewidths=0)
             for path in scene.paths:
