@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partflow import calibrate, pipeline
+from partflow import pipeline
 from partflow.core.detector_file import find_detector
 from partflow.core.errors import ConfigError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.store import read_events
 from partflow.evaluate import EvaluationConfig
 from partflow.generate import GenerationConfig
+from partflow.pipeline import calibration as calibrate
 
 RADIUS = 1700.0
 MINE = {

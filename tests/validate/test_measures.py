@@ -43,16 +43,16 @@ def event():
     particle, cluster, energy = (np.array(column) for column in zip(*deposits, strict=True))
     collections = {
         "particles": filled(PARTICLES, 3, pdg_id=[211, 22, 130], charge=[1, 0, 0]),
-        "hits": filled(HITS, len(deposits), energy=energy, x=1600.0),
+        "hits": filled(HITS, len(deposits), energy_em=energy, x=1600.0),
         "tracks": filled(TRACKS, 1, charge=1, pt=12.0),
         "clusters": filled(
-            CLUSTERS, 3, energy=[13.0, 5.0, 6.0], energy_hadronic=[14.0, 6.0, 7.0], theta=1.5,
+            CLUSTERS, 3, energy_em=[13.0, 5.0, 6.0], energy_hadronic=[14.0, 6.0, 7.0], theta=1.5,
             num_hits=1,
         ),
         "hit_clusters": filled(HIT_CLUSTERS, len(deposits), cluster_index=cluster),
         "contributions": filled(
             CONTRIBUTIONS, len(deposits), hit_index=np.arange(len(deposits)),
-            particle_index=particle, energy=energy,
+            particle_index=particle, energy_em=energy,
         ),
         "track_particles": filled(TRACK_PARTICLES, 1, particle_index=0, is_primary=1),
         "baseline": filled(
