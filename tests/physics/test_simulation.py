@@ -26,7 +26,7 @@ def fire(pdg_id, energy, num, cos_theta=CENTRAL, config=NO_MATERIAL):
 
 def energy_sum(hits, subdetector=None):
     chosen = hits if subdetector is None else hits.select(hits.subdetector == subdetector)
-    return np.bincount(chosen.event_index, chosen.energy.astype(float), chosen.num_events)
+    return np.bincount(chosen.event_index, chosen.energy_em.astype(float), chosen.num_events)
 
 
 @pytest.mark.parametrize(("energy", "resolution"), [(10.0, 0.052), (50.0, 0.024)])
