@@ -35,9 +35,7 @@ folder = Path(workspace.name)
 pipeline.generate(GenerationConfig("ttbar", num_events=200, seed=101), folder / "gen.parquet")
 pipeline.simulate([folder / "gen.parquet"], folder / "events")
 pipeline.label(folder / "events", folder / "labelled")
-result = pipeline.train(
-    folder / "labelled", folder / "run", preset="tiny", epochs=6, threads=1
-)
+result = pipeline.train(folder / "labelled", folder / "run", preset="tiny", epochs=6, threads=1)
 print(f"validation loss {result.validation_loss:.2f} after {result.events_seen} events")
 
 # %% [markdown]

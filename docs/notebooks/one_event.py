@@ -32,7 +32,9 @@ from partflow.simulate import SimulationConfig
 particles = generated.particles
 pt = np.hypot(particles.px, particles.py)
 for row in np.argsort(-pt)[:8]:
-    print(f"{particles.pdg_id[row]:6d}  pt {pt[row]:6.2f} GeV  energy {particles.energy[row]:6.2f} GeV")
+    print(
+        f"{particles.pdg_id[row]:6d}  pt {pt[row]:6.2f} GeV  energy {particles.energy[row]:6.2f} GeV"
+    )
 print(f"{len(particles)} particles, {particles.energy.sum():.1f} GeV")
 
 # %% [markdown]

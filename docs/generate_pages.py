@@ -1,7 +1,8 @@
-"""Write the reference pages while the site is built: command line, file formats, Python API.
+"""Write pages while the site is built: executed notebooks, command line, file formats, Python API.
 
-The command line is what `partflow VERB --help` prints, the file formats are the schemas of
-`partflow.core.schemas`, and the API has a page for each module, made of its docstrings.
+A notebook is a script in `docs/notebooks/` with cells (`# %%`); it is executed here, so its results
+are those of this version. The command line is what `partflow COMMAND --help` prints, the file formats
+are the schemas of `partflow.core.schemas`, and the API has a page for each module.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import mkdocs_gen_files
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbconvert.exporters import MarkdownExporter
 
 from partflow.core import schemas
 from partflow.core.schemas import Schema
@@ -28,6 +33,27 @@ STAGES = {
     "candidates": ("candidates", "shares"),
 }  # fmt: skip
 """Collections of the file of each stage."""
+
+
+def write_notebooks() -> None:
+    """`notebooks/NAME.md`: each notebook with its results; its figures as files beside it."""
+    for file in sorted((ROOT / "docs" / "notebooks").glob("*.py")):
+        notebook = jupytext.read(file)
+        # ipc: sockets of files that others cannot open, instead of TCP ports
+        manager = KernelManager(kernel_name="python3", transport="ipc")
+        try:
+            NotebookClient(notebook, km=manager, timeout=900).execute()
+        finally:
+            manager.shutdown_kernel(now=True)
+        exporter = MarkdownExporter()
+        text, resources = exporter.from_notebook_node(
+            notebook, resources={"output_files_dir": f"{file.stem}_files"}
+        )
+        with mkdocs_gen_files.open(f"notebooks/{file.stem}.md", "w") as page:
+            page.write(text)
+        for name, data in resources["outputs"].items():
+            with mkdocs_gen_files.open(f"notebooks/{name}", "wb") as figure:
+                figure.write(data)
 
 
 def help_of(*verb: str) -> str:
@@ -115,6 +141,7 @@ def write_changelog() -> None:
         page.write((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
+write_notebooks()
 write_command_line()
 write_file_formats()
 write_api()
