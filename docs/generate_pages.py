@@ -1,8 +1,8 @@
 """Write pages while the site is built: executed notebooks, command line, file formats, Python API.
 
-A notebook is a script in `docs/notebooks/` with cells (`# %%`); it is executed here, so its results
-are those of this version. The command line is what `partflow COMMAND --help` prints, the file formats
-are the schemas of `partflow.core.schemas`, and the API has a page for each module.
+A notebook is a script in `docs/notebooks/` with cells (`# %%`); it is executed here, so its
+results are those of this version. The command line is what `partflow COMMAND --help` prints, the
+file formats are the schemas of `partflow.core.schemas`, and the API has a page for each module.
 """
 
 from __future__ import annotations
