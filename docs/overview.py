@@ -1,6 +1,6 @@
 """The picture at the top of README: an event display beside the jet resolution, from a report.
 
-python -m docs.overview demo/ docs/images/overview.png
+Run `python -m docs.overview demo/ docs/images/overview.png` after `make demo`.
 """
 
 from __future__ import annotations
