@@ -9,9 +9,9 @@
 # %% [markdown]
 # # What a network attends to
 #
-# This notebook trains a tiny network for a few epochs on 200 events and looks inside: which elements
-# each head attends to, and where the network divides the energy of a cluster. The network is far too
-# small and too briefly trained to be good; the same code works with any model folder.
+# This notebook trains a tiny network for a few epochs on 200 events and looks inside: which
+# elements each head attends to, and how the network divides the energy of a cluster. The network
+# is too small and too briefly trained to be good; the same code works with any model folder.
 
 # %%
 from pathlib import Path
@@ -68,8 +68,8 @@ def weights(layer: int, head: int) -> np.ndarray:
 # %% [markdown]
 # ## Attention weights
 #
-# Row i, column j of a matrix is the weight of element j for element i; each row sums to one. Elements
-# stand in the order tracks (by decreasing pt), then clusters.
+# Row i, column j of a matrix is the weight of element j for element i; each row sums to one.
+# Elements are in the order tracks (by decreasing pt), then clusters.
 
 # %%
 num_tracks = int(events.tracks.counts[event])
@@ -86,8 +86,9 @@ figure.tight_layout()
 # %% [markdown]
 # ## Attention against distance
 #
-# Some heads are told the distance between two elements at the calorimeter, each with its own length
-# scale, and some are not. The mean weight against the angle between two elements shows which is which.
+# Some heads are told the distance between two elements at the calorimeter, each with its own
+# length scale, and some are not. The mean weight against the angle between two elements shows
+# which is which.
 
 # %%
 clusters = events[event : event + 1].clusters

@@ -32,9 +32,8 @@ from partflow.simulate import SimulationConfig
 particles = generated.particles
 pt = np.hypot(particles.px, particles.py)
 for row in np.argsort(-pt)[:8]:
-    print(
-        f"{particles.pdg_id[row]:6d}  pt {pt[row]:6.2f} GeV  energy {particles.energy[row]:6.2f} GeV"
-    )
+    pdg_id, energy = particles.pdg_id[row], particles.energy[row]
+    print(f"{pdg_id:6d}  pt {pt[row]:6.2f} GeV  energy {energy:6.2f} GeV")
 print(f"{len(particles)} particles, {particles.energy.sum():.1f} GeV")
 
 # %% [markdown]
