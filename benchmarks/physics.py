@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from partflow.core.known_detectors import CLIC
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import HadronScale, load_hadron_scale
 from partflow.core.particles import is_neutrino
 from partflow.core.progress import progress

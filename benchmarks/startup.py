@@ -21,7 +21,7 @@ from statistics import median
 
 IMPORTS = """
 import numpy as np
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import charges, masses
 from partflow.core.schemas import PARTICLES
 from partflow.core.records import Collection

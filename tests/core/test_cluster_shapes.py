@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLD, CLIC
 
 from partflow.core.cluster_shapes import cluster_shapes
-from partflow.core.detector import CLD, CLIC, ECAL, HCAL, MUON
+from partflow.core.detector import ECAL, HCAL, MUON
 from partflow.core.hadron_scale import energy_bin
 from partflow.core.records import Collection
 from partflow.core.schemas import (

@@ -2,8 +2,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from partflow.core.known_detectors import CLIC, known_detector
 
-from partflow.core.detector import CLIC, known_detector
 from partflow.core.errors import ConfigError
 
 

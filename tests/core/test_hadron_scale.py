@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLIC
 
-from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.errors import ConfigError
 from partflow.core.hadron_scale import bin_sums, energy_bin, load_hadron_scale
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from partflow.core.known_detectors import CLD, CLIC
 
-from partflow.core.detector import CLD, CLIC, FACE_BARREL, FACE_ENDCAP, FACE_NONE
-from partflow.core.helix import advance, path_to_cylinder, perigee, to_calorimeter
+from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
+from partflow.core.helix import HelixState, advance, path_to_cylinder, perigee, to_calorimeter
 
 GEOMETRY = CLIC.geometry()
 ORIGIN = (0.0, 0.0, 0.0)
@@ -38,14 +39,14 @@ def test_a_path_solves_the_equation_of_motion(charge):
     small = state
     for _ in range(steps):
         small = step(small, charge, path / steps)
-    x, y, z, px, py = advance(GEOMETRY.bending, *state, charge, path)
+    x, y, z, px, py = advance(GEOMETRY.bending, HelixState(*state, charge), path)
     assert (x, y, z) == pytest.approx(small[:3], abs=0.1)
     assert (px, py) == pytest.approx(small[3:5], abs=1e-6)
 
 
 @given(momenta, vertices, st.sampled_from([-1, 0, 1]))
 def test_a_particle_that_arrives_is_on_the_face_and_has_kept_its_momentum(momentum, vertex, charge):
-    face, x, y, z, px, py, pz = to_calorimeter(GEOMETRY, *vertex, *momentum, charge)
+    face, x, y, z, px, py, pz = to_calorimeter(GEOMETRY, HelixState(*vertex, *momentum, charge))
     if face == FACE_BARREL:
         assert math.hypot(x, y) == pytest.approx(CLIC.ecal.inner_radius, abs=1e-5)
         assert abs(z) <= CLIC.ecal.endcap_z + 1e-6
@@ -63,26 +64,31 @@ def test_charges_mirror_each_other(momentum, vertex, charge):
     def mirrored(values):
         return (values[0], -values[1], values[2])
 
-    face, x, y, z, *_ = to_calorimeter(GEOMETRY, *vertex, *momentum, charge)
-    other = to_calorimeter(GEOMETRY, *mirrored(vertex), *mirrored(momentum), -charge)
+    face, x, y, z, *_ = to_calorimeter(GEOMETRY, HelixState(*vertex, *momentum, charge))
+    other = to_calorimeter(
+        GEOMETRY, HelixState(*mirrored(vertex), *mirrored(momentum), -charge)
+    )
     assert other[0] == face
     assert other[1:4] == pytest.approx((x, -y, z), abs=1e-5)
 
 
 @given(momenta, vertices, charges)
 def test_the_path_to_a_cylinder_is_the_first_crossing(momentum, vertex, charge):
-    px, py, pz = momentum
-    path = path_to_cylinder(GEOMETRY.bending, vertex[0], vertex[1], px, py, charge, 1500.0)
+    px, py, _ = momentum
+    start = HelixState(*vertex, *momentum, charge)
+    path = path_to_cylinder(GEOMETRY.bending, start.x, start.y, px, py, charge, 1500.0)
     once_round = 2 * math.pi * math.hypot(px, py) / GEOMETRY.bending
     for s in np.linspace(0.0, min(path, once_round), 20)[1:-1].tolist():
-        x, y, *_ = advance(GEOMETRY.bending, *vertex, px, py, pz, charge, s)
+        x, y, *_ = advance(GEOMETRY.bending, start, s)
         assert math.hypot(x, y) < 1500.0 + 1e-5
 
 
 @given(momenta, vertices, charges)
 def test_the_vertex_lies_on_the_helix_of_its_perigee(momentum, vertex, charge):
     """Round trip within 1 um, built from the definition of the LCIO parameters."""
-    d0, z0, phi, omega, tan_lambda = perigee(GEOMETRY.bending, *vertex, *momentum, charge)
+    d0, z0, phi, omega, tan_lambda = perigee(
+        GEOMETRY.bending, HelixState(*vertex, *momentum, charge)
+    )
     radius = 1.0 / omega
     centre = ((radius - d0) * math.sin(phi), -(radius - d0) * math.cos(phi))
     distance = math.hypot(vertex[0] - centre[0], vertex[1] - centre[1])
@@ -96,14 +102,14 @@ def test_the_vertex_lies_on_the_helix_of_its_perigee(momentum, vertex, charge):
 
 
 def test_a_positive_particle_turns_clockwise_seen_from_positive_z():
-    x, y, *_ = advance(GEOMETRY.bending, *ORIGIN, 1.0, 0.0, 0.0, 1, 500.0)
+    x, y, *_ = advance(GEOMETRY.bending, HelixState(*ORIGIN, 1.0, 0.0, 0.0, 1), 500.0)
     assert x > 0
     assert y < 0
 
 
 def test_the_radius_of_a_track_is_pt_over_the_bending_power():
     # 0.3 GeV/(T m) x 4 T: 1.2 GeV turns on a radius of one metre, to 0.1 %
-    x, y, *_ = advance(GEOMETRY.bending, *ORIGIN, 1.2, 0.0, 0.0, -1, math.pi * 1000.0)
+    x, y, *_ = advance(GEOMETRY.bending, HelixState(*ORIGIN, 1.2, 0.0, 0.0, -1), math.pi * 1000.0)
     assert math.hypot(x, y) == pytest.approx(2000.0, rel=1e-3)
 
 
@@ -121,18 +127,20 @@ def test_the_radius_of_a_track_is_pt_over_the_bending_power():
     ],
 )
 def test_what_does_not_reach_the_calorimeter(vertex, momentum, charge):
-    result = to_calorimeter(GEOMETRY, *vertex, *momentum, charge)
+    result = to_calorimeter(GEOMETRY, HelixState(*vertex, *momentum, charge))
     assert result[0] == FACE_NONE
     assert np.isfinite(result).all()
 
 
 def test_a_slow_particle_curls_to_the_endcap():
-    assert to_calorimeter(GEOMETRY, *ORIGIN, 0.5, 0.0, 0.3, 1)[0] == FACE_ENDCAP
-    assert to_calorimeter(GEOMETRY, *ORIGIN, 5.0, 0.0, 0.4, 1)[0] == FACE_BARREL
+    assert to_calorimeter(GEOMETRY, HelixState(*ORIGIN, 0.5, 0.0, 0.3, 1))[0] == FACE_ENDCAP
+    assert to_calorimeter(GEOMETRY, HelixState(*ORIGIN, 5.0, 0.0, 0.4, 1))[0] == FACE_BARREL
 
 
 def test_half_the_field_turns_half_as_much():
     assert CLD.geometry().bending == pytest.approx(GEOMETRY.bending / 2)
-    *_, px, py = advance(GEOMETRY.bending, *ORIGIN, 2.0, 0.0, 0.0, 1, 400.0)
-    *_, px_cld, py_cld = advance(CLD.geometry().bending, *ORIGIN, 2.0, 0.0, 0.0, 1, 800.0)
+    *_, px, py = advance(GEOMETRY.bending, HelixState(*ORIGIN, 2.0, 0.0, 0.0, 1), 400.0)
+    *_, px_cld, py_cld = advance(
+        CLD.geometry().bending, HelixState(*ORIGIN, 2.0, 0.0, 0.0, 1), 800.0
+    )
     assert (px_cld, py_cld) == pytest.approx((px, py))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLIC
 
-from partflow.core.detector import CLIC
 from partflow.core.features import (
     CLUSTER,
     NUM_FEATURES,

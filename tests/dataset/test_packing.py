@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLIC
 
-from partflow.core.detector import CLIC
 from partflow.core.detector_file import describe
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.features import NUM_FEATURES, feature_matrix

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLD
 
-from partflow.core.detector import CLD
 from partflow.core.errors import ConfigError
 from partflow.core.records import Events, concatenate_events
 from partflow.generate import PROCESSES, GenerationConfig, Gun, generate

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLIC
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from partflow.core.known_detectors import DETECTORS
 
-from partflow.core.detector import DETECTORS
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.pipeline.calibration import showers
 from partflow.simulate.config import SimulationConfig

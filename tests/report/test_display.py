@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from partflow.core.known_detectors import CLD, CLIC
 
 from partflow import pipeline
-from partflow.core.detector import CLD, CLIC, FACE_NONE
+from partflow.core.detector import FACE_NONE
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.kinematics import eta_from_momentum
 from partflow.core.provenance import Provenance

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from partflow.core.known_detectors import CLD, CLIC
 from safetensors.torch import load_file
 
-from partflow.core.detector import CLD, CLIC
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.face import CalorimeterFace
 from partflow.core.provenance import Provenance

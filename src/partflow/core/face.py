@@ -23,7 +23,7 @@ class CalorimeterFace:
     def of(cls, detector: Detector) -> Self:
         """The face of a detector.
 
-        >>> from partflow.core.detector import CLD
+        >>> from partflow.core.known_detectors import CLD
         >>> print(CalorimeterFace.of(CLD))
         cld (calorimeter from r = 2150 mm and abs(z) = 2307 mm on)
         """

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, Detector, ScaleFit, known_detector
+from partflow.core.detector import ECAL, Detector, ScaleFit
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import known_detector
 from partflow.core.records import Array
 
 ECAL_BIN_EDGES = (0.03, 0.10, 0.40)  # GeV per hit

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from partflow.core.detector import CLIC, Detector
+from partflow.core.detector import Detector
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLIC
 from partflow.generate.processes import GUN, PROCESSES
 
 MAX_SEED = 900_000_000  # Pythia's own bound

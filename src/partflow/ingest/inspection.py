@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from partflow.core.detector import known_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.known_detectors import known_detector
 from partflow.core.particles import CLASS_NAMES, classes
 from partflow.core.provenance import PROVENANCE_FILE
 from partflow.core.records import Array, Collection, Events, concatenate_events

@@ -13,8 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from partflow import pipeline
-from partflow.core.detector import Detector, known_detector
+from partflow.core.detector import Detector
 from partflow.core.errors import InputError
+from partflow.core.known_detectors import known_detector
 from partflow.core.outputs import growing_folder, output_error, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, make_provenance
