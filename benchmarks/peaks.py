@@ -21,9 +21,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from partflow.core.known_detectors import CLIC
 
 from partflow.core.detector import ECAL
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.event import HIT

@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from partflow.core.known_detectors import CLIC
 
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.reconstruction import reconstruct

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from partflow.core.known_detectors import CLD, CLIC, DETECTORS
 
 from partflow.core.detector import Detector, ScaleFit
 from partflow.core.detector_file import describe, detector_from, find_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.known_detectors import CLD, CLIC, DETECTORS
 
 MINE = {"base": "clic", "name": "mine", "magnetic_field": 3.5, "hadron_scale": "clic"}
 
@@ -46,13 +46,19 @@ def test_fields_with_a_default_can_be_left_out() -> None:
         ({"ecal": {"cells": 1.0}}, r"my\.json: ecal\.cells: unknown"),
         ({"ecal": {"cell_size": -10}}, r"my\.json: mine: ecal\.cell_size = -10"),
         ({"ecal": {"depth": 900}}, r"ecal barrel ends at r = 2400.* beyond its endcap"),
-        ({"ecal": {"cell_size": "10"}}, r"my\.json: ecal\.cell_size: expected `float`, got `str`; correct it"),
+        (
+            {"ecal": {"cell_size": "10"}},
+            r"my\.json: ecal\.cell_size: expected `float`, got `str`; correct it",
+        ),
         ({"ecal": {"cell_size": True}}, r"ecal\.cell_size: expected `float`, got `bool`"),
         ({"ecal": {"cell_size": float("nan")}}, r"ecal\.cell_size = nan"),
         ({"ecal": {"num_groups": 9.5}}, r"ecal\.num_groups: expected `int`, got `float`"),
         ({"ecal": 3}, r"ecal: expected `object`, got `int`"),
         ({"tracker": {"layer_radii": 31}}, r"tracker\.layer_radii: expected `array`, got `int`"),
-        ({"tracker": {"layer_radii": [31, "x"]}}, r"tracker\.layer_radii\[1\]: expected `float`, got `str`"),
+        (
+            {"tracker": {"layer_radii": [31, "x"]}},
+            r"tracker\.layer_radii\[1\]: expected `float`, got `str`",
+        ),
         ({"magnetic_field": None}, "magnetic_field: expected `float`, got `null`"),
         ({"name": "clic"}, "name = 'clic' is taken"),
         ({"name": ""}, "name = ''; give the detector a name"),
@@ -64,15 +70,19 @@ def test_fields_with_a_default_can_be_left_out() -> None:
     ],
     ids=str,
 )
-def test_a_wrong_description_is_refused_and_the_field_named(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_description_is_refused_and_the_field_named(
+    change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         detector_from({**MINE, **change}, "my.json")
 
 
-def test_all_missing_fields_are_named() -> None:
+def test_missing_fields_are_named() -> None:
     description = {k: v for k, v in describe(replace(CLIC, name="x")).items() if k != "ring_z"}
     del description["hcal"]["depth"]
-    with pytest.raises(ConfigError, match='my.json: ring_z: missing; give it, or begin with "base"'):
+    with pytest.raises(
+        ConfigError, match=r'my\.json: ring_z: missing; give it, or begin with "base"'
+    ):
         detector_from(description, "my.json")
     with pytest.raises(ConfigError, match=r"hcal\.depth: missing"):
         detector_from({**description, "ring_z": 2335}, "my.json")
@@ -99,11 +109,11 @@ def test_a_scale_is_borrowed_or_its_own_and_its_absence_is_an_error() -> None:
     )
     with pytest.raises(ConfigError, match=r"mine: no hadronic scale; .*partflow calibrate FILE"):
         load_hadron_scale(replace(borrowed, hadron_scale=None))
-    own = with_fit(borrowed, borrowed.fingerprint())
-    assert detector_from(describe(own), "my.json") == own
-    assert load_hadron_scale(own).constants.correction.tolist() == [1.1]
+    fitted = with_fit(borrowed, borrowed.fingerprint())
+    assert detector_from(describe(fitted), "my.json") == fitted
+    assert load_hadron_scale(fitted).constants.correction.tolist() == [1.1]
     with pytest.raises(ConfigError, match="other detector constants"):
-        load_hadron_scale(replace(own, magnetic_field=3.0))
+        load_hadron_scale(replace(fitted, magnetic_field=3.0))
 
 
 def with_fit(detector: Detector, fingerprint: str) -> Detector:

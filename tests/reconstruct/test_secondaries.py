@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from partflow.core.known_detectors import CLIC
 
 from partflow.core.helix import HelixState, advance, follow_track, perigee
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import concatenate_events
 from partflow.core.schemas import TRACKS
 from partflow.generate import GenerationConfig, generate

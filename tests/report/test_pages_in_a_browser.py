@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from partflow.core.known_detectors import CLIC
 
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Events
 from partflow.core.schemas import (
     CANDIDATES,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from partflow.core.known_detectors import CLIC
 
 from partflow.core.detector import HCAL
+from partflow.core.known_detectors import CLIC
 from partflow.simulate.cells import cell_grid
 from partflow.simulate.hits import accumulate, build_hits, empty_out, empty_table
 from partflow.simulate.medium import media

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from partflow.core.known_detectors import CLIC
 
 from partflow import pipeline
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate

@@ -42,9 +42,7 @@ def cluster_shapes(
         hits.subdetector,
         energy_bin(hits.energy_em, hits.subdetector),
     )
-    sums = _sums_over_hits(
-        columns, num_clusters, detector.geometry(), detector.ecal.moliere_radius
-    )
+    sums = _sums_over_hits(columns, num_clusters, detector.geometry(), detector.ecal.moliere_radius)
     return {
         **dict(zip(DEPTH_PROFILE, sums.profile.T, strict=True)),
         **dict(zip(HIT_SPECTRUM, sums.spectrum.T, strict=True)),
@@ -63,7 +61,7 @@ class _Hits(NamedTuple):
     x: Array
     y: Array
     z: Array
-    energy: Array
+    energy_em: Array
     subdetector: Array
     spectrum_bin: Array
 
@@ -101,7 +99,7 @@ def _sums_over_hits(hits, num, geometry, moliere_radius):
     """The shapes of `num` clusters, in three passes over the hits: sums of the energy, moments
     with respect to the axis, and with respect to the mean.
     """
-    cluster, x, y, z, energy = hits.cluster, hits.x, hits.y, hits.z, hits.energy
+    cluster, x, y, z, energy = hits.cluster, hits.x, hits.y, hits.z, hits.energy_em
     profile, spectrum = np.zeros((num, _NUM_PARTS)), np.zeros((num, NUM_BINS))
     total, largest = np.zeros(num), np.zeros(num)
     first, axis = np.full(num, np.inf), np.zeros((num, 3))

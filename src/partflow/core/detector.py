@@ -3,23 +3,24 @@
 Lengths in mm, energies in GeV, field in T. The calorimeter is a nested box: a barrel for
 abs(z) < `ecal.endcap_z`, planes beyond it; several layers are read out as one group.
 
-A `Detector` is what a user writes or `core.known_detectors` holds. All other descriptions are
-derived from it, each for one purpose, and none of them adds a constant of the detector:
+A `Detector` is what a user describes in a file or `core.known_detectors` holds. All other classes
+about the detector are derived from it, each for one purpose:
 
     name or JSON file
       |  core.detector_file.find_detector
       v
-    Detector            ecal, hcal: Calorimeter; tracker: Tracker; yoke: Yoke; hadron_scale
+    Detector             ecal, hcal: Calorimeter; tracker: Tracker; yoke: Yoke; hadron_scale
       |
-      +-- Geometry            numbers for compiled kernels (helices, showers, materials)
-      |     +-- CellGrid        simulate: from a point to its readout cell and back
-      |     +-- Matter          simulate: with the media of the calorimeters, for showers
-      |     +-- YokeConstants   simulate: hits of muons in the yoke
-      +-- TrackerConstants    simulate: efficiency and resolution of tracks
-      +-- Material            simulate: radiation and interaction lengths in the tracker
-      +-- Calorimeters        reconstruct: depths and sizes for clustering
-      +-- HadronScale         core, reconstruct: software compensation, by `Detector.fingerprint`
-      +-- CalorimeterFace     dataset, model: the face that a network counts depths from
+      +-- Geometry             field and calorimeters as plain numbers, for kernels (core.helix)
+      |     +-- CellGrid         simulate: the readout cell of a point, and its centre
+      |     +-- ShowerConstants  simulate: with the media of the calorimeters, for showers
+      |     +-- NoiseConstants   simulate: electronic noise of all cells
+      |     +-- YokeConstants    simulate: hits of muons in the yoke
+      +-- TrackerConstants     simulate: layers, efficiency and resolution of tracks
+      +-- TrackerMaterial      simulate: radiation and interaction lengths in the tracker
+      +-- Calorimeters         reconstruct: depths and sizes for clustering
+      +-- HadronScale          core: software compensation; belongs to `Detector.fingerprint()`
+      +-- CalorimeterFace      dataset, model: the face from which a network counts depths
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Calorimeter:
 
 @dataclass(frozen=True)
 class Yoke:
-    """The muon system: layers in the return yoke with a digital readout. The defaults are CLIC's."""
+    """The muon system: layers in the return yoke with a digital readout. Defaults are CLIC's."""
 
     inner_radius: float = 4461.0
     """Radius of the first layer's inner side in the barrel [mm]."""
@@ -280,7 +281,7 @@ class Detector:
 
 
 class Geometry(NamedTuple):
-    """Field and calorimeters of a `Detector` as plain numbers, which kernels take. Lengths in mm."""
+    """Field and calorimeters of a `Detector` as plain numbers, for kernels. Lengths in mm."""
 
     bending: float
     """LIGHT_SPEED_GEV_PER_T_MM * field [GeV/mm]: radius = pt / (bending * abs(charge))."""

@@ -46,9 +46,7 @@ def from_json_object(kind: type[T], values: Any, if_missing: str = "give it") ->
         raise ConfigError(f"{where}{reason[0].lower()}{reason[1:]}; correct it") from None
 
 
-def _check_keys(
-    kind: Any, values: Mapping[str, Any], if_missing: str, place: str = ""
-) -> None:
+def _check_keys(kind: Any, values: Mapping[str, Any], if_missing: str, place: str = "") -> None:
     """Raise ConfigError, naming the keys, unless `values` has those of `kind` and its parts."""
     known = {field.name: field for field in fields(kind)}
     unknown = [f"{place}{name}" for name in values if name not in known]

@@ -106,7 +106,7 @@ CLD = Detector(
         endcap_inner_radius=400.0,
     ),
 )
-"""CLD, simplified: the calorimeters of CLIC at larger radii, with 44 HCAL layers, in half the field.
+"""CLD, simplified: the calorimeters of CLIC at larger radii with 44 HCAL layers, half the field.
 Envelopes, yoke and tracker radii: k4geo FCCee/CLD/compact/CLD_o2_v07 (concept: arXiv:1911.12230).
 Resolution, efficiency and amount of material of the tracker are CLIC's, because none are published;
 the efficiency for displaced tracks falls over a longer distance."""
