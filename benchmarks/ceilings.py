@@ -26,9 +26,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import HadronScale, load_hadron_scale
 from partflow.core.kinematics import momentum_from_pt_eta_phi
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.bootstrap import Bootstrap

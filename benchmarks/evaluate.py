@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from partflow.cli.app import named_files
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.store import iterate_events, num_events
-from partflow.core.stream import CandidateStream
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.pipeline.display import scene_maker
 from partflow.pipeline.evaluation import judge_run

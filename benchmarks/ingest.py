@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import uproot
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.store import EventWriter, iterate_events

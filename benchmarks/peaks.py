@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from partflow.core.detector import CLIC, ECAL
+from partflow.core.detector import ECAL
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.event import HIT

@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import CLIC, FACE_BARREL
+from partflow.core.detector import FACE_BARREL
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection, offsets_from_counts
 
 SIZES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)

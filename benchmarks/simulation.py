@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.reconstruction import reconstruct

@@ -16,7 +16,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.generate import GenerationConfig, generate
 from partflow.pipeline import label_events, simulate_events
 from partflow.simulate import SimulationConfig

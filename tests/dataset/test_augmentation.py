@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.features import (
     CLUSTER,
     NUM_FEATURES,
@@ -13,6 +12,7 @@ from partflow.core.features import (
     feature_matrix,
 )
 from partflow.core.kinematics import delta_phi
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import CLUSTERS, TRACKS
 from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM

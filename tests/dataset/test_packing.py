@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.detector_file import describe
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.features import NUM_FEATURES, feature_matrix
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, concatenate_events

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
 from partflow.core.features import ELEMENTS, build_elements, feature_matrix
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.schemas import CLUSTERS, HITS, TRACKS
 from partflow.core.store import iterate_events, read_events, read_provenance, write_events

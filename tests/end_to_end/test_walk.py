@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
 from partflow.core.features import build_elements
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import PARTICLES
 from partflow.core.store import read_events, write_events

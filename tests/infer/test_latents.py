@@ -25,8 +25,8 @@ def network(backbone):
 
 
 @pytest.fixture(scope="module")
-def events(toy_events):
-    return toy_events(*np.transpose(SIZES), seed=3)
+def events(learnable_events):
+    return learnable_events(*np.transpose(SIZES), seed=3)
 
 
 @pytest.fixture(scope="module", params=BACKBONES)

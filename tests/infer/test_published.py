@@ -16,9 +16,9 @@ CLASSES = np.array([0, 211, 130, 22, 11, 13])
 
 
 @pytest.fixture(scope="module")
-def elements(toy_events):
+def elements(learnable_events):
     """Events with and without tracks and clusters, and one without either."""
-    return toy_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
+    return learnable_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from partflow.core.detector import known_detector
+from partflow.core.known_detectors import known_detector
 from partflow.core.records import Events, concatenate_events
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk

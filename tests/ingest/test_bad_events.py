@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.errors import InputError
+from partflow.core.known_detectors import CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.store import read_events
 from partflow.ingest.edm4hep import writing

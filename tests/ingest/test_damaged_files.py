@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partflow.core.detector import known_detector
+from partflow.core.known_detectors import known_detector
 from partflow.core.provenance import Provenance
 from partflow.core.store import read_events
 from partflow.ingest.ingestion import ingest_file

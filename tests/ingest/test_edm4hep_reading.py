@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
+from partflow.core.detector import ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.store import FULL_SIMULATION, STAGES, read_events, write_events
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import open_podio

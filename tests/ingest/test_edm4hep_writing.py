@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, FACE_NONE, known_detector
+from partflow.core.detector import FACE_NONE
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLD, CLIC, known_detector
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import TRACK_PARTICLES, TRACKS

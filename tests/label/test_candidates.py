@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import PION_MASS, masses
 from partflow.label import label, perfect_candidates, target_candidates
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS
 from partflow.label import LabelConfig, label, perfect_candidates, sharing_candidates

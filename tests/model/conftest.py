@@ -14,8 +14,8 @@ SIZES = ((12, 20), (0, 7), (9, 0), (0, 0), (1, 1), (20, 30))
 
 
 @pytest.fixture(scope="session")
-def events(toy_events):
-    return toy_events(*np.transpose(SIZES), seed=4)
+def events(learnable_events):
+    return learnable_events(*np.transpose(SIZES), seed=4)
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +24,11 @@ def batch(events):
 
 
 @pytest.fixture(scope="session")
-def random_network(toy_events):
+def random_network(learnable_events):
     """`random_network(**config)`: a network with random weights everywhere (the momentum heads
     begin at 0) and standardised inputs, ready for inference.
     """
-    train = toy_events([10] * 40, [18] * 40, seed=6)
+    train = learnable_events([10] * 40, [18] * 40, seed=6)
 
     def make(**config):
         with torch.random.fork_rng():

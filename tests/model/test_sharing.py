@@ -18,26 +18,26 @@ TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 SMALL = {"dim": 32, "num_layers": 2, "num_heads": 4, "head": "sharing", "num_owners": 9}
 
 
-def with_random_weights(config, toy_events):
+def with_random_weights(config, learnable_events):
     network = MLPF(config)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.15 * torch.randn(parameter.shape, generator=generator))
-    train = toy_events([10] * 40, [18] * 40, seed=6)
+    train = learnable_events([10] * 40, [18] * 40, seed=6)
     network.fit_standardisation([batch_of_elements(train.elements, train.event_id)])
     return network.eval()
 
 
 @pytest.fixture(scope="module", params=["transformer", "favor", "gnn_lsh"])
-def sharing(request, toy_events):
-    return with_random_weights(ModelConfig(**SMALL, backbone=request.param), toy_events)
+def sharing(request, learnable_events):
+    return with_random_weights(ModelConfig(**SMALL, backbone=request.param), learnable_events)
 
 
 @pytest.fixture(scope="module")
-def output(toy_events, batch):
+def output(learnable_events, batch):
     with torch.no_grad():
-        return with_random_weights(ModelConfig(**SMALL), toy_events)(batch)
+        return with_random_weights(ModelConfig(**SMALL), learnable_events)(batch)
 
 
 def table(output, batch):
@@ -114,8 +114,8 @@ def test_possible_owners_are_the_nearest_in_angle(batch):
         )
 
 
-def test_many_clusters_at_one_place_may_each_own_themselves(toy_events):
-    elements = toy_events([0], [30], seed=3).elements
+def test_many_clusters_at_one_place_may_each_own_themselves(learnable_events):
+    elements = learnable_events([0], [30], seed=3).elements
     same = {
         n: np.full(len(elements), elements.columns[n][0]) for n in ("face_x", "face_y", "face_z")
     }
@@ -203,9 +203,9 @@ def test_an_event_shares_alike_alone_and_in_any_batch(sharing, events):
             )
 
 
-def test_elements_in_another_order_share_alike(toy_events, events):
+def test_elements_in_another_order_share_alike(learnable_events, events):
     """For trunks that do not feel the order; ties of the search aside, which the toy has."""
-    model = with_random_weights(ModelConfig(**{**SMALL, "num_owners": 60}), toy_events)
+    model = with_random_weights(ModelConfig(**{**SMALL, "num_owners": 60}), learnable_events)
     elements = events.elements
     order = np.lexsort((np.random.default_rng(0).uniform(size=len(elements)), elements.event_index))
     shuffled = changed(elements, **{n: v[order] for n, v in elements.columns.items()})
@@ -253,11 +253,11 @@ def test_a_cluster_off_the_list_feels_what_it_would_add_to_it(output, batch):
     assert bool((weight.grad[batch.is_cluster] > 0).all())
 
 
-def test_events_without_clusters_and_no_event_come_out_empty(sharing, toy_events):
+def test_events_without_clusters_and_no_event_come_out_empty(sharing, learnable_events):
     for number in (0, 3):
         output = predicted(sharing, Collection.empty(ELEMENTS, number))
         assert len(output.log_share) == 0 and len(output.is_particle_logit) == 0
-    tracks = toy_events([4, 0, 2], [0, 0, 0], seed=1).elements
+    tracks = learnable_events([4, 0, 2], [0, 0, 0], seed=1).elements
     output = predicted(sharing, tracks)
     assert len(output.log_share) == 0 and len(output.log_pt_ratio) == 6
     with torch.no_grad():

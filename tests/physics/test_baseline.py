@@ -6,7 +6,7 @@ Reference values: the chain's prototype study (single particles, uds and ttbar e
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, is_neutrino
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL, MUON
+from partflow.core.detector import ECAL, HCAL, MUON
 from partflow.core.features import element_index_of_clusters
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate_events
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, Gun, generate

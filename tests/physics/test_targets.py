@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.features import TRACK, build_elements
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.kinematics import delta_r
+from partflow.core.known_detectors import CLIC
 from partflow.generate import GenerationConfig, generate
 from partflow.label import (
     LabelConfig,

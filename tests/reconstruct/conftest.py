@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate, offsets_from_counts
 from partflow.core.schemas import HITS, TRACKS
 from partflow.reconstruct.event import HIT

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.reconstruct import BaselineConfig
 from partflow.reconstruct.cones import grow_cones
 from partflow.reconstruct.event import HIT, TRACK

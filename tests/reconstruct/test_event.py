@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL, MUON
+from partflow.core.detector import ECAL, HCAL, MUON
 from partflow.core.hadron_scale import energy_bin, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS
 from partflow.reconstruct.chain import HitColumns

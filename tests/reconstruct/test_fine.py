@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, MUON
+from partflow.core.detector import MUON
 from partflow.core.errors import DataError
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS
 from partflow.generate import GenerationConfig, generate

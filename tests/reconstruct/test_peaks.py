@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL
+from partflow.core.detector import ECAL
+from partflow.core.known_detectors import CLIC
 from partflow.reconstruct import BaselineConfig
 from partflow.reconstruct.event import HIT, TRACK
 from partflow.reconstruct.grid import (

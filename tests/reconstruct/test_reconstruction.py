@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, MUON
+from partflow.core.detector import MUON
 from partflow.core.errors import DataError
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON
 from partflow.core.particles import MUON as MUON_CLASS
 from partflow.core.records import Collection, concatenate

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
-from partflow.core.helix import advance, follow_track, perigee
+from partflow.core.helix import HelixState, advance, follow_track, perigee
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import concatenate_events
 from partflow.core.schemas import TRACKS
 from partflow.generate import GenerationConfig, generate
@@ -20,7 +20,7 @@ BENDING = CLIC.geometry().bending
 
 def made_at(vertex, momentum, charge, first=31.0, last=1486.0):
     """Columns of the track of a particle made at `vertex` [mm] with `momentum` [GeV]."""
-    d0, z0, phi, omega, tan_lambda = perigee(BENDING, *vertex, *momentum, charge)
+    d0, z0, phi, omega, tan_lambda = perigee(BENDING, HelixState(*vertex, *momentum, charge))
     pt = math.hypot(momentum[0], momentum[1])
     names = ("face_region", "face_x", "face_y", "face_z", "face_dx", "face_dy", "face_dz")
     face = follow_track(CLIC.geometry(), d0, z0, phi, tan_lambda, pt, charge)
@@ -42,7 +42,7 @@ PARENT_MOMENTUM = (4.0, 3.0, 2.0)
 
 def broken_up(kink=0.2, shift=0.0, parent_last=340.0, first=554.0):
     """A pion that ends at a transverse path of 450 mm, and a daughter at an angle to it."""
-    x, y, z, px, py = advance(BENDING, 0.0, 0.0, 0.0, *PARENT_MOMENTUM, 1, 450.0)
+    x, y, z, px, py = advance(BENDING, HelixState(0.0, 0.0, 0.0, *PARENT_MOMENTUM, 1), 450.0)
     phi = math.atan2(py, px) + kink
     return (
         made_at((0.0, 0.0, 0.0), PARENT_MOMENTUM, 1, last=parent_last),

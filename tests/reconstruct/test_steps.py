@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, HCAL
+from partflow.core.detector import HCAL
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, KAON0_MASS, NEUTRAL_HADRON, PHOTON
 from partflow.core.records import Collection
 from partflow.core.schemas import TRACKS

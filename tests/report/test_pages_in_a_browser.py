@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Events
 from partflow.core.schemas import (
     CANDIDATES,

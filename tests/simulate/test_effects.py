@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, MUON
+from partflow.core.detector import MUON
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import PARTICLES
 from partflow.simulate import SimulationConfig, realistic, simulate

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, HCAL
+from partflow.core.detector import HCAL
+from partflow.core.known_detectors import CLIC
 from partflow.simulate.cells import cell_grid
 from partflow.simulate.hits import accumulate, build_hits, empty_out, empty_table
 from partflow.simulate.medium import media

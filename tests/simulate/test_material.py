@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.simulate.flights import NO_END, Species, flights_of
 from partflow.simulate.material import interact
 from partflow.simulate.path_length import tracker_material

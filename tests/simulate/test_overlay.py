@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError, InputError
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate

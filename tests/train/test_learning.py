@@ -12,17 +12,17 @@ from partflow.train.config import TrainConfig
 from partflow.train.trainer import train
 
 
-def toy_run(toy_events, num_events, seed):
+def toy_run(learnable_events, num_events, seed):
     rng = np.random.default_rng(seed)
-    return toy_events(rng.integers(2, 9, num_events), rng.integers(6, 15, num_events), seed)
+    return learnable_events(rng.integers(2, 9, num_events), rng.integers(6, 15, num_events), seed)
 
 
 @pytest.fixture(scope="module")
-def candidates(toy_events, tmp_path_factory):
+def candidates(learnable_events, tmp_path_factory):
     """Every element of 200 unseen events as a candidate, and the events."""
     folder = tmp_path_factory.mktemp("learning")
     dataset = pack(
-        [toy_run(toy_events, 300, 1)],
+        [toy_run(learnable_events, 300, 1)],
         folder / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -31,7 +31,7 @@ def candidates(toy_events, tmp_path_factory):
     )
     model = ModelConfig(dim=32, num_layers=1, num_heads=2)
     train(dataset, model, config, folder / "run")
-    unseen = toy_run(toy_events, 200, 2)
+    unseen = toy_run(learnable_events, 200, 2)
     readout = ReadoutConfig("threshold", threshold=0.0)
     return reconstruct(load_model(folder / "run"), unseen.elements, readout), unseen.targets
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from partflow.core.detector import CLD, CLIC
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.face import CalorimeterFace
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.provenance import Provenance
 from partflow.dataset.packing import pack
 from partflow.model.folder import load_config, load_model, load_provenance
@@ -143,9 +143,9 @@ def test_resuming_with_other_settings_names_the_setting(run, dataset, model_conf
         train(dataset, replace(model_config, dim=32), CONFIG, run.folder, resume=True)
 
 
-def test_events_without_elements_cannot_be_learned_from(toy_events, model_config, tmp_path):
+def test_events_without_elements_cannot_be_learned_from(learnable_events, model_config, tmp_path):
     empty = pack(
-        [toy_events([0, 0], [0, 0])],
+        [learnable_events([0, 0], [0, 0])],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -154,9 +154,11 @@ def test_events_without_elements_cannot_be_learned_from(toy_events, model_config
     assert not (tmp_path / "run").exists()
 
 
-def test_a_single_event_is_enough(toy_events, model_config, tmp_path):
+def test_a_single_event_is_enough(learnable_events, model_config, tmp_path):
     one = pack(
-        [toy_events([3], [4])], tmp_path / "packed", Provenance("labelled", {"detector": "clic"})
+        [learnable_events([3], [4])],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "clic"}),
     )
     result = train(one, model_config, replace(CONFIG, epochs=2), tmp_path / "run")
     assert result.steps == 2
@@ -206,9 +208,11 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_config, tmp_path):
+def test_a_resumed_run_needs_the_events_it_began_with(
+    run, learnable_events, model_config, tmp_path
+):
     other = pack(
-        [toy_events([3] * 9, [4] * 9)],
+        [learnable_events([3] * 9, [4] * 9)],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -217,11 +221,11 @@ def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_con
 
 
 def test_the_detector_is_that_of_the_events_whatever_the_configuration_says(
-    run, toy_events, model_config, tmp_path
+    run, learnable_events, model_config, tmp_path
 ):
     assert load_config(run.folder).face == CalorimeterFace.of(CLIC)
     of_cld = pack(
-        [toy_events([3] * 9, [4] * 9)],
+        [learnable_events([3] * 9, [4] * 9)],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "cld"}),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import (
     CANDIDATES,

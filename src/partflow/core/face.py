@@ -1,4 +1,4 @@
-"""The inner face of a detector's calorimeter: what a network counts depths from."""
+"""The inner face of a detector's calorimeter, from which a network counts depths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from partflow.core.detector import Detector
 
 @dataclass(frozen=True)
 class CalorimeterFace:
-    """A cylinder about the beam with flat ends, and whose it is."""
+    """The calorimeter face of a detector: a cylinder around the beam with flat ends.
+
+    It goes with labelled events and trained networks, so that a network is not used on another
+    detector without notice.
+    """
 
     detector: str
     """Name of the detector."""
@@ -23,7 +27,7 @@ class CalorimeterFace:
     def of(cls, detector: Detector) -> Self:
         """The face of a detector.
 
-        >>> from partflow.core.detector import CLD
+        >>> from partflow.core.known_detectors import CLD
         >>> print(CalorimeterFace.of(CLD))
         cld (calorimeter from r = 2150 mm and abs(z) = 2307 mm on)
         """

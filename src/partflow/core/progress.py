@@ -1,4 +1,4 @@
-"""One progress bar for every verb: what, how far, how many per second, how long still."""
+"""The progress bar of all commands: description, progress, rate, remaining time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 console = Console(stderr=True, highlight=False)
-"""Messages and progress go to standard error; results go to standard output."""
+"""Console for messages and progress, on standard error: results go to standard output."""
 
 
 class RateColumn(ProgressColumn):
@@ -21,7 +21,7 @@ class RateColumn(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        """The rate so far; empty before the first step."""
+        """The average rate; empty before the first step."""
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
@@ -30,7 +30,7 @@ class RateColumn(ProgressColumn):
 
 @contextlib.contextmanager
 def progress(description: str, total: int, unit: str = "events") -> Iterator[Callable[[int], None]]:
-    """A bar of `total` units; call the yielded function with the number of units done."""
+    """A progress bar of `total` units; call the yielded function with each number of units done."""
     with Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=32),

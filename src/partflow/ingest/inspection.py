@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from partflow.core.detector import known_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.known_detectors import known_detector
 from partflow.core.particles import CLASS_NAMES, classes
 from partflow.core.provenance import PROVENANCE_FILE
 from partflow.core.records import Array, Collection, Events, concatenate_events
-from partflow.core.store import METADATA_KEY, num_groups, read_group
+from partflow.core.store import METADATA_KEY, num_row_groups, read_row_group
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import PodioFile, open_podio
 from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
@@ -136,8 +136,8 @@ def _sample(files: list[Path], stage: str) -> Events:
     """The first events, read until there are enough."""
     runs: list[Events] = []
     for file in files:
-        for group in range(num_groups(file)):
-            runs.append(read_group(file, group, stage))
+        for group in range(num_row_groups(file)):
+            runs.append(read_row_group(file, group, stage))
             if sum(len(run) for run in runs) >= SAMPLE_EVENTS:
                 return concatenate_events(runs)[:SAMPLE_EVENTS]
     return concatenate_events(runs)

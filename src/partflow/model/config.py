@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS, ELEMENTS
+from partflow.core.known_detectors import CLIC
 from partflow.model.favor import FavorConfig
 from partflow.model.gnn_lsh import GnnLshConfig
 

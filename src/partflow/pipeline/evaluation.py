@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partflow.core.candidate_sets import BASELINE, TARGET
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.detector import Detector
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
@@ -16,7 +17,6 @@ from partflow.core.progress import console, progress
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import iterate_events, num_events
-from partflow.core.stream import CandidateStream
 from partflow.core.workers import check_workers
 from partflow.pipeline.display import scene_maker
 from partflow.pipeline.folders import check_elements, detector_of, say_done

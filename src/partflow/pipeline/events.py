@@ -18,12 +18,12 @@ from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.records import Collection, Events, concatenate
 from partflow.core.store import (
     EventWriter,
-    holds,
+    is_finished,
     iterate_events,
     num_events,
-    num_groups,
-    read_group,
+    num_row_groups,
     read_provenance,
+    read_row_group,
     shards,
     write_events,
 )
@@ -59,7 +59,7 @@ def generate(config: GenerationConfig, output: Path, overwrite: bool = False) ->
     from partflow.generate.generation import generate as generate_events
 
     record = make_provenance("generated", config, config.seed)
-    if holds(output, record, overwrite):
+    if is_finished(output, record, overwrite):
         return say_done(output)
     with (
         EventWriter(output, "generated", record) as writer,
@@ -106,7 +106,7 @@ def simulate(
     with growing_folder(output, record, overwrite) as folder:
         if folder is None:
             return say_done(output)
-        groups = [(file, group) for file in files for group in range(num_groups(file))]
+        groups = [(file, group) for file in files for group in range(num_row_groups(file))]
         tasks = [
             (file, group, folder / f"events-{number:05d}.parquet")
             for number, (file, group) in enumerate(groups)
@@ -182,7 +182,7 @@ def _simulate_shard(
     fine_elements: bool,
     background: Background | None,
 ) -> int:
-    generated = read_group(file, group, "generated")
+    generated = read_row_group(file, group, "generated")
     if not shard.exists():  # an earlier, interrupted run may have made it
         if background is not None:
             pool = _pool(background.source, str(record.config["background"]))

@@ -5,7 +5,7 @@ Workers are forked from a process that did so: it happens once, however many the
 
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import PARTICLES
 from partflow.pipeline.events import simulate_events

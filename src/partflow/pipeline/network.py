@@ -16,7 +16,7 @@ from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
-from partflow.core.store import EventWriter, holds, iterate_events, num_events, read_events
+from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
 from partflow.pipeline.folders import (
     PACKED,
     check_elements,
@@ -131,7 +131,7 @@ def reconstruct(
         settings["head"] = at_work.config.head
     shared = ["shares"] if settings.get("head") == "sharing" else []
     record = make_provenance("candidates", settings, inputs=inputs)
-    if holds(output, record, overwrite):
+    if is_finished(output, record, overwrite):
         return say_done(output)
     with (
         EventWriter(output, "candidates", record, shared) as writer,

@@ -202,9 +202,5 @@ def _at_radius(track, radius, bending):
     cosine /= 2.0 * track.radius * track.centre
     if not -1.0 < cosine < 1.0:
         return False, 0.0, 0.0, 0.0
-    x, y, z, _, _ = advance(
-        bending,
-        track.x, track.y, track.z, track.px, track.py, track.pz, track.charge,
-        track.radius * math.acos(cosine),
-    )  # fmt: skip
+    x, y, z, _, _ = advance(bending, track, track.radius * math.acos(cosine))
     return True, x, y, z

@@ -114,9 +114,4 @@ def time_after(flight, path):
 @njit(cache=True, error_model="numpy")
 def face_of(flight, geometry):
     """Where a flight enters the calorimeter, see `to_calorimeter`, if nothing ends it before."""
-    return to_calorimeter(
-        geometry,
-        flight.x, flight.y, flight.z,
-        flight.px, flight.py, flight.pz,
-        flight.charge,
-    )  # fmt: skip
+    return to_calorimeter(geometry, flight)

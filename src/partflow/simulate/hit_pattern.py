@@ -60,10 +60,7 @@ def hit_pattern(rng, flight, geometry, tracker):
         inner, outer = tracker.discs[disc, INNER_RADIUS], tracker.discs[disc, OUTER_RADIUS]
         if path + start < inner or 0.63 * path - start > outer:
             continue
-        x, y, _, _, _ = advance(
-            geometry.bending,
-            flight.x, flight.y, flight.z, flight.px, flight.py, flight.pz, flight.charge, path,
-        )  # fmt: skip
+        x, y, _, _, _ = advance(geometry.bending, flight, path)
         radius = math.hypot(x, y)
         if not inner < radius < outer:
             continue

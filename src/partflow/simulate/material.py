@@ -92,12 +92,7 @@ def _interaction_path(rng, flight, geometry, material):
 def end_of(flights, i, bending):
     """Position and unit direction (x, y, z, dx, dy, dz) where flight `i` ends."""
     flight = flights[i]
-    x, y, z, px, py = advance(
-        bending,
-        flight.x, flight.y, flight.z,
-        flight.px, flight.py, flight.pz,
-        flight.charge, flight.end,
-    )  # fmt: skip
+    x, y, z, px, py = advance(bending, flight, flight.end)
     momentum = math.sqrt(px * px + py * py + flight.pz * flight.pz)
     return x, y, z, px / momentum, py / momentum, flight.pz / momentum
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import CLIC, Detector
+from partflow.core.detector import Detector
 from partflow.core.errors import DataError, SchemaError
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.core.schemas import (
     CONTRIBUTIONS,

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_NONE, Detector
-from partflow.core.helix import MIN_PT, follow_track, perigee
+from partflow.core.helix import MIN_PT, HelixState, follow_track, perigee
 from partflow.core.records import Array
 from partflow.core.schemas import TRACK_PARTICLES, TRACKS
 from partflow.simulate.bremsstrahlung import fitted_pt
@@ -198,7 +198,8 @@ def write_helix(track, geometry, x, y, z, phi, tan_lambda, curvature):
     charge = 1 if curvature > 0.0 else -1
     pt = 1.0 / max(abs(curvature), MIN_CURVATURE)
     px, py, pz = pt * math.cos(phi), pt * math.sin(phi), pt * tan_lambda
-    d0, z0, phi_perigee, omega, _ = perigee(geometry.bending, x, y, z, px, py, pz, charge)
+    start = HelixState(x, y, z, px, py, pz, charge)
+    d0, z0, phi_perigee, omega, _ = perigee(geometry.bending, start)
     track.charge, track.pt, track.phi, track.tan_lambda = charge, pt, phi_perigee, tan_lambda
     track.d0, track.z0, track.omega = d0, z0, omega
     face, x, y, z, dx, dy, dz = follow_track(geometry, d0, z0, phi_perigee, tan_lambda, pt, charge)

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import BARREL, ENDCAP, FACE_NONE, MUON, Detector, Geometry
-from partflow.core.helix import MIN_PT, advance, path_to_cylinder
+from partflow.core.helix import MIN_PT, HelixState, advance, path_to_cylinder
 from partflow.core.records import (
     Array,
     Collection,
@@ -150,7 +150,8 @@ def leave(yoke, x, y, z, px, py, pz, charge):
             face_z = yoke.solenoid_z if pz > 0.0 else -yoke.solenoid_z
             path = min(path, (face_z - z) * pt / pz)
         if path < yoke.geometry.max_path:  # else it curls up inside: keep what it had
-            x, y, z, px, py = advance(yoke.geometry.bending, x, y, z, px, py, pz, charge, path)
+            start = HelixState(x, y, z, px, py, pz, charge)
+            x, y, z, px, py = advance(yoke.geometry.bending, start, path)
     momentum = math.sqrt(px * px + py * py + pz * pz)
     return x, y, z, px / momentum, py / momentum, pz / momentum
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from partflow.core.detector import ENDCAP, FACE_NONE, Detector
-from partflow.core.helix import to_calorimeter
+from partflow.core.helix import HelixState, to_calorimeter
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
@@ -189,7 +189,7 @@ def _faces(particles: Collection, detector: Detector) -> Array:
     columns = ("vx", "vy", "vz", "px", "py", "pz", "charge")
     faces = np.full((len(particles), 3), np.nan)
     for i, row in enumerate(zip(*(particles.columns[c].tolist() for c in columns), strict=True)):
-        face, x, y, z, *_ = to_calorimeter(geometry, *row)
+        face, x, y, z, *_ = to_calorimeter(geometry, HelixState(*row))
         if face != FACE_NONE:
             faces[i] = x, y, z
     return faces

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.detector import Detector
 from partflow.core.detector_file import detector_from
 from partflow.core.errors import ConfigError
@@ -12,7 +13,6 @@ from partflow.core.outputs import growing_folder
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.store import iterate_events, num_events, read_provenance, shards
-from partflow.core.stream import CandidateStream
 from partflow.ingest.edm4hep.pfos import PFO_COLLECTIONS
 from partflow.ingest.edm4hep.writing import EdmWriter
 

@@ -18,7 +18,7 @@ from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Events
-from partflow.core.store import num_events, num_groups, read_group, shards
+from partflow.core.store import num_events, num_row_groups, read_row_group, shards
 from partflow.ingest.tfds.arrays import COLUMNS, PublishedEvent, from_events
 from partflow.ingest.tfds.example import serialize_example
 from partflow.ingest.tfds.folders import (
@@ -130,7 +130,7 @@ def _split_files(labelled: Path) -> dict[str, list[Path]]:
 
 
 def _process(file: Path) -> str:
-    events = read_group(file, 0, "labelled", ["gen_met"])
+    events = read_row_group(file, 0, "labelled", ["gen_met"])
     return str(events.process[0]) if len(events) else "unknown"
 
 
@@ -161,14 +161,14 @@ def _write_split(config: Path, name: str, split: str, files: Sequence[Path]) -> 
 def _records(files: Sequence[Path]) -> Iterator[bytes | None]:
     """Serialized events; None for one in which the baseline finds nothing."""
     for file in files:
-        for group in range(num_groups(file)):
+        for group in range(num_row_groups(file)):
             for event in from_events(_read(file, group)):
                 yield serialize_example(_flat(event)) if np.any(event["ycand"]) else None
 
 
 def _read(file: Path, group: int) -> Events:
     try:
-        return read_group(file, group, "labelled", CONTENT)
+        return read_row_group(file, group, "labelled", CONTENT)
     except SchemaError as error:
         raise SchemaError(
             f"{error} (the baseline's candidates on the elements are needed: `partflow label` "

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.errors import InputError
 from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.schemas import CANDIDATES
 from partflow.core.store import EventWriter
-from partflow.core.stream import CandidateStream
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def candidates(tmp_path: Path) -> Path:
     return path
 
 
-def test_candidates_follow_the_events_in_any_portions(candidates: Path) -> None:
+def test_candidates_can_be_taken_in_chunks_of_any_size(candidates: Path) -> None:
     stream = CandidateStream("mlpf", candidates)
-    taken = [stream.take(np.arange(a, b) + 100) for a, b in ((0, 3), (3, 3), (3, 9), (9, 10))]
-    assert np.concatenate([part.candidates.counts for part in taken]).tolist() == list(range(10))
+    chunks = [stream.take(np.arange(a, b) + 100) for a, b in ((0, 3), (3, 3), (3, 9), (9, 10))]
+    assert np.concatenate([chunk.candidates.counts for chunk in chunks]).tolist() == list(range(10))
     stream.expect_end()
 
 
