@@ -9,7 +9,8 @@ from partflow.core.detector import CLD, CLIC, ECAL, FACE_NONE, HCAL
 from partflow.core.errors import DataError, SchemaError
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import HITS, PARTICLES
-from partflow.simulate import SimulationConfig, simulate, simulation
+from partflow.simulate import SimulationConfig, simulate
+from partflow.simulate.fast import simulation
 
 STILL = (0.0, 0.0, 0.0)
 
