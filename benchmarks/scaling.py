@@ -107,7 +107,7 @@ def rules(num_particles: int) -> Callable[[], object]:
     from partflow.generate.config import Gun
     from partflow.reconstruct.reconstruction import reconstruct
     from partflow.simulate.config import SimulationConfig
-    from partflow.simulate.simulation import simulate
+    from partflow.simulate.fast.simulation import simulate
 
     of_kinds = []
     for pdg_id in (PION, PHOTON):

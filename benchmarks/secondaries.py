@@ -21,9 +21,9 @@ from partflow.generate import GenerationConfig, Gun, generate
 from partflow.reconstruct.parameters import SecondaryConfig
 from partflow.reconstruct.secondaries import find_secondaries
 from partflow.simulate import simulate
-from partflow.simulate.flights import NO_END, flights_of
-from partflow.simulate.material import interact
-from partflow.simulate.path_length import tracker_material
+from partflow.simulate.fast.flights import NO_END, flights_of
+from partflow.simulate.fast.interactions import interact
+from partflow.simulate.fast.tracker_material import tracker_material
 
 DEGREES = (90.0, 45.0, 30.0, 20.0, 15.0, 10.0)
 NUM_PHOTONS = 50_000

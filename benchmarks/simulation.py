@@ -31,7 +31,7 @@ from partflow.core.records import Array
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.reconstruction import reconstruct
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.simulation import simulate
+from partflow.simulate.fast.simulation import simulate
 
 BATCH = 50
 STAGES = ("generate", "simulate", "reconstruct")

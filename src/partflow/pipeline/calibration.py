@@ -27,7 +27,7 @@ from partflow.core.progress import progress
 from partflow.core.records import Array
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.simulation import simulate
+from partflow.simulate.fast.simulation import simulate
 
 NUM_SHOWERS = 12000
 NUM_TESTED = 1000

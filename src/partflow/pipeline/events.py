@@ -36,7 +36,7 @@ from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.background import OverlayConfig, overlay
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.simulation import simulate as fast_simulation
+from partflow.simulate.fast.simulation import simulate as fast_simulation
 
 MAX_BACKGROUND_EVENTS = 20_000
 """Events of a background sample that are used, some 50 MB; what is beyond them is left out."""

@@ -1,14 +1,26 @@
-"""Directions: axes across a direction, random points on a circle, without trigonometry.
+"""Rays and directions: axes across a direction, random points on a circle; no trigonometry.
 
-Everything here is inlined: these functions are short, and numba counts references to `rng`
-for each call that it does not inline.
+All kernels here are inlined: they are short, and numba counts references to `rng` at each call
+that it does not inline.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from numba import njit
+
+
+class Ray(NamedTuple):
+    """A point [mm] and a unit vector; kernels pass it by value, at the cost of six floats."""
+
+    x: float
+    y: float
+    z: float
+    dx: float
+    dy: float
+    dz: float
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -25,7 +37,7 @@ def transverse_axes(dx, dy, dz):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def circle_point(rng):
-    """A point uniform on the unit circle: the direction of two normal deviates."""
+    """A random point on the unit circle: the direction of two normal deviates."""
     u, v = rng.standard_normal(), rng.standard_normal()
     scale = 1.0 / math.sqrt(u * u + v * v)
     return u * scale, v * scale

@@ -1,19 +1,20 @@
-"""Where a path through the tracker has crossed how much of its material.
+"""Material along a path through the tracker, and where a particle interacts in it.
 
-One description serves every particle and process. The material lies on boxes in one another, each
-like the calorimeter's face: with the radius R and half length Z of that face, a point (r, z) is on
-the box u = max(r/R, abs(z)/Z). Between the boxes of the beam pipe and of the last layer lies the
-whole of it: the share `vertex_material` evenly in u up to `vertex_radius`, the rest evenly behind.
-It is so dense that a straight path from the collision at the polar angle theta crosses
+All particles and processes share one description. The material is distributed over nested boxes
+of the shape of the calorimeter's face: with the radius R and half length Z of the face, a point
+(r, z) is on the box u = max(r/R, abs(z)/Z). All material is between the box of the beam pipe and
+that of the last layer: the share `vertex_material` uniformly in u up to `vertex_radius`, the rest
+uniformly behind it. Its density is such that a straight path from the collision at the polar angle
+theta crosses
 
     x(theta) = x(90 degrees) / sin(theta),       1/sin(theta) at most `max_slant`,
 
-wherever it leaves the tracker: a slab, with the discs as thick as a forward path needs. With F(u)
-the share of the material within the box u, that is a density per path of
+wherever it leaves the tracker, as in a slab. With F(u) the share of the material within the box u,
+that is a density per path of
 
     dx/dl = x(90 degrees) F'(u) (u/r) min(1, max_slant sin(theta)),
 
-sin(theta) = r/sqrt(r^2 + z^2) of the place.
+where sin(theta) = r/sqrt(r^2 + z^2) of the point.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from numba import njit
 
 from partflow.core.detector import Detector
 from partflow.core.helix import MIN_PT
-from partflow.simulate.flights import NO_END
+from partflow.simulate.fast.flights import NO_END
 
 _MIN_STEP = 8.0  # mm of transverse path
 _STEP_PER_RADIUS = 0.25
-_BEFORE_PIPE = 0.9  # of the way to the first material, the length of a step from the collision
-_AT_ORIGIN = 0.5  # mm; a straight path from here needs no steps
+_BEFORE_PIPE = 0.9  # the first step from the collision ends at this part of the pipe's radius
+_AT_ORIGIN = 0.5  # mm; a straight path from so close to the origin needs no steps
 _STIFF = 2.0  # radii of the tracker: a helix of that radius crosses at most 10 % more than a line
-_HALF_CIRCLE = 1.6  # a path of at most half a circle is longer than its chord by less than this
-_CURLING = 3.0  # times `max_slant`: more than any path crosses, but one that curls for metres
+_HALF_CIRCLE = 1.6  # upper limit of path over chord for at most half a circle
+_CURLING = 3.0  # times `max_slant`: more than any path crosses that does not curl for metres
 
 
-class Material(NamedTuple):
-    """The material of `core.tracker.Tracker` as kernels take it: numbers alone, since each array
-    that is handed on costs a count of references.
+class TrackerMaterial(NamedTuple):
+    """The material of `core.tracker.Tracker`, for kernels. It has no arrays: to pass them on costs
+    time, because numba counts references to them.
     """
 
     radiation_lengths: float
@@ -50,14 +51,15 @@ class Material(NamedTuple):
     max_slant: float
 
 
-def tracker_material(detector: Detector) -> Material:
+def tracker_material(detector: Detector) -> TrackerMaterial:
     """The material of the tracker of a detector."""
-    return Material(*(float(getattr(detector.tracker, name)) for name in Material._fields))
+    values = (float(getattr(detector.tracker, name)) for name in TrackerMaterial._fields)
+    return TrackerMaterial(*values)
 
 
 @njit(cache=True, error_model="numpy")
 def box_of(geometry, r, z):
-    """Number u of the box that a point is on: 0 at the origin, 1 at the calorimeter's face."""
+    """The box u of a point: 0 at the origin, 1 at the calorimeter's face."""
     return max(r / geometry.barrel_r, abs(z) / geometry.endcap_z)
 
 
@@ -73,8 +75,8 @@ def material_within(geometry, material, u):
 
 
 @njit(cache=True, error_model="numpy")
-def box_with(geometry, material, share):
-    """The box within which a `share` of the material is, 0 to 1: the inverse of the above."""
+def box_enclosing(geometry, material, share):
+    """The box u that encloses a `share` of the material, 0 to 1: inverse of `material_within`."""
     last = geometry.barrel_r - material.material_to_face
     if share < material.vertex_material:
         part = share / material.vertex_material
@@ -87,7 +89,7 @@ def box_with(geometry, material, share):
 
 @njit(cache=True, error_model="numpy")
 def _density(geometry, material, r, z, inside, u, next_inside, next_u):
-    """Material per path [1/mm], of the whole at 90 degrees, about the middle (r, z) of a step.
+    """Material per path [1/mm], in units of x(90 degrees), at the middle (r, z) of a step.
 
     The middle is that of the chord: over one step a path bends by some millimetres at most.
     """
@@ -105,23 +107,23 @@ def _density(geometry, material, r, z, inside, u, next_inside, next_u):
 
 @njit(cache=True, error_model="numpy")
 def _place_in_step(geometry, material, u, next_u, share):
-    """Part of a step from the box `u` to `next_u`, 0 to 1, that lies before a `share` of the
-    material in it. Where the step goes past the first or the last material, it is between.
+    """Part of a step from the box `u` to `next_u`, 0 to 1, after which it has crossed a `share` of
+    its material. A step may begin before the first material, or end behind the last.
     """
     if next_u == u:
         return share
     first = material.beam_pipe_radius / geometry.barrel_r
     last = 1.0 - material.material_to_face / geometry.barrel_r
-    one = min(max((first - u) / (next_u - u), 0.0), 1.0)
-    other = min(max((last - u) / (next_u - u), 0.0), 1.0)
-    return min(one, other) + abs(other - one) * share
+    at_first = min(max((first - u) / (next_u - u), 0.0), 1.0)
+    at_last = min(max((last - u) / (next_u - u), 0.0), 1.0)
+    return min(at_first, at_last) + abs(at_last - at_first) * share
 
 
 @njit(cache=True, error_model="numpy")
-def _most(flight, pt, radius, geometry, material):
-    """An amount of material that the path of a flight will not exceed, to save following it."""
+def _upper_limit(flight, pt, radius, geometry, material):
+    """An amount of material that the path of a flight cannot exceed; it saves following most."""
     if radius < material.beam_pipe_radius and abs(flight.z) < material.beam_pipe_radius:
-        # the slant is that of the place; 10 % are more than a start off the origin can add
+        # 10 % more: a start away from the origin changes the slant by less
         slant = 1.1 * min(math.hypot(pt, flight.pz) / pt, material.max_slant)
         if flight.charge == 0:
             return slant
@@ -134,9 +136,10 @@ def _most(flight, pt, radius, geometry, material):
 
 
 @njit(cache=True, error_model="numpy")
-def _turned(curvature, x, y, dx, dy, path):
-    """Position [mm] and direction across the beam after a `path` on a circle of a `curvature`
-    [1/mm], as `core.helix.advance` has them: without asking for the azimuth at every step.
+def _advance_on_circle(curvature, x, y, dx, dy, path):
+    """(x, y, dx, dy) across the beam after a `path` [mm] on a circle of a `curvature` [1/mm].
+
+    The result is that of `core.helix.advance`, but it does not compute the azimuth at each step.
     """
     if curvature == 0.0:
         return x + path * dx, y + path * dy, dx, dy
@@ -149,19 +152,19 @@ def _turned(curvature, x, y, dx, dy, path):
 def path_after(amount, flight, geometry, material):
     """Transverse path [mm] after which a flight has crossed `amount` of material, or NO_END.
 
-    `amount` is in units of the whole at 90 degrees. The path is followed in steps; what a straight
-    one from the collision crosses is exact whatever their length.
+    `amount` is in units of x(90 degrees). The path is followed in steps; for straight paths from
+    the collision the result is exact whatever the length of the steps.
     """
     pt = math.hypot(flight.px, flight.py)
     radius = math.hypot(flight.x, flight.y)
-    if pt < MIN_PT or amount > _most(flight, pt, radius, geometry, material):
+    if pt < MIN_PT or amount > _upper_limit(flight, pt, radius, geometry, material):
         return NO_END
     per_transverse = math.hypot(pt, flight.pz) / pt
     if flight.charge == 0 and radius + abs(flight.z) < _AT_ORIGIN:
         share = amount / min(per_transverse, material.max_slant)
         if share > 1.0:
             return NO_END
-        reached = box_with(geometry, material, share)
+        reached = box_enclosing(geometry, material, share)
         return reached * min(geometry.barrel_r, geometry.endcap_z * pt / max(abs(flight.pz), 1e-9))
     longest = geometry.max_path / per_transverse
     begin = _BEFORE_PIPE * material.beam_pipe_radius
@@ -174,10 +177,10 @@ def path_after(amount, flight, geometry, material):
     while path < longest and u < 1.0:
         step = max(_MIN_STEP, _STEP_PER_RADIUS * radius)
         if radius < begin and abs(z) < begin_z:
-            along = begin_z - abs(z)  # a particle that flies back takes more steps than it must
+            along = begin_z - abs(z)  # more steps than needed where a particle flies inwards
             step = max(1.0, min(begin - radius, along * pt / max(abs(flight.pz), 1e-9)))
         before_x, before_y, before_z = x, y, z
-        x, y, dx, dy = _turned(geometry.bending * flight.charge / pt, x, y, dx, dy, step)
+        x, y, dx, dy = _advance_on_circle(geometry.bending * flight.charge / pt, x, y, dx, dy, step)
         z += step * flight.pz / pt
         radius = math.hypot(x, y)
         next_u = box_of(geometry, radius, z)

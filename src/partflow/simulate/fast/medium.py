@@ -1,7 +1,7 @@
-"""What a particle is in: ECAL, HCAL, the gap between them, or outside; and what that is made of.
+"""The media of the calorimeters: which one a point is in, and paths to the next.
 
 The calorimeter is a nested box (see `core.detector`): depth is counted from the barrel's inner
-radius where abs(z) is below the endcap plane, from that plane beyond it.
+radius where abs(z) is below the endcap plane, and from that plane beyond it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.records import Array
 
 GAP, OUTSIDE = -1, -2
-"""Beside ECAL and HCAL: between them, without material; or beyond, where energy is lost."""
+"""Places other than ECAL and HCAL: the gap between them, without material; or outside."""
 
 MEDIUM = np.dtype(
     [
@@ -24,22 +24,21 @@ MEDIUM = np.dtype(
         ("critical_energy", "f8"),  # GeV
         ("interaction_length", "f8"),  # mm
         ("effective_z", "f8"),
-        ("layer_radiation_lengths", "f8"),  # X0 per layer, inverse
+        ("layer_radiation_lengths", "f8"),  # X0 per layer
         ("electron_response", "f8"),
         ("sampling_variance", "f8"),  # GeV, square of the stochastic term
         ("mip_density", "f8"),  # GeV/mm, EM scale
         ("step", "f8"),  # mm, of a hadron's track
-        ("threshold", "f8"),  # GeV per hit
     ]
 )
-"""One row per medium, ECAL and HCAL in this order, as kernels take it."""
+"""A calorimeter as a medium of showers, for kernels."""
 
 _STEP = 10.0
-"""Hadrons step by the number of whole layers nearest to this [mm], at least one."""
+"""Step of hadrons: the number of whole layers nearest to this length [mm], at least one."""
 
 
 def media(detector: Detector) -> Array:
-    """The two media of a detector: rows ECAL and HCAL of MEDIUM."""
+    """The two media of a detector: rows of MEDIUM, [ECAL | HCAL]."""
     rows = np.zeros(2, dtype=MEDIUM)
     for index, part in ((ECAL, detector.ecal), (HCAL, detector.hcal)):
         layers_per_step = max(1, round(_STEP / part.layer_pitch))
@@ -54,7 +53,6 @@ def media(detector: Detector) -> Array:
             part.sampling_term**2,
             part.mip_energy / part.layer_pitch,
             layers_per_step * part.layer_pitch,
-            part.threshold,
         )
     return rows
 
@@ -80,6 +78,7 @@ def medium_at(geometry, x, y, z):
 
 @njit(cache=True, error_model="numpy")
 def _medium_at_depth(geometry, depth):
+    """ECAL, HCAL, GAP or OUTSIDE at a depth [mm] in the barrel or behind the ECAL endcap's face."""
     if depth < 0.0:
         return OUTSIDE
     if depth < geometry.ecal_depth:
@@ -92,9 +91,9 @@ def _medium_at_depth(geometry, depth):
 
 @njit(cache=True, error_model="numpy")
 def paths_to_exit(geometry, x, y, z, dx, dy, dz):
-    """Path inside the ECAL from a point in it, and in the gap behind [mm].
+    """Paths [mm] in the ECAL, from a point in it, and in the gap behind it.
 
-    Along a straight line with the local cosine to the layers' normal, at least 0.05.
+    Along a straight line with the local cosine to the normal of the layers, at least 0.05.
     """
     radius = math.sqrt(x * x + y * y)
     abs_z = abs(z)
@@ -109,7 +108,7 @@ def paths_to_exit(geometry, x, y, z, dx, dy, dz):
 
 @njit(cache=True, error_model="numpy")
 def depth_and_slope(geometry, x, y, z, dx, dy, dz):
-    """Depth of a point in the nested box [mm], and what it gains per unit of a vector."""
+    """Depth of a point in the nested box [mm], and its derivative along a vector."""
     abs_z = abs(z)
     if abs_z < geometry.endcap_z:
         radius = math.sqrt(x * x + y * y)
@@ -118,20 +117,20 @@ def depth_and_slope(geometry, x, y, z, dx, dy, dz):
 
 
 @njit(cache=True, error_model="numpy")
-def _is_beside_ecal_endcap(geometry, x, y, z):
-    """Whether a point is farther out than the ECAL endcap, and not in the barrel."""
+def _is_around_ecal_endcap(geometry, x, y, z):
+    """Whether a point is further out than the ECAL endcap, and not in the barrel."""
     return abs(z) >= geometry.endcap_z and x * x + y * y > geometry.ecal_endcap_r**2
 
 
 @njit(cache=True, error_model="numpy")
 def path_to_border(geometry, where, x, y, z, dx, dy, dz):
-    """Path from a point in a medium, or the gap, to the next along a straight line [mm].
+    """Path [mm] from a point in the medium, or gap, `where` to the next along a straight line.
 
-    The faces of the layers are taken as planes. Infinite where no other medium comes: out of
-    the detector, along the layers, or in the HCAL's ring; 5 mm in the gap within the ring, which
-    is no layer.
+    The faces of the layers are taken as planes. The path is infinite where no other medium
+    follows: out of the detector, along the layers, or in the HCAL's ring. It is 5 mm in the gap
+    within the ring, which is not parallel to the layers.
     """
-    if _is_beside_ecal_endcap(geometry, x, y, z):
+    if _is_around_ecal_endcap(geometry, x, y, z):
         return 5.0 if where == GAP else np.inf
     depth, slope = depth_and_slope(geometry, x, y, z, dx, dy, dz)
     front = geometry.ecal_depth if where != ECAL else -np.inf
@@ -149,11 +148,12 @@ def path_to_border(geometry, where, x, y, z, dx, dy, dz):
 
 @njit(cache=True, error_model="numpy")
 def path_through_gap(geometry, x, y, z, ax, ay, az):
-    """Factor on a displacement (ax, ay, az) [mm] in matter that makes it jump the gap.
+    """Factor by which the gap lengthens a displacement (ax, ay, az) [mm] in matter.
 
-    From a point in front of the gap or behind it; 1 if the displacement does not reach it.
+    The point is in front of the gap or behind it; the factor is 1 if the displacement does not
+    reach the gap.
     """
-    if _is_beside_ecal_endcap(geometry, x, y, z):
+    if _is_around_ecal_endcap(geometry, x, y, z):
         return 1.0
     depth, gain = depth_and_slope(geometry, x, y, z, ax, ay, az)
     middle = geometry.ecal_depth + 0.5 * geometry.gap

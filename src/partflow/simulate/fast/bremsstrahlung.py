@@ -6,9 +6,9 @@ Spectrum of photons in a thin radiator, per radiation length, for energy fractio
     dN/dy = (4/3 - 4/3 y + y^2) / y,   whose mean loss is E per radiation length.
 
 Photons above 10 MeV are followed (the rest, 0.1 to 1 % of the loss, stays with the electron).
-They leave in the electron's direction from places in the tracker's material, carry the electron's
-`origin`, and do not convert. The track goes on: `successor` links its parts, the
-last of which showers; what the fit sees of it is `fitted_pt`.
+They are emitted in the electron's direction within the tracker's material, carry the electron's
+`origin`, and do not convert. The track continues: `successor` links its parts, of which the last
+one showers. `fitted_pt` is the momentum that a track fit measures.
 """
 
 from __future__ import annotations
@@ -19,24 +19,30 @@ import numpy as np
 from numba import njit
 
 from partflow.core.particles import ELECTRON_MASS
-from partflow.simulate.flights import FLIGHT, NO_END, NO_SUCCESSOR, Species
-from partflow.simulate.material import add_secondary, end_of
-from partflow.simulate.path_length import path_after
+from partflow.simulate.fast.flights import (
+    FLIGHT,
+    NO_END,
+    NO_SUCCESSOR,
+    Species,
+    add_secondary,
+    end_of,
+)
+from partflow.simulate.fast.tracker_material import path_after
 
 MIN_PHOTON = 0.01
-"""Energy from which on photons are followed [GeV]."""
-_MIN_ELECTRON = 0.1  # GeV, before and after
+"""Least energy of the photons that are followed [GeV]."""
+_MIN_ELECTRON = 0.1  # GeV, of an electron before and after it radiates
 
 
 @njit(cache=True, error_model="numpy")
 def photons_per_radiation_length(smallest):
-    """Mean number of photons with an energy fraction above `smallest`."""
+    """Mean number of photons with an energy fraction above `smallest`: integral of dN/dy."""
     return -4.0 / 3.0 * (math.log(smallest) + 1.0 - smallest) + 0.5 * (1.0 - smallest**2)
 
 
 @njit(cache=True, error_model="numpy")
 def energy_fraction(rng, smallest):
-    """A photon's energy over the electron's, above `smallest`."""
+    """A random energy fraction y above `smallest`, with density dN/dy."""
     while True:
         y = smallest ** rng.random()
         if rng.random() < 1.0 - y + 0.75 * y * y:
@@ -45,7 +51,7 @@ def energy_fraction(rng, smallest):
 
 @njit(cache=True, error_model="numpy")
 def radiate(rng, particles, geometry, material):
-    """The flights of one event, followed by photons and the parts of tracks behind them."""
+    """The flights of one event, followed by the photons and by the electrons after radiation."""
     flights = np.empty(2 * len(particles) + 2, dtype=FLIGHT)
     flights[: len(particles)] = particles
     count = len(particles)
@@ -65,9 +71,9 @@ def radiate(rng, particles, geometry, material):
 
 @njit(cache=True, error_model="numpy")
 def _radiate_once(rng, flights, count, part, geometry, material):
-    """Append the next photon of an electron and the part of its track behind; that part's row.
+    """Append the next photon of an electron, and the electron after it; the row of the latter.
 
-    -1 if it radiates no more.
+    Returns -1 if the electron does not radiate any more.
     """
     flight = flights[part]
     if flight.species != Species.ELECTRON or flight.end < NO_END or flight.energy < _MIN_ELECTRON:
@@ -79,12 +85,12 @@ def _radiate_once(rng, flights, count, part, geometry, material):
     if path == NO_END or flight.energy - radiated < _MIN_ELECTRON:
         return -1
     flight.end = path
-    x, y, z, dx, dy, dz = end_of(flights, part, geometry.bending)
-    add_secondary(flights, count, part, x, y, z, dx, dy, dz, radiated, 0.0, 0, Species.PHOTON)
+    ray = end_of(flights, part, geometry.bending)
+    left = flight.energy - radiated
+    add_secondary(flights, count, part, ray, radiated, 0.0, 0, Species.PHOTON)
     add_secondary(
-        flights, count + 1, part, x, y, z, dx, dy, dz,
-        flight.energy - radiated, ELECTRON_MASS, flight.charge, Species.ELECTRON,
-    )  # fmt: skip
+        flights, count + 1, part, ray, left, ELECTRON_MASS, flight.charge, Species.ELECTRON
+    )
     flight.successor = count + 1
     flights[count + 1].is_continuation = True
     return count + 1
@@ -92,10 +98,11 @@ def _radiate_once(rng, flights, count, part, geometry, material):
 
 @njit(cache=True, error_model="numpy")
 def fitted_pt(flights, electron, last_layer, geometry):
-    """Transverse momentum [GeV] that a fit finds for a track that radiates.
+    """Transverse momentum [GeV] that a fit finds for the track of an electron that radiates.
 
     A parabola fitted to measurements evenly spaced over u = 0..1 has the curvature
-    int 30 u^2 (1-u)^2 kappa(u) du: what is lost at u counts with 1 - u^3 (10 - 15 u + 6 u^2).
+    int 30 u^2 (1-u)^2 kappa(u) du: a change of curvature at u has the weight
+    1 - u^3 (10 - 15 u + 6 u^2).
     """
     first = flights[electron]
     start = math.hypot(first.x, first.y)

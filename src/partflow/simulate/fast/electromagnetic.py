@@ -5,23 +5,22 @@ Formulas and constants: hep-ex/0001020 as implemented in Geant4's GFlash
 distribution with fluctuating shape; a spot's distance to the axis follows a core or a tail
 distribution f(r) = 2 r R^2 / (r^2 + R^2)^2 whose width R depends on the relative depth tau.
 
-Sampling fluctuations are not added to the energy: they are the statistics of the spots.
-Poisson(2E/c^2) spots of (c^2/2) Exp(1) GeV have a sum of variance c^2 E, c the stochastic term.
+Sampling fluctuations are not added to the energy: they are the statistics of the spots. The sum of
+Poisson(2E/c^2) spots of (c^2/2) Exp(1) GeV has the variance c^2 E, with c the stochastic term.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, HCAL, Detector, Geometry
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.records import Array
-from partflow.simulate.frame import transverse_axes
-from partflow.simulate.medium import GAP, OUTSIDE, media, medium_at, paths_to_exit
-from partflow.simulate.spots import add_spot, scale_spots
+from partflow.simulate.directions import transverse_axes
+from partflow.simulate.fast.medium import GAP, OUTSIDE, medium_at, paths_to_exit
+from partflow.simulate.fast.spots import add_spot, scale_spots
 
 CONSTANT_TERM = 0.01
 """Constant term of the energy resolution."""
@@ -36,32 +35,15 @@ _MAX_RADIUS = 5.0
 # tau < 3, and by less than 4 % at its end.
 _LOG_ENERGY_MIN, _LOG_ENERGY_STEP, _NUM_LOG_ENERGIES = math.log(0.05), 0.25, 48
 _TAU_STEP, _NUM_TAUS = 1.0 / 32.0, 256
-CORE_RADIUS, TAIL_RADIUS, CORE_SURPRISE = 0, 1, 2
-
-
-class Matter(NamedTuple):
-    """What a shower needs to know of the calorimeters, as kernels take it."""
-
-    geometry: Geometry
-    media: Array
-    """[medium]: rows of MEDIUM."""
-    radial_table: Array
-    """See `radial_table`."""
-    max_spots: int
-    """Spots of one electromagnetic shower, at most."""
-
-
-def calorimeter_matter(detector: Detector, max_spots: int) -> Matter:
-    """The calorimeters of a detector."""
-    rows = media(detector)
-    return Matter(detector.geometry(), rows, radial_table(rows), max_spots)
+CORE_RADIUS, TAIL_RADIUS, CORE_THRESHOLD = range(3)
+"""Columns of the radial table."""
 
 
 def radial_table(rows: Array) -> Array:
     """Radial distribution for rows of MEDIUM, [medium, ln E, tau, column].
 
-    Columns: CORE_RADIUS and TAIL_RADIUS in Moliere radii, CORE_SURPRISE = -ln of the core's
-    weight. Entries hold for tau in the middle of a node, the first node of ln E also below 50 MeV.
+    Columns: CORE_RADIUS and TAIL_RADIUS [Moliere radii], CORE_THRESHOLD = -ln(weight of the core).
+    An entry is for the middle of its interval of tau; the first ln E also serves below 50 MeV.
     """
     medium = rows[:, None, None]
     log_energy = _LOG_ENERGY_MIN + _LOG_ENERGY_STEP * np.arange(_NUM_LOG_ENERGIES)[:, None]
@@ -80,18 +62,19 @@ def radial_table(rows: Array) -> Array:
     weight = weight + (1 - e_hat) * (
         0.348 - 0.642 * layer_radiation_lengths * np.exp(-((tau - 1) ** 2))
     )
-    surprise = -np.log(np.clip(weight, np.finfo(np.float32).tiny, 1.0))
-    table = np.stack([np.maximum(core, 0.02), np.maximum(tail, 0.02), surprise], axis=-1)
+    threshold = -np.log(np.clip(weight, np.finfo(np.float32).tiny, 1.0))
+    table = np.stack([np.maximum(core, 0.02), np.maximum(tail, 0.02), threshold], axis=-1)
     return np.ascontiguousarray(table, dtype=np.float32)
 
 
 @njit(cache=True, error_model="numpy")
-def electromagnetic_shower(rng, spots, count, matter, x, y, z, dx, dy, dz, energy, is_photon):
-    """Spots of a photon's or electron's shower from a point along a unit vector; new count.
+def electromagnetic_shower(rng, spots, count, constants, ray, energy, is_photon):
+    """Add the spots of the shower of a photon or electron on a Ray; returns the new count.
 
-    Behind the ECAL the shower goes on in the HCAL, its depth stretched by the HCAL's X0.
+    Behind the ECAL the shower continues in the HCAL, its depth stretched by the HCAL's X0.
     """
-    geometry, media, table = matter.geometry, matter.media, matter.radial_table
+    geometry, media, table = constants.geometry, constants.media, constants.radial_table
+    x, y, z, dx, dy, dz = ray
     where = medium_at(geometry, x, y, z)
     if where == OUTSIDE or energy <= 0.0:
         return count
@@ -104,23 +87,23 @@ def electromagnetic_shower(rng, spots, count, matter, x, y, z, dx, dy, dz, energ
     if where == ECAL:
         ecal_path, gap_path = paths_to_exit(geometry, x, y, z, dx, dy, dz)
 
-    num_spots, spot_energy, total = _spot_statistics(rng, medium, energy, matter.max_spots)
+    num_spots, spot_energy, total = _spot_statistics(rng, medium, energy, constants.max_spots)
     node = int((math.log(max(energy, 0.05)) - _LOG_ENERGY_MIN) / _LOG_ENERGY_STEP + 0.5)
     node = min(node, _NUM_LOG_ENERGIES - 1)
     radiation_length, moliere_radius = medium.radiation_length, medium.moliere_radius
     max_radius = _MAX_RADIUS * moliere_radius
     stretch = media[HCAL].radiation_length / media[ECAL].radiation_length
     ux, uy, uz, vx, vy, vz = transverse_axes(dx, dy, dz)
-    # Marsaglia and Tsang (2000), for shape > 1, with what does not change taken out of the loop
+    # gamma deviates: Marsaglia and Tsang (2000), for shape > 1; these are constant in the loop
     gamma_d = shape - 1.0 / 3.0
     gamma_c = 1.0 / math.sqrt(9.0 * gamma_d)
     first = count
     for _ in range(num_spots):
         depth = _gamma(rng, gamma_d, gamma_c) * scale  # X0 behind the start
         tau = min(int(depth * to_tau), _NUM_TAUS - 1)
-        # An exponential deviate above -ln w is as likely as a uniform one below w, and cheaper;
-        # as an index the outcome needs no jump.
-        is_tail = int(rng.standard_exponential() < table[where, node, tau, CORE_SURPRISE])
+        # An exponential deviate above -ln w is as likely as a uniform one below w, and cheaper.
+        # The result is used as an index instead of in a branch.
+        is_tail = int(rng.standard_exponential() < table[where, node, tau, CORE_THRESHOLD])
         width = table[where, node, tau, CORE_RADIUS + is_tail * (TAIL_RADIUS - CORE_RADIUS)]
         # f(r) is Student's t distribution with two degrees of freedom, in two dimensions
         a, b, chi = rng.standard_normal(), rng.standard_normal(), rng.standard_exponential()
@@ -167,7 +150,7 @@ def _gamma(rng, d, c):
 
 @njit(cache=True, error_model="numpy")
 def _longitudinal_profile(rng, medium, energy):
-    """Shape and scale [X0] of the gamma profile, and the factor from depth [X0] to table node."""
+    """Shape and scale [X0] of the gamma profile, and the factor from depth [X0] to table index."""
     log_y = math.log(max(energy / medium.critical_energy, 2.0))
     layer_radiation_lengths, e_hat = medium.layer_radiation_lengths, medium.electron_response
     homogeneous_maximum = max(log_y - 0.812, 0.5)
@@ -192,10 +175,10 @@ def _longitudinal_profile(rng, medium, energy):
 
 @njit(cache=True, error_model="numpy")
 def _spot_statistics(rng, medium, energy, max_spots):
-    """Number of spots, mean energy [GeV] of one, and their sum if it is imposed, else 0.
+    """Number of spots, mean energy of one [GeV], and their sum [GeV] if it is imposed, else 0.
 
-    Above max_spots c^2/2 a fixed number of spots would fluctuate more than the calorimeter;
-    they are scaled to a sum with the resolution drawn explicitly.
+    Above an energy of max_spots c^2/2 the number of spots is fixed. Their sum would fluctuate more
+    than the calorimeter's: it is drawn with the calorimeter's resolution, and the spots are scaled.
     """
     variance = medium.sampling_variance
     calibration = max(1.0 + CONSTANT_TERM * rng.standard_normal(), 0.0)

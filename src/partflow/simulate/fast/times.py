@@ -1,9 +1,9 @@
-"""Times of hits: when the first deposit in a cell comes, after the collision.
+"""Times of contributions: when a particle's first deposit in a cell is, after the collision.
 
-A particle flies to the calorimeter with its own speed; its shower goes on from there with that of
-light, straight to the centre of the cell. Part of what hadrons leave comes late, from neutrons:
-shares and delay are a choice of ours, of the order of what CALICE T3B saw within some tens of
-ns (arXiv:1404.6454); later, neutrons are captured, and that is not simulated.
+A particle flies to the calorimeter with its own speed; its shower continues with the speed of
+light, straight to the centre of the cell. A part of the deposits of hadrons is late, from
+neutrons: share and delay are a choice of ours, of the order of what CALICE T3B measured within
+some tens of ns (arXiv:1404.6454). The later capture of neutrons is not simulated.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from numba import njit
 from partflow.core.helix import MIN_PT, path_to_cylinder
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.cells import cell_centre
-from partflow.simulate.flights import Species, face_of, time_after
+from partflow.simulate.fast.flights import Species, face_of, time_after
 from partflow.simulate.hits import cell_of
 
-_LATE_SHARE, _LATE_DELAY = 0.1, 8.0  # ns
+_LATE_SHARE = 0.1
+_LATE_DELAY = 8.0  # ns, mean
 
 
 @njit(cache=True, error_model="numpy")
 def arrival(flight, geometry):
-    """Time [ns] and place [mm] (time, x, y, z) at which a flight reaches the calorimeter."""
+    """(time [ns], x, y, z [mm]) at which a flight reaches the calorimeter."""
     _, x, y, z, _, _, _ = face_of(flight, geometry)
     pt = math.hypot(flight.px, flight.py)
     if pt < MIN_PT:
@@ -41,11 +42,11 @@ def arrival(flight, geometry):
 
 
 @njit(cache=True, error_model="numpy")
-def contribution_times(rng, keys, makers, flights, geometry, grid, resolution):
-    """Times [ns, contribution] of contributions with sorted `keys`, made by the flights `makers`.
+def contribution_times(rng, keys, flight_index, flights, geometry, grid, resolution):
+    """Times [contribution] (ns) of contributions with sorted `keys`.
 
-    Where several flights of a particle met in a cell, the first of them made it. All in a cell
-    are mismeasured alike.
+    `flight_index` [contribution] is the flight that made it; if several flights of a particle
+    deposit energy in a cell, it is the first. All times in a cell have the same measurement error.
     """
     start = np.empty(len(flights))
     from_x, from_y, from_z = np.empty(len(flights)), np.empty(len(flights)), np.empty(len(flights))
@@ -56,17 +57,17 @@ def contribution_times(rng, keys, makers, flights, geometry, grid, resolution):
         cell = cell_of(keys[i])
         if i == 0 or cell_of(keys[i - 1]) != cell:
             error = resolution * rng.standard_normal()
-        maker = makers[i]
-        if not is_known[maker]:
-            start[maker], from_x[maker], from_y[maker], from_z[maker] = arrival(
-                flights[maker], geometry
+        flight = flight_index[i]
+        if not is_known[flight]:
+            start[flight], from_x[flight], from_y[flight], from_z[flight] = arrival(
+                flights[flight], geometry
             )
-            is_known[maker] = True
+            is_known[flight] = True
         x, y, z, _, _, _ = cell_centre(grid, cell)
         path = math.sqrt(
-            (x - from_x[maker]) ** 2 + (y - from_y[maker]) ** 2 + (z - from_z[maker]) ** 2
+            (x - from_x[flight]) ** 2 + (y - from_y[flight]) ** 2 + (z - from_z[flight]) ** 2
         )
-        times[i] = start[maker] + path / LIGHT_SPEED_MM_PER_NS + error
-        if flights[maker].species >= Species.MESON and rng.random() < _LATE_SHARE:
+        times[i] = start[flight] + path / LIGHT_SPEED_MM_PER_NS + error
+        if flights[flight].species >= Species.MESON and rng.random() < _LATE_SHARE:
             times[i] += _LATE_DELAY * rng.standard_exponential()
     return times

@@ -1,11 +1,11 @@
-"""Decays in flight: charged pions and kaons that do not live to see the calorimeter.
+"""Decays in flight: charged pions and kaons that decay in front of the calorimeter.
 
-Lifetimes are those of the particle data group. Pions go to mu nu. Kaons go to mu nu, pi pi0,
+Lifetimes are those of the Particle Data Group. Pions decay to mu nu; kaons to mu nu, pi pi0,
 pi pi pi, pi0 e nu, pi0 mu nu, pi pi0 pi0 (branching fractions: PDG 2024). Two-body decays are
-exact. Of three-body decays energy and momentum are conserved, but the mass of the pair beside the
-charged daughter is drawn evenly between its limits instead of from the matrix element. Decays
-behind the face of the calorimeter, and of secondaries, are left out; so are those of muons
-(of 1 GeV, 1 in 3000 within 2 m) and neutral kaons.
+exact. Three-body decays conserve energy and momentum, but the mass of the second and third
+daughter is uniform between its limits instead of following the matrix element. Decays behind the
+face of the calorimeter and decays of secondaries are left out, and so are those of muons (of
+1 GeV, 1 in 3000 within 2 m) and of neutral kaons.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from particle import Particle
 from partflow.core.helix import MIN_PT, path_to_cylinder
 from partflow.core.particles import ELECTRON_MASS, MUON_MASS, PION0_MASS, PION_MASS
 from partflow.core.records import Array
-from partflow.simulate.flights import FLIGHT, Decay, Species
-from partflow.simulate.frame import circle_point
-from partflow.simulate.material import add_secondary, end_of
+from partflow.simulate.directions import Ray, circle_point
+from partflow.simulate.fast.flights import FLIGHT, Decay, Species, add_secondary, end_of
 
 
 class Product(IntEnum):
-    """What comes out of a decay."""
+    """Daughters of a decay."""
 
     NOTHING, NEUTRINO, PHOTON, PION0, PION, MUON, ELECTRON = range(7)
 
@@ -50,7 +49,7 @@ _KAON_MODES = np.array(
         [Product.PION, Product.PION0, Product.PION0],
     ]
 )
-"""[mode, daughter]: the first has the kaon's charge; of three charged ones, the last the other."""
+"""[mode, daughter]: the first has the kaon's charge, the last of three pions the opposite one."""
 _KAON_FRACTIONS = np.array([0.6356, 0.2067, 0.05583, 0.0507, 0.03352, 0.01760])
 _KAON_CUMULATIVE = np.cumsum(_KAON_FRACTIONS) / _KAON_FRACTIONS.sum()
 _PION_MODE = np.array([Product.MUON, Product.NEUTRINO, Product.NOTHING])
@@ -59,7 +58,7 @@ _MAX_DAUGHTERS = 5  # one charged and two neutral pions
 
 @cache
 def decay_lengths() -> Array:
-    """C tau [mm] by Decay."""
+    """Proper decay lengths c tau [mm], [Decay]; infinite for what does not decay."""
     lengths = np.full(len(Decay), np.inf)
     for kind, pdg_id in ((Decay.PION, 211), (Decay.KAON, 321)):
         lengths[kind] = Particle.from_pdgid(pdg_id).ctau
@@ -70,7 +69,7 @@ def decay_lengths() -> Array:
 def end_by_decay(rng, particles, geometry, lengths):
     """A copy of the flights in which those that decay in the tracker end there.
 
-    Their `decay` says how; it is NONE for those that reach the calorimeter.
+    The `decay` of all others becomes NONE.
     """
     flights = particles.copy()
     for i in range(len(flights)):
@@ -78,7 +77,7 @@ def end_by_decay(rng, particles, geometry, lengths):
         if flight.decay == Decay.NONE:
             continue
         pt = math.hypot(flight.px, flight.py)
-        # length c tau p/m; on the transverse path pt instead of p
+        # the mean path is c tau p/m; the mean transverse path has pt instead of p
         path = rng.standard_exponential() * lengths[flight.decay] * pt / flight.mass
         if pt > MIN_PT and _is_in_tracker(geometry, flight, path):
             flight.end = path
@@ -102,7 +101,7 @@ def _is_in_tracker(geometry, flight, path):
 
 @njit(cache=True, error_model="numpy")
 def decay(rng, particles, bending):
-    """The flights of one event, followed by the daughters of those that `end_by_decay` ended."""
+    """The flights of `end_by_decay`, followed by the daughters of those that decay."""
     num_decays = 0
     for i in range(len(particles)):
         num_decays += particles[i].decay != Decay.NONE
@@ -121,30 +120,31 @@ def decay(rng, particles, bending):
 
 @njit(cache=True, error_model="numpy")
 def _decay_one(rng, flights, count, parent, bending, mode):
-    """Append the daughters of one particle; the new count."""
-    _, _, _, dx, dy, dz = end_of(flights, parent, bending)
+    """Append the daughters of one particle; returns the new count."""
+    end = end_of(flights, parent, bending)
     flight = flights[parent]
     mass, charge = flight.mass, flight.charge
     momentum = math.sqrt(flight.px**2 + flight.py**2 + flight.pz**2)
-    whole = (momentum * dx, momentum * dy, momentum * dz, math.hypot(momentum, mass))
+    energy = math.hypot(momentum, mass)
+    four_momentum = (momentum * end.dx, momentum * end.dy, momentum * end.dz, energy)
     first, second, third = mode[0], mode[1], mode[2]
     lightest = _MASS[second] + _MASS[third]
     pair_mass = lightest
     if third != Product.NOTHING:
         pair_mass += (mass - _MASS[first] - lightest) * rng.random()
-    one, pair = two_body(rng, whole, mass, _MASS[first], pair_mass)
-    count = _add_product(rng, flights, count, parent, bending, first, one, charge)
+    of_first, of_pair = two_body(rng, four_momentum, mass, _MASS[first], pair_mass)
+    count = _add_product(rng, flights, count, parent, end, first, of_first, charge)
     if third == Product.NOTHING:
-        return _add_product(rng, flights, count, parent, bending, second, pair, charge)
-    one, other = two_body(rng, pair, pair_mass, _MASS[second], _MASS[third])
-    count = _add_product(rng, flights, count, parent, bending, second, one, charge)
-    return _add_product(rng, flights, count, parent, bending, third, other, -charge)
+        return _add_product(rng, flights, count, parent, end, second, of_pair, charge)
+    of_second, of_third = two_body(rng, of_pair, pair_mass, _MASS[second], _MASS[third])
+    count = _add_product(rng, flights, count, parent, end, second, of_second, charge)
+    return _add_product(rng, flights, count, parent, end, third, of_third, -charge)
 
 
 @njit(cache=True, error_model="numpy")
-def two_body(rng, whole, mass, first_mass, second_mass):
-    """Four-momenta (px, py, pz, energy) of two daughters, even in direction in the rest frame."""
-    px, py, pz, energy = whole
+def two_body(rng, four_momentum, mass, first_mass, second_mass):
+    """Four-momenta (px, py, pz, energy) of two daughters, isotropic in the rest frame."""
+    px, py, pz, energy = four_momentum
     rest_energy = (mass**2 + first_mass**2 - second_mass**2) / (2.0 * mass)
     rest_momentum = math.sqrt(max(rest_energy**2 - first_mass**2, 0.0))
     cosine = 2.0 * rng.random() - 1.0
@@ -159,23 +159,22 @@ def two_body(rng, whole, mass, first_mass, second_mass):
 
 
 @njit(cache=True, error_model="numpy")
-def _add_product(rng, flights, count, parent, bending, product, momentum, charge):
-    """Append what a daughter is to the detector: itself, two photons of a pi0, or nothing."""
+def _add_product(rng, flights, count, parent, end, product, four_momentum, charge):
+    """Append a daughter, or the two photons of a pi0, or nothing; returns the new count."""
     if product == Product.NEUTRINO or product == Product.NOTHING:
         return count
-    x, y, z, _, _, _ = end_of(flights, parent, bending)
     if product == Product.PION0:
-        for photon in two_body(rng, momentum, PION0_MASS, 0.0, 0.0):
-            count = _add_at(flights, count, parent, x, y, z, photon, np.int64(Product.PHOTON), 0)
+        for photon in two_body(rng, four_momentum, PION0_MASS, 0.0, 0.0):
+            count = _add_daughter(flights, count, parent, end, np.int64(Product.PHOTON), photon, 0)
         return count
-    return _add_at(flights, count, parent, x, y, z, momentum, product, charge)
+    return _add_daughter(flights, count, parent, end, product, four_momentum, charge)
 
 
 @njit(cache=True, error_model="numpy")
-def _add_at(flights, count, parent, x, y, z, momentum, product, charge):
-    px, py, pz, energy = momentum
+def _add_daughter(flights, count, parent, end, product, four_momentum, charge):
+    """Append a daughter with a four-momentum, made at the point of the Ray `end`."""
+    px, py, pz, energy = four_momentum
     size = math.sqrt(px * px + py * py + pz * pz)
-    return add_secondary(
-        flights, count, parent, x, y, z, px / size, py / size, pz / size,
-        energy, _MASS[product], charge, _SPECIES[product],
-    )  # fmt: skip
+    ray = Ray(end.x, end.y, end.z, px / size, py / size, pz / size)
+    species = _SPECIES[product]
+    return add_secondary(flights, count, parent, ray, energy, _MASS[product], charge, species)

@@ -1,4 +1,4 @@
-"""Flights: what the tracker and the calorimeters see of the particles of one event."""
+"""Flights: the particles of one event, and the secondaries made in the tracker, as records."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from partflow.core.helix import to_calorimeter
+from partflow.core.helix import advance, to_calorimeter
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
+from partflow.simulate.directions import Ray
 
 
 class Species(IntEnum):
-    """How a particle behaves in matter."""
+    """Kinds of particles that behave differently in matter."""
 
     INVISIBLE, PHOTON, ELECTRON, MUON, MESON, BARYON, ANTIBARYON = range(7)
 
 
 class Decay(IntEnum):
-    """How a particle decays in flight, if it does so before its flight ends."""
+    """Particles that decay in flight; NONE for all others."""
 
     NONE, PION, KAON = range(3)
 
@@ -40,10 +41,10 @@ FLIGHT = np.dtype(
         ("origin", "i4"),  # index in the event of the generator particle it descends from
         ("charge", "i8"),
         ("species", "i8"),
-        ("is_primary", "i1"),  # 0 for what was made in the tracker
+        ("is_primary", "i1"),  # 0 for secondaries
         ("decay", "i8"),  # Decay
-        ("successor", "i8"),  # row that goes on after an electron radiated, or NO_SUCCESSOR
-        ("is_continuation", "b1"),  # a successor: part of the track of another row
+        ("successor", "i8"),  # row of the electron after it radiated, or NO_SUCCESSOR
+        ("is_continuation", "b1"),  # the successor of another row, whose track it continues
         ("time", "f8"),  # ns after the signal's collision, where it starts
     ],
     align=True,
@@ -51,11 +52,13 @@ FLIGHT = np.dtype(
 """A generator particle or a secondary made in the tracker."""
 
 NO_END = 1e30
+"""The `end` of a flight that does not end in the tracker."""
 NO_SUCCESSOR = -1
+"""The `successor` of a flight that has none."""
 
 
 def flights_of(particles: Collection) -> Array:
-    """Rows of FLIGHT, one per particle."""
+    """Rows of FLIGHT, one for each of the PARTICLES."""
     rows = np.zeros(len(particles), dtype=FLIGHT)
     for name in ("px", "py", "pz", "energy", "mass", "charge"):
         rows[name] = particles.columns[name]
@@ -68,15 +71,14 @@ def flights_of(particles: Collection) -> Array:
     kind = np.abs(particles.pdg_id)
     rows["decay"] = np.select([kind == 211, kind == 321], [Decay.PION, Decay.KAON], Decay.NONE)
     rows["successor"] = NO_SUCCESSOR
-    # Generators' times are not in the record; what was made apart from the collision was made
-    # no earlier than light could be there.
+    # PARTICLES has no production time: take that at which light from the collision arrives.
     rows["time"] = np.sqrt(rows["x"] ** 2 + rows["y"] ** 2 + rows["z"] ** 2) / LIGHT_SPEED_MM_PER_NS
     rows["time"] += particles.collision_time
     return rows
 
 
 def species(pdg_id: Array) -> Array:
-    """Species of each PDG id; a hadron unless it is a photon, a lepton or a neutrino.
+    """Species of each PDG id: a hadron unless it is a photon, a lepton or a neutrino.
 
     >>> species(np.array([22, -11, 14, 130, -2112, 1000020040])).tolist()
     [1, 2, 0, 4, 6, 5]
@@ -92,8 +94,10 @@ def species(pdg_id: Array) -> Array:
 
 @njit(cache=True, error_model="numpy")
 def available_energy(flight):
-    """Energy [GeV] a hadron can leave in matter: its mass stays with a baryon, is released
-    twice by an antibaryon, and half lost (to neutrinos) by a charged meson that stops.
+    """Energy [GeV] that a hadron can deposit.
+
+    A baryon keeps its mass; an antibaryon releases it twice; a charged meson that stops loses half
+    of it to neutrinos.
     """
     if flight.species == Species.BARYON:
         return max(flight.energy - flight.mass, 0.0)
@@ -106,12 +110,41 @@ def available_energy(flight):
 
 @njit(cache=True, error_model="numpy")
 def time_after(flight, path):
-    """Time [ns] of a flight after the transverse `path` [mm]; not for one along the beam."""
+    """Time [ns] of a flight after the transverse `path` [mm]; not for flights along the beam."""
     pt = math.hypot(flight.px, flight.py)
     return flight.time + path * flight.energy / (pt * LIGHT_SPEED_MM_PER_NS)
 
 
 @njit(cache=True, error_model="numpy")
 def face_of(flight, geometry):
-    """Where a flight enters the calorimeter, see `to_calorimeter`, if nothing ends it before."""
+    """Where a flight that does not end in the tracker enters the calorimeter: `to_calorimeter`."""
     return to_calorimeter(geometry, flight)
+
+
+@njit(cache=True, error_model="numpy")
+def end_of(flights, i, bending):
+    """The Ray on which flight `i` ends: its last point and direction."""
+    flight = flights[i]
+    x, y, z, px, py = advance(bending, flight, flight.end)
+    momentum = math.sqrt(px * px + py * py + flight.pz * flight.pz)
+    return Ray(x, y, z, px / momentum, py / momentum, flight.pz / momentum)
+
+
+@njit(cache=True, error_model="numpy")
+def add_secondary(flights, count, parent, ray, energy, mass, charge, species):
+    """Append a secondary on a ray from where flight `parent` ends; returns the new count."""
+    momentum = math.sqrt(max(energy * energy - mass * mass, 1e-8))
+    flight = flights[count]
+    flight.px, flight.py, flight.pz = momentum * ray.dx, momentum * ray.dy, momentum * ray.dz
+    flight.energy, flight.mass = energy, mass
+    flight.x, flight.y, flight.z = ray.x, ray.y, ray.z
+    flight.end = NO_END
+    flight.origin = flights[parent].origin
+    flight.charge = charge
+    flight.species = species
+    flight.is_primary = 0
+    flight.decay = Decay.NONE
+    flight.successor = NO_SUCCESSOR
+    flight.is_continuation = False
+    flight.time = time_after(flights[parent], flights[parent].end)
+    return count + 1

@@ -1,7 +1,7 @@
-"""Which layers of the tracker a charged particle crosses, and where its first and last hit are.
+"""Hits of a charged particle in the tracker: their number, and the radii of the first and last.
 
-A track is followed on its exact helix as far as half a turn, to where it ends or meets the
-calorimeter, whichever comes first: what comes round again is no longer taken for the same track.
+A particle is followed on its exact helix for half a turn, to its end or to the calorimeter,
+whichever comes first: hits after half a turn do not count for the same track.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import math
 from numba import njit
 
 from partflow.core.helix import MIN_PT, advance
-from partflow.simulate.flights import NO_END, NO_SUCCESSOR
-
-RADIUS, HALF_LENGTH = range(2)
-"""Columns of the barrel layers."""
-DISC_Z, INNER_RADIUS, OUTER_RADIUS = range(3)
-"""Columns of the discs."""
+from partflow.simulate.fast.flights import NO_END, NO_SUCCESSOR
+from partflow.simulate.tracks import (
+    DISC_INNER_RADIUS,
+    DISC_OUTER_RADIUS,
+    DISC_Z,
+    LAYER_HALF_LENGTH,
+    LAYER_RADIUS,
+)
 
 
 @njit(cache=True, error_model="numpy")
 def hit_pattern(rng, flight, geometry, tracker):
     """(number of hits, radius of the first, radius of the last) [mm] of a charged flight.
 
-    A hit on a barrel layer has the layer's radius, one on a disc that of the crossing within the
-    resolution of the hits. Without a hit both radii are 0.
+    A hit on a barrel layer has the layer's radius, a hit on a disc that of the crossing smeared by
+    the resolution of the hits. Without a hit both radii are 0.
     """
     pt = math.hypot(flight.px, flight.py)
     if pt < MIN_PT:
@@ -36,13 +38,13 @@ def hit_pattern(rng, flight, geometry, tracker):
     start = math.hypot(flight.x, flight.y)
     size, distance, azimuth = _circle(flight, pt, geometry)
     for layer in range(len(tracker.layers)):
-        radius = tracker.layers[layer, RADIUS]
+        radius = tracker.layers[layer, LAYER_RADIUS]
         if radius <= start:
             continue
         path = _path_to_radius(size, distance, azimuth, radius)
-        if path > end:  # and farther out it is longer
+        if path > end:  # the paths to the layers further out are longer
             break
-        if abs(flight.z + path * slope) > tracker.layers[layer, HALF_LENGTH]:
+        if abs(flight.z + path * slope) > tracker.layers[layer, LAYER_HALF_LENGTH]:
             continue
         if rng.random() < tracker.hit_efficiency:
             count += 1
@@ -57,7 +59,8 @@ def hit_pattern(rng, flight, geometry, tracker):
         if path <= 0.0 or path > end:
             continue
         # half a turn at most: the chord is between 2/pi of the path and the path
-        inner, outer = tracker.discs[disc, INNER_RADIUS], tracker.discs[disc, OUTER_RADIUS]
+        inner = tracker.discs[disc, DISC_INNER_RADIUS]
+        outer = tracker.discs[disc, DISC_OUTER_RADIUS]
         if path + start < inner or 0.63 * path - start > outer:
             continue
         x, y, _, _, _ = advance(geometry.bending, flight, path)
@@ -76,8 +79,10 @@ def hit_pattern(rng, flight, geometry, tracker):
 
 @njit(cache=True, error_model="numpy")
 def _circle(flight, pt, geometry):
-    """Radius of a flight's circle, distance of its centre from the z axis [mm], and the angle at
-    the centre from where the flight starts on to the farthest point.
+    """(radius, distance, angle) of the circle of a flight.
+
+    Its radius and the distance of its centre from the z axis [mm], and the angle at the centre
+    between the start of the flight and the point farthest from the axis.
     """
     radius = pt / (geometry.bending * flight.charge)
     centre_x = flight.x + radius * flight.py / pt
@@ -90,8 +95,9 @@ def _circle(flight, pt, geometry):
 
 @njit(cache=True, error_model="numpy")
 def _path_to_radius(size, distance, angle, radius):
-    """Transverse path [mm] to the first crossing of a radius, as `core.helix.path_to_cylinder`
-    has it, for many radii of one `_circle`; 1e30 if never.
+    """Transverse path [mm] to the first crossing of a radius; 1e30 if there is none.
+
+    The result is that of `core.helix.path_to_cylinder`, but `_circle` serves many radii.
     """
     cosine = (radius**2 - distance**2 - size**2) / (2.0 * distance * size)
     if not -1.0 < cosine < 1.0:
@@ -108,7 +114,7 @@ def _path_to_radius(size, distance, angle, radius):
 
 @njit(cache=True, error_model="numpy")
 def _end_of_pattern(flight, pt, geometry):
-    """Transverse path [mm] up to which hits are looked for."""
+    """Transverse path [mm] up to which hits count for the track."""
     end = math.pi * pt / (geometry.bending * abs(flight.charge))
     if flight.end < NO_END and flight.successor == NO_SUCCESSOR:
         end = min(end, flight.end)

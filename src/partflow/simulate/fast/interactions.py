@@ -1,9 +1,8 @@
 """Interactions in the tracker's material: photon conversions and nuclear interactions.
 
-How much material a path has crossed, and where it interacts, is in `path_length`; the amount is
-the detector's, the multiplicities of the secondaries are choices of ours. Secondaries neither
-interact again nor decay. Energy and charge are conserved: what the secondaries do not carry
-stays in the nucleus that was hit.
+Where a path interacts is drawn in `tracker_material`. The amount of material is the detector's,
+the multiplicities of the secondaries are choices of ours. Secondaries neither interact again nor
+decay. Energy and charge are conserved: what the secondaries do not carry stays in the nucleus.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ import math
 import numpy as np
 from numba import njit
 
-from partflow.core.helix import MIN_PT, advance
+from partflow.core.helix import MIN_PT
 from partflow.core.particles import ELECTRON_MASS, KAON0_MASS, PION_MASS
-from partflow.simulate.flights import (
+from partflow.simulate.directions import Ray, tilted
+from partflow.simulate.fast.flights import (
     FLIGHT,
     NO_END,
-    NO_SUCCESSOR,
     Decay,
     Species,
+    add_secondary,
     available_energy,
-    time_after,
+    end_of,
 )
-from partflow.simulate.frame import tilted
-from partflow.simulate.path_length import path_after
+from partflow.simulate.fast.tracker_material import path_after
 
 _PAIR_FACTOR = 7.0 / 9.0  # pair production per radiation length
 _MIN_MOMENTUM = 0.2  # GeV
@@ -34,7 +33,7 @@ _MIN_PAIR_ENERGY = 0.002  # GeV
 _HADRONIC_SHARE = 0.92
 _MULTIPLICITY_SLOPE = 1.2
 _MAX_SECONDARIES = 40
-_MIN_SECONDARY = 0.15  # GeV, total energy; what is below stays in the nucleus
+_MIN_SECONDARY = 0.15  # GeV, total energy; lower energies stay in the nucleus
 _MIN_KINETIC = 0.01  # GeV
 _TRANSVERSE_MOMENTUM = 0.35  # GeV
 _MAX_SINE = 0.95
@@ -45,8 +44,8 @@ _NEUTRAL_PION, _NEUTRAL_HADRON = 0.28, 0.14
 def interact(rng, particles, geometry, material):
     """The flights of one event, followed by the secondaries made in the tracker's material.
 
-    A particle that interacts ends there (`end`) and does not decay, its secondaries start there
-    and carry its `origin`. The input is left as it is.
+    A particle that interacts ends there (`end`) and does not decay; its secondaries start there
+    and carry its `origin`. The input is not changed.
     """
     num_particles = len(particles)
     ends = np.full(num_particles, NO_END)
@@ -89,63 +88,33 @@ def _interaction_path(rng, flight, geometry, material):
 
 
 @njit(cache=True, error_model="numpy")
-def end_of(flights, i, bending):
-    """Position and unit direction (x, y, z, dx, dy, dz) where flight `i` ends."""
-    flight = flights[i]
-    x, y, z, px, py = advance(bending, flight, flight.end)
-    momentum = math.sqrt(px * px + py * py + flight.pz * flight.pz)
-    return x, y, z, px / momentum, py / momentum, flight.pz / momentum
-
-
-@njit(cache=True, error_model="numpy")
-def add_secondary(flights, count, parent, x, y, z, dx, dy, dz, energy, mass, charge, species):
-    """Append a secondary, made where `parent` ends; returns the new count."""
-    momentum = math.sqrt(max(energy * energy - mass * mass, 1e-8))
-    flight = flights[count]
-    flight.px, flight.py, flight.pz = momentum * dx, momentum * dy, momentum * dz
-    flight.energy, flight.mass = energy, mass
-    flight.x, flight.y, flight.z = x, y, z
-    flight.end = NO_END
-    flight.origin = flights[parent].origin
-    flight.charge = charge
-    flight.species = species
-    flight.is_primary = 0
-    flight.decay = Decay.NONE
-    flight.successor = NO_SUCCESSOR
-    flight.is_continuation = False
-    flight.time = time_after(flights[parent], flights[parent].end)
-    return count + 1
-
-
-@njit(cache=True, error_model="numpy")
 def _convert(rng, flights, count, parent, bending):
-    """Photon to electron and positron in the photon's direction."""
-    x, y, z, dx, dy, dz = end_of(flights, parent, bending)
+    """Convert a photon to an electron and a positron in its direction; returns the new count."""
+    ray = end_of(flights, parent, bending)
     share = _PAIR_SHARE_MIN + (1.0 - 2.0 * _PAIR_SHARE_MIN) * rng.random()
     for charge in (-1, 1):
         energy = flights[parent].energy * (share if charge < 0 else 1.0 - share)
         if energy > _MIN_PAIR_ENERGY:
             count = add_secondary(
-                flights, count, parent, x, y, z, dx, dy, dz,
-                energy, ELECTRON_MASS, charge, Species.ELECTRON,
-            )  # fmt: skip
+                flights, count, parent, ray, energy, ELECTRON_MASS, charge, Species.ELECTRON
+            )
     return count
 
 
 @njit(cache=True, error_model="numpy")
 def _break_up(rng, flights, count, parent, bending):
-    """Hadron to a few pions, photons (for neutral pions) and neutral hadrons.
+    """Break up a hadron to pions, photons (for neutral pions) and neutral hadrons; the new count.
 
     The charges of the secondaries sum to the hadron's, if there are any secondaries.
     """
     energies = _energies(rng, flights[parent])
     charged = rng.random(len(energies)) >= _NEUTRAL_PION + _NEUTRAL_HADRON
     charges = _charges(rng, charged, flights[parent].charge)
-    x, y, z, dx, dy, dz = end_of(flights, parent, bending)
+    ray = end_of(flights, parent, bending)
     for k in range(len(energies)):
         pt = _TRANSVERSE_MOMENTUM * math.sqrt(rng.standard_exponential())
         sine = min(pt / energies[k], _MAX_SINE)
-        ex, ey, ez = tilted(rng, dx, dy, dz, math.sqrt(1.0 - sine * sine))
+        dx, dy, dz = tilted(rng, ray.dx, ray.dy, ray.dz, math.sqrt(1.0 - sine * sine))
         mass, species = PION_MASS, Species.MESON
         if charges[k] == 0:
             is_hadron = rng.random() * (_NEUTRAL_PION + _NEUTRAL_HADRON) < _NEUTRAL_HADRON
@@ -153,15 +122,16 @@ def _break_up(rng, flights, count, parent, bending):
                 mass = KAON0_MASS
             else:
                 mass, species = 0.0, Species.PHOTON
+        direction = Ray(ray.x, ray.y, ray.z, dx, dy, dz)
         count = add_secondary(
-            flights, count, parent, x, y, z, ex, ey, ez, energies[k], mass, charges[k], species
+            flights, count, parent, direction, energies[k], mass, charges[k], species
         )
     return count
 
 
 @njit(cache=True, error_model="numpy")
 def _energies(rng, flight):
-    """Total energies [GeV] of the secondaries of a hadron, together at most what it can give."""
+    """Total energies [GeV] of the secondaries of a hadron, in sum below `available_energy`."""
     number = 2 + rng.poisson(_MULTIPLICITY_SLOPE * math.log(1.0 + flight.energy))
     weights = np.empty(min(number, _MAX_SECONDARIES))
     for k in range(len(weights)):
@@ -174,7 +144,7 @@ def _energies(rng, flight):
 def _charges(rng, charged, total):
     """Charges [secondary] that sum to `total`: +-1 for those `charged`, 0 for the others.
 
-    Where that is impossible, the last secondaries are made charged or neutral until it is not.
+    Where that is impossible, the last secondaries are made charged or neutral until it is possible.
     """
     charges = np.zeros(len(charged), dtype=np.int64)
     if len(charged) == 0:
@@ -193,7 +163,7 @@ def _charges(rng, charged, total):
     left = number
     for k in range(len(charged)):
         if charged[k]:
-            # drawn without replacement: each order of the signs is as likely
+            # drawn without replacement: all orders of the signs are equally likely
             positive = rng.random() * left < num_positive
             charges[k] = 1 if positive else -1
             num_positive -= positive
