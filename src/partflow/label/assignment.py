@@ -49,9 +49,7 @@ def assign(
     takes its track, otherwise the free cluster that holds most of it. One left over is merged into
     the particle on the cluster that holds most of it, among clusters with a particle.
     """
-    is_seen = (track >= 0) | (
-        links.clustered_energy_em > MIN_CLUSTERED_FRACTION * particles.energy
-    )
+    is_seen = (track >= 0) | (links.clustered_energy_em > MIN_CLUSTERED_FRACTION * particles.energy)
     is_visible = is_seen & ~is_neutrino(particles.pdg_id)
     order = np.lexsort((-particles.energy, particles.event_index))
     track_to_particle = np.full(num_tracks, -1, dtype=np.int64)

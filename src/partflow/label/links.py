@@ -65,7 +65,9 @@ def primary_tracks(particles: Collection, track_particles: Collection) -> Array:
     particle = particle_of_tracks(particles, track_particles)
     is_primary = (track_particles.is_primary == 1) & (particle >= 0)
     track = np.full(len(particles), -1, dtype=np.int64)
-    track[particle[is_primary][::-1]] = np.flatnonzero(is_primary)[::-1]  # the first is written last
+    track[particle[is_primary][::-1]] = np.flatnonzero(is_primary)[
+        ::-1
+    ]  # the first is written last
     return track
 
 
