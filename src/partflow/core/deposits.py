@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from partflow.core.errors import DataError
 from partflow.core.records import Array, Collection, offsets_from_counts
@@ -18,8 +19,6 @@ from partflow.core.records import Array, Collection, offsets_from_counts
 class Deposits(NamedTuple):
     """The contributions of some events in their order, as rows of particles, hits and clusters."""
 
-    event: Array
-    """Event, [deposit]."""
     particle: Array
     """Row of the particle that left the energy, [deposit]."""
     hit: Array
@@ -71,7 +70,6 @@ def resolve_deposits(
     particle = rows_in_event(particles.counts, event, contributions.particle_index, "particle")
     hit_to_cluster = _hit_to_cluster(clusters, hit_clusters)
     return Deposits(
-        event=event,
         particle=particle,
         hit=hit,
         cluster=hit_to_cluster[hit],
@@ -100,14 +98,26 @@ def rows_in_event(
     >>> rows_in_event(np.array([2, 3]), np.array([0, 1, 1]), np.array([1, 0, 2]), "track")
     array([1, 2, 4])
     """
-    index = np.asarray(index_in_event, dtype=np.int64)
-    is_outside = (index < lowest) | (index >= np.asarray(counts)[event_index])
-    if np.any(is_outside):
-        first = np.flatnonzero(is_outside)[0]
-        event = int(event_index[first])
+    rows, wrong = _rows_in_event(
+        offsets_from_counts(counts), np.asarray(event_index), np.asarray(index_in_event), lowest
+    )
+    if wrong >= 0:
+        event = int(event_index[wrong])
         raise DataError(
-            f"event at position {event}: a truth link points to {kind} {index[first]} of "
+            f"event at position {event}: a truth link points to {kind} {index_in_event[wrong]} of "
             f"{counts[event]}; simulate the event again"
         )
-    rows = offsets_from_counts(counts)[:-1][event_index] + index
-    return np.where(index < 0, -1, rows) if lowest < 0 else rows
+    return rows
+
+
+@njit(cache=True)
+def _rows_in_event(offsets, event_index, index_in_event, lowest):
+    """Rows, and the position of the first index that its event does not have, or -1."""
+    rows = np.empty(len(index_in_event), np.int64)
+    for i in range(len(rows)):
+        first, end = offsets[event_index[i]], offsets[event_index[i] + 1]
+        index = np.int64(index_in_event[i])
+        if index < lowest or first + index >= end:
+            return rows, i
+        rows[i] = first + index if index >= 0 else -1
+    return rows, -1

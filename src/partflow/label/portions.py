@@ -30,7 +30,7 @@ from partflow.label.links import particle_of_tracks, primary_tracks
 MAX_LINE_DISTANCE = 100.0
 """A cluster belongs to a secondary track if its centroid is nearer than this to the track's line
 [mm]. Anything from 80 to 120 mm gives the narrowest jets."""
-LINE_START = 50.0
+BACKWARD_REACH = 50.0
 """The line begins this far before the calorimeter's face [mm]: showers scatter back a little."""
 
 
@@ -223,7 +223,7 @@ def _nearest_secondary(
     separation = position[pair] - face
     along = np.sum(separation * direction, axis=1)
     across = np.sqrt(np.maximum(np.sum(separation**2, axis=1) - along**2, 0.0))
-    has_line = (tracks.face_region[track] != 0) & (along > -LINE_START)
+    has_line = (tracks.face_region[track] != 0) & (along > -BACKWARD_REACH)
     near = np.flatnonzero(has_line & (across < MAX_LINE_DISTANCE))
     near = near[np.lexsort((secondary[near], across[near], pair[near]))]
     nearest = np.full(len(parent), -1, dtype=np.int64)

@@ -8,11 +8,10 @@ import numpy as np
 from numba import njit
 
 from partflow.core.records import Array, Events
+from partflow.core.truth import MIN_TRACK_WEIGHT
 from partflow.label.assignment import MIN_CLUSTERED_FRACTION
 from partflow.label.published.links import PublishedLinks
 
-MIN_TRACK_WEIGHT = 0.2
-"""A particle that made this part of a track's hits is visible."""
 KEPT, DROPPED, BAD = 0, 1, 2
 """What becomes of an event: it is labelled; nothing in it is visible; it has a visible particle
 for which there is no element, and no cluster where it could be merged."""

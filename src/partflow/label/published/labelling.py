@@ -10,13 +10,14 @@ from partflow.core.jets import cluster_jets
 from partflow.core.particles import classes, is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.core.schemas import GEN_MET, TARGETS
+from partflow.core.truth import STABLE_STATUS
 from partflow.label.baseline import baseline_on_elements
 from partflow.label.merging import FourMomenta
 from partflow.label.published.assignment import PublishedAssignment, assign_published
 from partflow.label.published.elements import ElementRows, element_rows, published_elements
 from partflow.label.published.links import published_links
 from partflow.label.published.report import PublishedReport
-from partflow.label.targets import STABLE, class_on_cluster, class_on_track
+from partflow.label.targets import class_on_cluster, class_on_track
 
 DEFINITION = "mlpf-2.5"
 """Its name among the target definitions."""
@@ -101,7 +102,7 @@ def _targets(
         "cos_phi": np.cos(phi),
         "energy": energy,
         "is_pu": particles.is_overlay[row],
-        "generator_status": STABLE,
+        "generator_status": STABLE_STATUS,
         "simulator_status": simulator_status[row],
         "gp_to_track": assignment.track_weight[row],
         "gp_to_cluster": assignment.cluster_energy[row],

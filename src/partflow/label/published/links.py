@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partflow.core.deposits import resolve_deposits, rows_in_event
+from partflow.core.deposits import rows_in_event
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events, offsets_from_counts
 
@@ -28,7 +28,8 @@ class LinkSources(NamedTuple):
 class ElementLinks(NamedTuple):
     """Links between Monte Carlo particles and tracks, or clusters, event by event.
 
-    All indices are those in the event.
+    All indices are those in the event. Indices are 32-bit integers and weights single precision,
+    so that the kernel is compiled once.
     """
 
     offsets: Array
@@ -92,12 +93,7 @@ def _track_links(events: Events) -> ElementLinks:
     """The links of a full simulation."""
     links: Collection = events.track_links
     rows_in_event(events.tracks.counts, links.event_index, links.track_index, "track")
-    return ElementLinks(
-        links.offsets,
-        links.mc_index.astype(np.int64),
-        links.track_index.astype(np.int64),
-        links.weight.astype(np.float64),
-    )
+    return ElementLinks(links.offsets, links.mc_index, links.track_index, links.weight)
 
 
 def _own_track_links(events: Events) -> ElementLinks:
@@ -107,20 +103,18 @@ def _own_track_links(events: Events) -> ElementLinks:
     known = events.track_particles.select(is_known)
     return ElementLinks(
         known.offsets,
-        known.particle_index.astype(np.int64),
-        track_index[is_known],
-        np.ones(len(known)),
+        known.particle_index,
+        track_index[is_known].astype(np.int32),
+        np.ones(len(known), dtype=np.float32),
     )
 
 
 def _cluster_links(events: Events, mc_index: Array) -> ElementLinks:
-    """One link for each contribution, by the Monte Carlo particle `mc_index` [contribution]."""
-    deposits = resolve_deposits(
-        events.particles, events.clusters, events.hit_clusters, events.contributions
+    """One link for each contribution, of the Monte Carlo particle `mc_index` [contribution]."""
+    contributions, hit_clusters = events.contributions, events.hit_clusters
+    hit = rows_in_event(
+        hit_clusters.counts, contributions.event_index, contributions.hit_index, "hit"
     )
-    return ElementLinks(
-        events.contributions.offsets,
-        mc_index.astype(np.int64),
-        events.hit_clusters.cluster_index[deposits.hit].astype(np.int64),
-        deposits.energy_em,
-    )
+    cluster = hit_clusters.cluster_index
+    rows_in_event(events.clusters.counts, hit_clusters.event_index, cluster, "cluster", lowest=-1)
+    return ElementLinks(contributions.offsets, mc_index, cluster[hit], contributions.energy_em)
