@@ -78,7 +78,7 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
             pipeline.generate(GenerationConfig(process, number, seed), file)
         pipeline.simulate(files, data / name, workers=workers, fine_elements=True)
     for elements in ("final", "fine"):
-        pipeline.label(data / "train", data / f"labelled-{elements}", elements=elements)
+        pipeline.label(data / "train", data / f"labelled-{elements}", element_set=elements)
     complete.write_text(json.dumps(contents))
 
 

@@ -24,9 +24,9 @@ from partflow.core.candidate_stream import CandidateStream
 from partflow.core.store import iterate_events, num_events
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.pipeline.display import scene_maker
-from partflow.pipeline.evaluation import judge_run
+from partflow.pipeline.evaluation import judge_chunk
 from partflow.pipeline.folders import detector_of
-from partflow.pipeline.references import elements_of
+from partflow.pipeline.references import element_set_of
 from partflow.report.display.scene import Scene
 from partflow.report.writing import METRICS_FILE, PAGE_FILE, PLOTS_FOLDER, write_evaluation
 
@@ -86,7 +86,7 @@ def judge(events: Path, files: dict[str, Path], wanted: int, evaluator: Evaluato
     """Judge `wanted` events, the same ones under new ids where the folder holds fewer."""
     detector, elements = (
         detector_of(events),
-        {name: elements_of(path) for name, path in files.items()},
+        {name: element_set_of(path) for name, path in files.items()},
     )
     while evaluator.num_events < wanted:
         streams = {name: CandidateStream(name, path) for name, path in files.items()}
@@ -96,7 +96,7 @@ def judge(events: Path, files: dict[str, Path], wanted: int, evaluator: Evaluato
             keep = slice(0, wanted - evaluator.num_events)
             few = {name: one[keep] for name, one in sets.items()}
             ids = evaluator.num_events + np.arange(len(run[keep]))
-            judge_run(evaluator, run[keep], few, elements, detector, ids)
+            judge_chunk(evaluator, run[keep], few, elements, detector, ids)
             if evaluator.num_events >= wanted:
                 return
         if evaluator.num_events == first:

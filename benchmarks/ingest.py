@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import uproot
 
+from partflow.core.deposits import resolve_deposits
 from partflow.core.known_detectors import CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
@@ -39,7 +40,7 @@ from partflow.ingest.edm4hep.podio import EVENT_TREE, open_podio
 from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
 from partflow.ingest.edm4hep.writing import EdmWriter
 from partflow.ingest.ingestion import ingest
-from partflow.label.labelling import label
+from partflow.label import label
 from partflow.label.published import label_published
 from partflow.pipeline import simulate_events
 from partflow.simulate.config import SimulationConfig
@@ -139,9 +140,12 @@ def bare_read(path: Path, names: list[str], ranges: list[EntryRange]) -> None:
 
 
 def label_closed(events: Events) -> None:
+    deposits = resolve_deposits(
+        events.particles, events.clusters, events.hit_clusters, events.contributions
+    )
     label(
-        events.particles, events.tracks, events.clusters, events.hit_clusters,
-        events.contributions, events.track_particles, events.event_id,
+        events.particles, events.tracks, events.track_particles, events.clusters, deposits,
+        events.event_id,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pipeline.simulate([folder / "gen.parquet"], folder / "plain")
     for elements in ("final", "fine"):
         labelled, run = folder / f"labelled-{elements}", folder / f"run-{elements}"
-        pipeline.label(folder / "events", labelled, elements=elements)
+        pipeline.label(folder / "events", labelled, element_set=elements)
         head = "sharing" if elements == "fine" else "direct"
         pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1, head=head)
         pipeline.reconstruct(folder / "events", str(run), folder / f"{elements}.parquet")
@@ -85,9 +85,9 @@ def test_the_report_has_the_ceilings_of_both_sets_of_elements(walk: Path) -> Non
 
 def test_elements_that_are_not_there_are_refused_by_name(walk: Path) -> None:
     with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.label(walk / "plain", walk / "none", elements="fine")
+        pipeline.label(walk / "plain", walk / "none", element_set="fine")
     with pytest.raises(ConfigError, match="choose one of final, fine"):
-        pipeline.label(walk / "events", walk / "none", elements="finest")
+        pipeline.label(walk / "events", walk / "none", element_set="finest")
     candidates = {"fine": walk / "fine.parquet"}
     with pytest.raises(InputError, match="holds no fine clusters"):
         pipeline.evaluate(walk / "plain", candidates, walk / "none")

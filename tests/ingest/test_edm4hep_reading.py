@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from partflow.core.deposits import resolve_deposits
 from partflow.core.detector import ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
 from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.store import FULL_SIMULATION, STAGES, read_events, write_events
 from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading import EntryRange, entry_ranges, process_of, read_chunk
-from partflow.label.labelling import label
+from partflow.label import label
 
 SAMPLES = {
     "toy": "clic_toy.root",
@@ -41,9 +42,12 @@ def test_what_is_read_can_be_stored_and_labelled(sample, request, tmp_path):
     assert set(events.collections) == {*STAGES["events"], *FULL_SIMULATION}
     write_events(tmp_path / "a.parquet", events, "events")
     stored = read_events(tmp_path / "a.parquet", "events")
+    deposits = resolve_deposits(
+        stored.particles, stored.clusters, stored.hit_clusters, stored.contributions
+    )
     labels = label(
-        stored.particles, stored.tracks, stored.clusters, stored.hit_clusters,
-        stored.contributions, stored.track_particles, stored.event_id,
+        stored.particles, stored.tracks, stored.track_particles, stored.clusters, deposits,
+        stored.event_id,
     )  # fmt: skip
     assert labels.targets.num_events == len(events)
 

@@ -115,7 +115,7 @@ def test_the_cluster_is_the_target_cluster_or_else_the_best(event, join, scale):
     assert found.track_index.tolist() == [-1, -1, -1, 0, 1] * 2
 
 
-def test_perfect_candidates_of_an_event_do_not_depend_on_its_company(random_event, join, scale):
+def test_perfect_candidates_of_an_event_do_not_depend_on_other_events(random_event, join, scale):
     rng = np.random.default_rng(8)
     truths = [random_event(rng) for _ in range(30)]
     together = perfect_candidates(**join(*truths).for_perfect(), hadron_scale=scale)

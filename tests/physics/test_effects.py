@@ -298,7 +298,7 @@ def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
     for own in (events.hit_clusters, events.fine_hit_clusters):
         assert np.any((own.cluster_index < 0) & (events.hits.subdetector != MUON))
     for elements in ("final", "fine"):
-        labelled, _ = label_events(events, elements=elements)
+        labelled, _ = label_events(events, element_set=elements)
         shares = labelled.shares
         row = labelled.elements.flat_index(shares.event_index, shares.cluster_element)
         shared = np.bincount(row, shares.energy_em, len(labelled.elements))

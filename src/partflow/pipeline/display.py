@@ -13,7 +13,7 @@ from partflow.core.progress import console
 from partflow.core.records import Collection
 from partflow.core.store import num_events, read_event
 from partflow.pipeline.folders import check_elements, detector_of
-from partflow.pipeline.references import check_names, elements_of, reference_candidates
+from partflow.pipeline.references import check_names, element_set_of, reference_candidates
 
 if TYPE_CHECKING:
     from partflow.evaluate.config import EvaluationConfig
@@ -74,7 +74,7 @@ def scene_maker(
     from partflow.report.display.scene import Compared, build_scene
 
     detector, total = detector_of(events), num_events(events, "events")
-    elements = {name: elements_of(path) for name, path in candidates.items()}
+    elements = {name: element_set_of(path) for name, path in candidates.items()}
     for own in elements.values():
         check_elements(events, own)
     for name, path in candidates.items():

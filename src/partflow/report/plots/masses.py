@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from partflow.evaluate.dijets import BOSON_MASSES, BOSON_NAMES
-from partflow.evaluate.energy_flow import TAKEN_KEYS, TRUTH_KEYS
+from partflow.evaluate.energy_flow import DESTINATION_KEYS, ORIGIN_KEYS
 from partflow.evaluate.evaluator import Judged
 from partflow.report.plots.jets import draw_steps, highest
 from partflow.report.style import Look, Plot, legend_below, new_figure, stamp
@@ -79,8 +79,8 @@ def flow_matrix(
     """GeV per event by truth (row) and by what they were taken for (column)."""
     figure = new_figure()
     axes = figure.subplots()
-    rows = list(TRUTH_KEYS.values())
-    columns = [key for key in TAKEN_KEYS.values() if key in entry[rows[0]]]
+    rows = list(ORIGIN_KEYS.values())
+    columns = [key for key in DESTINATION_KEYS.values() if key in entry[rows[0]]]
     energy = np.array([[entry[row][column] for column in columns] for row in rows])
     share = energy / np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     axes.imshow(share, vmin=0, vmax=1, cmap="Blues", aspect="auto")

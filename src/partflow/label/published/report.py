@@ -1,4 +1,4 @@
-"""What became of events and particles in the published definition, to be added up."""
+"""Report on labels in the published definition: what became of events and particles."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ BAD_REASON = "a visible particle finds no element, and the event has no cluster 
 
 @dataclass(frozen=True)
 class PublishedReport:
-    """Numbers of events, and of the particles in those that were kept.
+    """Numbers of events, and of the particles in those that were kept. Reports add up.
 
     >>> (PublishedReport(num_events=2) + PublishedReport(num_events=1)).num_events
     3
     """
 
     num_events: int = 0
-    """Events looked at."""
+    """Events."""
     num_without_visible: int = 0
     """Events dropped because nothing in them is visible."""
     bad_event_ids: tuple[int, ...] = ()

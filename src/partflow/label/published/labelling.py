@@ -1,15 +1,4 @@
-"""The published target definition, "mlpf-2.5", with its quirks: what particleflow v2 trains on.
-
-It differs from the closed definition (`labelling`) in this:
-- a particle is credited with the links of its immediate daughters, and with no others;
-- 0.2 of a track's hits make a particle visible, but any weight lets it take the track;
-- neutrinos may be targets; an event with nothing visible is dropped;
-- of several particles merged into one owner only the last counts, and a particle that overlaps
-  no cluster is merged into the owner of the event's first cluster, or forgotten;
-- jets are numbered as fastjet gives them, and where the first element of an event has no target
-  the jet of every target is written one target earlier;
-- a track's pt uses 3e-4 GeV/(T mm) for the speed of light, and the fit before the last one.
-"""
+"""Label a chunk of events in the published definition."""
 
 from __future__ import annotations
 
@@ -21,18 +10,17 @@ from partflow.core.jets import cluster_jets
 from partflow.core.particles import classes, is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.core.schemas import GEN_MET, TARGETS
-from partflow.label.published_assignment import PublishedAssignment, assign_published
-from partflow.label.published_elements import (
-    ElementRows,
-    baseline_on_elements,
-    element_rows,
-    published_elements,
-)
-from partflow.label.published_report import PublishedReport
-from partflow.label.published_truth import published_truth
-from partflow.label.targets import STABLE, class_on_cluster, class_on_track
+from partflow.core.truth import STABLE_STATUS
+from partflow.label.baseline import baseline_on_elements
+from partflow.label.merging import FourMomenta
+from partflow.label.published.assignment import PublishedAssignment, assign_published
+from partflow.label.published.elements import ElementRows, element_rows, published_elements
+from partflow.label.published.links import published_links
+from partflow.label.published.report import PublishedReport
+from partflow.label.targets import class_on_cluster, class_on_track
 
 DEFINITION = "mlpf-2.5"
+"""Its name among the target definitions."""
 
 
 class PublishedLabels(NamedTuple):
@@ -43,28 +31,19 @@ class PublishedLabels(NamedTuple):
     report: PublishedReport
 
 
-class _Momenta(NamedTuple):
-    """Flat four-momenta [GeV]."""
-
-    px: Array
-    py: Array
-    pz: Array
-    energy: Array
-
-
 def label_published(events: Events) -> PublishedLabels:
     """Label events (stage `events`, with or without the truth of a full simulation).
 
     Events where nothing is visible, and those that the definition cannot label, are left out and
-    counted.
+    counted. Raises DataError where a link points out of its event.
     """
-    truth = published_truth(events)
-    assignment = assign_published(events, truth)
+    links = published_links(events)
+    assignment = assign_published(events, links)
     report = _report(events, assignment)
     kept = np.flatnonzero(assignment.is_kept)
     rows = element_rows(events.tracks, events.clusters)
     momenta = _merged_momenta(events.particles, assignment)
-    targets = _targets(events, truth.simulator_status, assignment, momenta, rows)
+    targets = _targets(events, links.simulator_status, assignment, momenta, rows)
     targets, target_jets = _with_jets(targets.take(kept))
     collections = {
         "elements": published_elements(events).take(kept),
@@ -79,23 +58,23 @@ def label_published(events: Events) -> PublishedLabels:
     return PublishedLabels(Events(events.event_id[kept], events.process[kept], collections), report)
 
 
-def _merged_momenta(particles: Collection, assignment: PublishedAssignment) -> _Momenta:
-    """Momentum of each particle, plus that of the last one merged into it, [particle]."""
+def _merged_momenta(particles: Collection, assignment: PublishedAssignment) -> FourMomenta:
+    """Four-momentum of each particle, plus that of the last one merged into it, [particle]."""
     last = assignment.last_merged
-    has_guest = last >= 0
+    has_merged = last >= 0
     merged = []
-    for name in _Momenta._fields:
+    for name in FourMomenta._fields:
         values = particles.columns[name].copy()
-        values[has_guest] += particles.columns[name][last[has_guest]]
+        values[has_merged] += particles.columns[name][last[has_merged]]
         merged.append(values)
-    return _Momenta(*merged)
+    return FourMomenta(*merged)
 
 
 def _targets(
     events: Events,
     simulator_status: Array,
     assignment: PublishedAssignment,
-    momenta: _Momenta,
+    momenta: FourMomenta,
     rows: ElementRows,
 ) -> Collection:
     """The particle of each element, without jets."""
@@ -107,9 +86,9 @@ def _targets(
     has_particle = particle >= 0
     row = particle[has_particle]
 
-    own = classes(particles.pdg_id, particles.charge)
-    pdg_class = np.where(on_track, class_on_track(own), class_on_cluster(own))
-    px, py, pz, energy = (values[row] for values in momenta)
+    true_class = classes(particles.pdg_id, particles.charge)
+    pdg_class = np.where(on_track, class_on_track(true_class), class_on_cluster(true_class))
+    px, py, pz, energy = momenta.take(row)
     pt, phi = np.hypot(px, py), np.arctan2(py, px)
     columns = {f.name: np.zeros(rows.num_elements, dtype=f.dtype) for f in TARGETS.fields}
     columns["jet_index"][:] = -1
@@ -123,11 +102,11 @@ def _targets(
         "cos_phi": np.cos(phi),
         "energy": energy,
         "is_pu": particles.is_overlay[row],
-        "generator_status": STABLE,
+        "generator_status": STABLE_STATUS,
         "simulator_status": simulator_status[row],
         "gp_to_track": assignment.track_weight[row],
         "gp_to_cluster": assignment.cluster_energy[row],
-        "particle_index": row - particles.offsets[:-1][particles.event_index[row]],
+        "particle_index": particles.index_in_event[row],
     }.items():
         columns[name][has_particle] = values
     return Collection(TARGETS, rows.offsets, columns)
@@ -161,11 +140,13 @@ def _shifted(targets: Collection, is_target: Array) -> Array:
 
 
 def _gen_jets(particles: Collection) -> Collection:
+    """Jets of the visible generator particles, without those from overlay."""
     p = particles.select(~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0))
     return cluster_jets(p.offsets, p.px, p.py, p.pz, p.energy, by_pt=False)[0]
 
 
 def _gen_met(particles: Collection) -> Collection:
+    """Sum of the transverse momenta of the same particles, one row per event."""
     p = particles.select(~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0))
     sums = {n: np.bincount(p.event_index, p.columns[n], p.num_events) for n in GEN_MET.names}
     return Collection(GEN_MET, np.arange(p.num_events + 1), sums)

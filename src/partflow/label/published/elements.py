@@ -1,4 +1,4 @@
-"""Elements as the published data sets show them, and what the baseline makes of each."""
+"""Elements with the features of the published data sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from partflow.core.features import (
     element_index_of_tracks,
 )
 from partflow.core.records import Array, Collection, Events
-from partflow.core.schemas import TARGETS
 from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 
 PUBLISHED_LIGHT_SPEED_GEV_PER_T_MM = 3e-4
@@ -26,7 +25,7 @@ PUBLISHED_LIGHT_SPEED_GEV_PER_T_MM = 3e-4
 
 
 class ElementRows(NamedTuple):
-    """Where tracks and clusters stand among the elements."""
+    """Rows of tracks and clusters among the elements."""
 
     offsets: Array
     """[event + 1]"""
@@ -51,7 +50,7 @@ def element_rows(tracks: Collection, clusters: Collection) -> ElementRows:
 
 
 def published_elements(events: Events) -> Collection:
-    """ELEMENTS whose first 17 columns are the published ones; the others stay ours."""
+    """ELEMENTS whose first 17 columns have the published values; the others are ours."""
     elements = build_elements(events.tracks, events.clusters)
     values = published_features(events)
     columns = dict(elements.columns)
@@ -108,49 +107,13 @@ def _cluster_features(clusters: Collection) -> Array:
     values[:, column.ETA] = -np.log(np.tan(clusters.theta / 2))
     values[:, column.SIN_PHI] = np.sin(clusters.phi)
     values[:, column.COS_PHI] = np.cos(clusters.phi)
+    values[:, column.ENERGY] = clusters.energy_em
+    values[:, column.ENERGY_ECAL] = clusters.energy_em_ecal
+    values[:, column.ENERGY_HCAL] = clusters.energy_em_hcal
+    values[:, column.ENERGY_OTHER] = clusters.energy_em_other
     for feature in (
-        column.ENERGY, column.X, column.Y, column.Z, column.THETA, column.ENERGY_ECAL,
-        column.ENERGY_HCAL, column.ENERGY_OTHER, column.NUM_HITS, column.SIGMA_X,
-        column.SIGMA_Y, column.SIGMA_Z,
+        column.X, column.Y, column.Z, column.THETA, column.NUM_HITS,
+        column.SIGMA_X, column.SIGMA_Y, column.SIGMA_Z,
     ):  # fmt: skip
         values[:, feature] = clusters.columns[feature.name.lower()]
     return values
-
-
-def baseline_on_elements(
-    candidates: Collection, tracks: Collection, clusters: Collection
-) -> Collection:
-    """Candidates in the columns of targets (`ycand`), parallel to the elements.
-
-    A candidate with a track sits on it, otherwise on its cluster; of two on one element the more
-    energetic stays, and one that has neither is left out.
-    """
-    rows = element_rows(tracks, clusters)
-    event = candidates.event_index
-    track = tracks.flat_index(event, candidates.track_index)
-    cluster = clusters.flat_index(event, candidates.cluster_index)
-    seat = np.full(len(candidates), -1, dtype=np.int64)
-    has_cluster, has_track = cluster >= 0, track >= 0
-    seat[has_cluster] = rows.of_cluster[cluster[has_cluster]]
-    seat[has_track] = rows.of_track[track[has_track]]
-    by_energy = np.argsort(candidates.energy, kind="stable")
-    seated = by_energy[seat[by_energy] >= 0]
-    candidate = np.full(rows.num_elements, -1, dtype=np.int64)
-    candidate[seat[seated]] = seated  # the most energetic is written last
-
-    is_taken = candidate >= 0
-    chosen = candidate[is_taken]
-    pt, phi = candidates.pt[chosen], candidates.phi[chosen]
-    columns = {f.name: np.zeros(rows.num_elements, dtype=f.dtype) for f in TARGETS.fields}
-    columns["particle_index"][:] = -1
-    for name, values in {
-        "pdg_id": candidates.pdg_id[chosen],
-        "charge": candidates.charge[chosen],
-        "pt": pt,
-        "eta": np.where(pt > 0, candidates.eta[chosen], 0.0),
-        "sin_phi": np.sin(phi),
-        "cos_phi": np.cos(phi),
-        "energy": candidates.energy[chosen],
-    }.items():
-        columns[name][is_taken] = values
-    return Collection(TARGETS, rows.offsets, columns)
