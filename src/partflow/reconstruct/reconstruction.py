@@ -50,7 +50,7 @@ def reconstruct(
             f"reconstruct: hits of {hits.num_events} events, tracks of {tracks.num_events}; "
             "give both of the same events"
         )
-    _check_values(hits, ("x", "y", "z", "energy"))
+    _check_values(hits, ("x", "y", "z", "energy_em"))
     _check_values(tracks, ("pt", "tan_lambda", "phi", "d0", "z0", "face_x", "face_y", "face_z"))
     _check_values(tracks, ("face_dx", "face_dy", "face_dz"))
     if np.any(hits.energy_em <= 0):
@@ -124,7 +124,9 @@ def _cluster(
     scale: object,
 ) -> ClusteredHits:
     """The compiled chain on the columns it needs, in double precision."""
-    x, y, z, energy = (hits.columns[name].astype(np.float64) for name in ("x", "y", "z", "energy"))
+    x, y, z, energy = (
+        hits.columns[name].astype(np.float64) for name in ("x", "y", "z", "energy_em")
+    )
     columns = HitColumns(
         x,
         y,

@@ -151,7 +151,7 @@ def _closure(events: Events) -> Array:
     """abs(sum of contributions - energy) / energy of each hit, [hit]."""
     hits, deposits = events.hits, events.contributions
     hit = hits.flat_index(deposits.event_index, deposits.hit_index)
-    total = np.bincount(hit, deposits.energy.astype(np.float64), len(hits))
+    total = np.bincount(hit, deposits.energy_em.astype(np.float64), len(hits))
     return np.abs(total / hits.energy_em - 1)
 
 

@@ -52,7 +52,7 @@ def confusion(events: Events) -> Array:
     particle = events.particles.flat_index(deposits.event_index, deposits.particle_index)
     shape = (len(events), len(Truth), len(Found))
     flat = np.ravel_multi_index((deposits.event_index, truth[particle], found), shape)
-    return np.bincount(flat, deposits.energy, int(np.prod(shape))).reshape(shape)
+    return np.bincount(flat, deposits.energy_em, int(np.prod(shape))).reshape(shape)
 
 
 def found_of_deposits(events: Events) -> Array:

@@ -117,7 +117,7 @@ def prepare(event: Events, detector: Detector) -> Display:
     truth = truth_of_particles(event.particles, event.track_particles)
     found = found_of_deposits(event)
     of_deposit = truth[deposits.particle_index]
-    order = np.argsort(deposits.energy, kind="stable")  # the largest is written last
+    order = np.argsort(deposits.energy_em, kind="stable")  # the largest is written last
     of_hit, column = np.zeros(len(hits), dtype=np.int64), np.zeros(len(hits), dtype=np.int64)
     of_hit[deposits.hit_index[order]] = of_deposit[order]
     column[deposits.hit_index[order]] = found[order]
@@ -127,7 +127,7 @@ def prepare(event: Events, detector: Detector) -> Display:
         ("absorbed by a track", "o", is_neutral & (column == Found.OTHER_CHARGED)),
         ("counted twice", "x", (of_hit == Truth.WITH_TRACK) & as_neutral),
     )
-    energy = np.bincount(deposits.hit_index, deposits.energy, len(hits))
+    energy = np.bincount(deposits.hit_index, deposits.energy_em, len(hits))
     marked = (particles.energy > MIN_MARKED) & ~is_neutrino(particles.pdg_id)
     face = _faces(particles, detector)
     reaches = marked & np.isfinite(face).all(axis=1)
