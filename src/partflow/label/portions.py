@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from partflow.core.face import BACKWARD_REACH
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, PHOTON, PION_MASS, classes
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.label.assignment import MIN_CLUSTERED_FRACTION
@@ -29,8 +30,6 @@ from partflow.label.links import own_track, rows_in_event
 LEG_DISTANCE = 100.0
 """A cluster is a leg's if its centroid is nearer than this to the leg's line [mm]. Anything from
 80 to 120 mm gives the narrowest jets."""
-BACKWARD_REACH = 50.0
-"""A leg's line begins so far before the calorimeter's face [mm]: showers scatter back a little."""
 
 
 class Truth(NamedTuple):
