@@ -130,7 +130,9 @@ def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
         "max_hit_fraction": features[:, extra.MAX_HIT_FRACTION],
         "axis_length": _log_length(features[:, extra.LENGTH]),
         "axis_width": _log_length(features[:, extra.WIDTH]),
-        "first_depth": torch.log1p(features[:, extra.FIRST_DEPTH].clamp(min=0.0) / FACE_DEPTH_SCALE),
+        "first_depth": torch.log1p(
+            features[:, extra.FIRST_DEPTH].clamp(min=0.0) / FACE_DEPTH_SCALE
+        ),
     }
 
 

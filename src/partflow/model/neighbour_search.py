@@ -75,7 +75,7 @@ class _Grid(NamedTuple):
 
     starts: Array
     """First sorted point of each cell, and their number at the end, [cell + 1]."""
-    index: Array
+    point: Array
     """Index of each sorted point among the points as they came, [point]."""
     position: Array
     """Positions of the sorted points [mm], [point, 3]: the inner loops read them in order."""
@@ -175,8 +175,8 @@ def _sort_into_cells(points):
         cells[i] = (x * CELLS_PER_AXIS + y) * CELLS_PER_AXIS + z
         starts[cells[i] + 1] += 1
     starts = np.cumsum(starts)
-    index = np.argsort(cells, kind="mergesort")
-    return _Grid(starts, index, points[index])
+    point = np.argsort(cells, kind="mergesort")
+    return _Grid(starts, point, points[point])
 
 
 @njit(cache=True)
@@ -218,10 +218,10 @@ def _follow_track(track, face, direction, momentum, grid, clusters, closest_trac
             grid.starts,
         )
         for number in range(len(ranges)):
-            for point in range(ranges[number, 0], ranges[number, 1]):
-                x = grid.position[point, 0] - face[0]
-                y = grid.position[point, 1] - face[1]
-                z = grid.position[point, 2] - face[2]
+            for i in range(ranges[number, 0], ranges[number, 1]):
+                x = grid.position[i, 0] - face[0]
+                y = grid.position[i, 1] - face[1]
+                z = grid.position[i, 2] - face[2]
                 depth = x * direction[0] + y * direction[1] + z * direction[2]
                 if depth < first or depth >= last:
                     continue
@@ -229,7 +229,7 @@ def _follow_track(track, face, direction, momentum, grid, clusters, closest_trac
                 if squared >= NEIGHBOUR_REACH * NEIGHBOUR_REACH:
                     continue
                 distance = math.sqrt(max(squared, 0.0))
-                cluster = grid.index[point]
+                cluster = grid.point[i]
                 if distance < closest_distance:
                     closest_distance, closest_cluster = distance, cluster
                 row = clusters[cluster]
@@ -272,11 +272,11 @@ def _search_around_cluster(cluster, centroid, energy, grid, row):
     energy_around = 0.0
     ranges = _ranges_around(centroid[0], centroid[1], centroid[2], grid.starts)
     for number in range(len(ranges)):
-        for point in range(ranges[number, 0], ranges[number, 1]):
-            squared = _squared_distance(centroid, grid.position[point])
+        for i in range(ranges[number, 0], ranges[number, 1]):
+            squared = _squared_distance(centroid, grid.position[i])
             if squared >= NEIGHBOUR_REACH * NEIGHBOUR_REACH:
                 continue
-            distance, other = math.sqrt(squared), grid.index[point]
+            distance, other = math.sqrt(squared), grid.point[i]
             energy_around += energy[other] * _gaussian(distance / CLUSTER_WIDTH)
             if energy[other] > energy[cluster] and distance < row[column.LARGER_DISTANCE]:
                 row[column.LARGER_DISTANCE], row[column.LARGER_ENERGY] = distance, energy[other]
@@ -289,9 +289,9 @@ def _nearest_other(track, face, grid):
     nearest = NEIGHBOUR_REACH * NEIGHBOUR_REACH
     ranges = _ranges_around(face[0], face[1], face[2], grid.starts)
     for number in range(len(ranges)):
-        for point in range(ranges[number, 0], ranges[number, 1]):
-            if grid.index[point] != track:
-                nearest = min(nearest, _squared_distance(face, grid.position[point]))
+        for i in range(ranges[number, 0], ranges[number, 1]):
+            if grid.point[i] != track:
+                nearest = min(nearest, _squared_distance(face, grid.position[i]))
     return math.sqrt(nearest)
 
 
