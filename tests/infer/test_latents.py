@@ -92,7 +92,7 @@ def test_the_maps_are_those_the_transformer_used(events):
     with torch.no_grad():
         model(batch)
         hook.remove(), projected.remove()
-        (map_,) = model.attention(batch)
+        (map_,) = model.attention_weights(batch)
     value = captured["qkv"].view(32, 3, 2, -1)[:, 2].transpose(0, 1)
     mixed = (map_[0] @ value).transpose(0, 1).flatten(1)
     torch.testing.assert_close(mixed, captured["mixed"], atol=1e-5, rtol=1e-5)

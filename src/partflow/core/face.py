@@ -7,6 +7,10 @@ from typing import Self
 
 from partflow.core.detector import Detector
 
+BACKWARD_REACH = 50.0
+"""Length [mm] by which a track's line in the calorimeter is extended in front of the face: showers
+scatter back a little."""
+
 
 @dataclass(frozen=True)
 class CalorimeterFace:

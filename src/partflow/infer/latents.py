@@ -85,7 +85,7 @@ def attention_of(model: MLPF, elements: Collection, event_id: Array) -> pa.Table
     batch = batch_of_elements(elements, event_id).to(_device(model))
     rows: list[dict[str, Any]] = []
     not_empty = np.asarray(event_id)[elements.counts > 0]
-    for event, maps in zip(not_empty, model.attention(batch), strict=True):
+    for event, maps in zip(not_empty, model.attention_weights(batch), strict=True):
         for layer, of_heads in enumerate(maps.cpu().numpy()):
             for head, weight in enumerate(of_heads):
                 rows.append({"event_id": int(event), "layer": layer, "head": head,

@@ -23,7 +23,7 @@ from partflow.infer.readout import Predictions, is_listed, most_probable_class, 
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.mlpf import MLPF
-from partflow.model.owners import NOBODY
+from partflow.model.owners import UNASSIGNED
 from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 from partflow.model.sharing import SharingOutput
 
@@ -155,7 +155,7 @@ def _shares(output: SharingOutput, batch: Batch) -> Collection:
     first = batch.offsets[event]
     columns = {
         "cluster_element": (cluster - first).cpu().numpy(),
-        "owner_element": torch.where(owner >= 0, owner - first, NOBODY).cpu().numpy(),
+        "owner_element": torch.where(owner >= 0, owner - first, UNASSIGNED).cpu().numpy(),
         "energy_em": energy[order].cpu().numpy(),
     }
     counts = np.bincount(event.cpu().numpy(), minlength=batch.num_events)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.deposits import Deposits
+from partflow.core.face import BACKWARD_REACH
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, PHOTON, PION_MASS, classes
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.label.assignment import MIN_CLUSTERED_FRACTION
@@ -30,8 +31,6 @@ from partflow.label.links import particle_of_tracks, primary_tracks
 MAX_LINE_DISTANCE = 100.0
 """A cluster belongs to a secondary track if its centroid is nearer than this to the track's line
 [mm]. Anything from 80 to 120 mm gives the narrowest jets."""
-BACKWARD_REACH = 50.0
-"""The line begins this far before the calorimeter's face [mm]: showers scatter back a little."""
 
 
 class Portions(NamedTuple):

@@ -1,4 +1,4 @@
-"""Tracks that do not reach the calorimeter: in the event, but at no place in it."""
+"""Tracks that miss the calorimeter ("missing" here): they have no neighbours and own nothing."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from partflow.core.records import Collection
 from partflow.dataset.batches import batch_of_elements
 from partflow.model.attention import MAX_PENALTY
 from partflow.model.config import ModelConfig
-from partflow.model.inputs import is_lost, track_inputs
+from partflow.model.inputs import misses_calorimeter, track_inputs
 from partflow.model.layout import layout
-from partflow.model.neighbour_search import ABSENT, REACH
+from partflow.model.neighbour_search import ABSENT_ENERGY, NEIGHBOUR_REACH
 from partflow.model.neighbourhood import event_distances, neighbourhood
-from partflow.model.owners import NOBODY, possible_owners
+from partflow.model.owners import UNASSIGNED, possible_owners
 
 FACE = slice(ExtraFeature.FACE_X, ExtraFeature.FACE_DZ + 1)
 OWNERS = 9
@@ -22,26 +22,26 @@ OWNERS = 9
 
 @pytest.fixture(scope="module", params=["some", "all"])
 def features(request, batch):
-    """Some of the tracks are lost, or all."""
+    """Some of the tracks miss the calorimeter, or all."""
     features = batch.features.clone()
-    lost = torch.nonzero(batch.is_track).flatten()
+    missing = torch.nonzero(batch.is_track).flatten()
     if request.param == "some":
-        lost = lost[::3]
-    features[lost, ExtraFeature.FACE_REGION] = FACE_NONE
+        missing = missing[::3]
+    features[missing, ExtraFeature.FACE_REGION] = FACE_NONE
     return features
 
 
 def moved(features):
-    """The lost tracks end elsewhere: each where a cluster of its event, or another track, is."""
+    """The missing tracks end elsewhere: at a cluster of their event, or at another track."""
     others = torch.nonzero(features[:, ExtraFeature.FACE_X] != 0).flatten()
-    lost = torch.nonzero(is_lost(features)).flatten()
+    missing = torch.nonzero(misses_calorimeter(features)).flatten()
     features = features.clone()
-    features[lost, FACE] = features[others.flip(0)[: len(lost)], FACE]
-    features[lost[0], FACE] = features[lost[0] + 13, FACE]  # of the first event
+    features[missing, FACE] = features[others.flip(0)[: len(missing)], FACE]
+    features[missing[0], FACE] = features[missing[0] + 13, FACE]  # of the first event
     return features
 
 
-def test_where_a_lost_track_ends_changes_no_owner_no_neighbour_and_no_distance(features, batch):
+def test_the_end_of_such_a_track_changes_no_owner_no_neighbour_and_no_distance(features, batch):
     rows = layout(features, batch.counts)
     elsewhere = moved(features)
     assert not torch.equal(elsewhere, features)
@@ -54,8 +54,8 @@ def test_where_a_lost_track_ends_changes_no_owner_no_neighbour_and_no_distance(f
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_a_track_that_reaches_the_calorimeter_does_change_them(batch):
-    """The test above would see it."""
+def test_the_position_of_a_track_that_reaches_the_calorimeter_changes_them(batch):
+    """The test above can fail."""
     rows = layout(batch.features, batch.counts)
     elsewhere = batch.features.clone()
     elsewhere[0, FACE] = elsewhere[13, FACE]
@@ -65,46 +65,48 @@ def test_a_track_that_reaches_the_calorimeter_does_change_them(batch):
     assert before.owner.tolist() != after.owner.tolist()
 
 
-def test_a_lost_track_may_own_nothing_and_every_cluster_still_itself(features, batch):
+def test_such_a_track_owns_nothing_and_every_cluster_may_own_itself(features, batch):
     pairs = possible_owners(features, layout(features, batch.counts), OWNERS)
-    owners = pairs.owner[pairs.owner != NOBODY]
-    assert not bool(is_lost(features)[owners].any())
+    owners = pairs.owner[pairs.owner != UNASSIGNED]
+    assert not bool(misses_calorimeter(features)[owners].any())
     every = torch.nonzero(batch.is_cluster).flatten()
     assert torch.equal(pairs.cluster[pairs.cluster == pairs.owner], every)
-    # Who is left is found up to the same number.
-    left = [int((~is_lost(part)).sum()) for part in features.split(batch.counts)]
-    expected = [1 + min(OWNERS, left[event]) for event in batch.event_index[every].tolist()]
+    # The other elements are found up to the number of owners.
+    possible = [int((~misses_calorimeter(part)).sum()) for part in features.split(batch.counts)]
+    expected = [1 + min(OWNERS, possible[event]) for event in batch.event_index[every].tolist()]
     assert torch.bincount(pairs.cluster)[every].tolist() == expected
 
 
-def test_a_lost_track_has_the_inputs_of_one_without_neighbours(features, batch):
+def test_such_a_track_has_the_inputs_of_one_without_neighbours(features, batch):
     rows = layout(features, batch.counts)
-    near = neighbourhood(features, rows).tracks[is_lost(features)[rows.track_rows]]
-    assert len(near)
-    nobody = torch.tensor([np.log1p(REACH / 10), np.log(ABSENT + 0.05), 0.0, np.log1p(REACH / 10)])
-    torch.testing.assert_close(near[:, [0, 1, 2, 4]], nobody.float().expand(len(near), 4))
+    inputs = neighbourhood(features, rows).tracks[misses_calorimeter(features)[rows.track_rows]]
+    assert len(inputs)
+    log_reach = np.log1p(NEIGHBOUR_REACH / 10)
+    expected = torch.tensor([log_reach, np.log(ABSENT_ENERGY + 0.05), 0.0, log_reach])
+    torch.testing.assert_close(inputs[:, [0, 1, 2, 4]], expected.float().expand(len(inputs), 4))
 
 
-def test_a_lost_track_hears_all_alike_and_heads_that_feel_distance_do_not_hear_it(
+def test_its_own_attention_has_no_distance_term_and_local_heads_give_it_the_least_attention(
     features, batch, random_network
 ):
-    """Beside the same network without distances, whose weights are the same."""
-    near, plain = random_network(num_layers=1), random_network(num_layers=1, distance_bias=False)
-    lost_of_event = is_lost(features).split(batch.counts)
+    """Compared with a network of the same weights without distance terms."""
+    local, plain = random_network(num_layers=1), random_network(num_layers=1, distance_bias=False)
+    is_missing_of_event = misses_calorimeter(features).split(batch.counts)
     batch = type(batch)(batch.event_id, batch.offsets, features, batch.event_index, batch.counts)
     with torch.no_grad():
-        maps = zip(near.attention(batch), plain.attention(batch), strict=True)
-        for lost, (felt, unfelt) in zip([x for x in lost_of_event if len(x)], maps, strict=True):
-            torch.testing.assert_close(felt[:, :, lost], unfelt[:, :, lost])
-            odds = (felt / unfelt)[0, 0]  # of the most local head
-            others = ~lost
-            if lost.any() and others.any():
-                to_itself = odds.diagonal()[others, None]
-                penalty = torch.log(to_itself / odds[others][:, lost])
+        weights = zip(local.attention_weights(batch), plain.attention_weights(batch), strict=True)
+        not_empty = [x for x in is_missing_of_event if len(x)]
+        for missing, (with_term, without) in zip(not_empty, weights, strict=True):
+            torch.testing.assert_close(with_term[:, :, missing], without[:, :, missing])
+            ratio = (with_term / without)[0, 0]  # of the most local head
+            others = ~missing
+            if missing.any() and others.any():
+                to_itself = ratio.diagonal()[others, None]
+                penalty = torch.log(to_itself / ratio[others][:, missing])
                 torch.testing.assert_close(penalty, torch.full_like(penalty, MAX_PENALTY))
 
 
-def test_events_of_lost_tracks_alone_are_shared_out(features, batch, random_network):
+def test_shares_sum_to_one_in_events_with_such_tracks_only(features, batch, random_network):
     network = random_network(head="sharing", num_owners=OWNERS)
     columns = dict(zip(ELEMENTS.names, features.numpy().T, strict=True))
     elements = Collection(ELEMENTS, batch.offsets.numpy(), columns)
@@ -115,13 +117,13 @@ def test_events_of_lost_tracks_alone_are_shared_out(features, batch, random_netw
     assert bool(output.log_pt_ratio.isfinite().all() and output.log_energy_ratio.isfinite().all())
 
 
-def test_the_network_is_told_what_a_track_reaches_and_where_it_was_last_seen(batch):
+def test_the_inputs_say_which_calorimeter_a_track_reaches_and_the_radius_of_its_last_hit(batch):
     tracks = batch.features[:4].clone()
     tracks[:, ExtraFeature.FACE_REGION] = torch.tensor([FACE_NONE, FACE_BARREL, FACE_ENDCAP, 1.0])
     tracks[:, ExtraFeature.RADIUS_OF_OUTERMOST_HIT] = torch.tensor([0.0, 1486.0, 1486.0, 58.0])
     alike = tracks[1].expand(4, -1).clone()
-    told = (ExtraFeature.FACE_REGION, ExtraFeature.RADIUS_OF_OUTERMOST_HIT)
-    alike[:, told] = tracks[:, told]
+    changed = (ExtraFeature.FACE_REGION, ExtraFeature.RADIUS_OF_OUTERMOST_HIT)
+    alike[:, changed] = tracks[:, changed]
     inputs = track_inputs(alike, ModelConfig())
     differing = inputs[:, (inputs != inputs[1]).any(0)]
     expected = torch.tensor(

@@ -1,8 +1,10 @@
-"""What every backbone is: pre-norm blocks in which the elements of an event exchange, and a norm.
+"""The part that all backbones have in common: pre-norm blocks, and a final norm.
 
-The backbones differ in how elements exchange, their `Mixer`, and in what the mixers of all
-layers share of a batch, made once by `Trunk.prepare`. The rest of a block sees one element at a
-time, so a trunk costs what its mixer costs.
+    x <- x + mixer(norm(x))             the elements of an event exchange information
+    x <- x + feed_forward(norm(x))      each element by itself
+
+Backbones differ in their `Mixer` and in its context: what the mixers of all layers share of a
+batch, made once by `Backbone.context`. All but the mixer is linear in the number of elements.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from partflow.model.linear import Linear
 
 
 class Mixer(Protocol):
-    """Exchange between the elements of each event; `shared` is what `Trunk.prepare` made."""
+    """The layer in which the elements of each event exchange information.
 
-    def __call__(self, x: Float[Tensor, "element dim"], shared: Any) -> Tensor:
-        """What each element takes from its event [element, dim]."""
+    `context` is what the backbone's `context` returned for the batch.
+    """
 
-    def maps(self, x: Float[Tensor, "element dim"], shared: Any) -> list[Tensor]:
-        """How much each element listens to each other one [head, listener, source], by event."""
+    def __call__(self, x: Float[Tensor, "element dim"], context: Any) -> Tensor:
+        """Update of each element [element, dim], to be added to `x`."""
+
+    def attention_weights(self, x: Float[Tensor, "element dim"], context: Any) -> list[Tensor]:
+        """Attention weights [head, query, key] of each event, or what stands for them."""
 
 
 class Block(nn.Module):
@@ -42,31 +47,33 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Float[Tensor, "element dim"], shared: Any) -> Float[Tensor, "element dim"]:
-        """One block; `shared` is what `Trunk.prepare` made."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), shared))
+    def forward(
+        self, x: Float[Tensor, "element dim"], context: Any
+    ) -> Float[Tensor, "element dim"]:
+        """The elements after one block; `context` is that of the batch."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), context))
         x = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         return x
 
 
-class Trunk(nn.Module):
-    """Blocks one after the other, and a last norm."""
+class Backbone(nn.Module):
+    """A sequence of blocks and a final norm."""
 
     needs_distances = False
-    """Whether `forward` must be given the distances, which are quadratic in an event's size."""
+    """Whether `forward` needs the distances, which are quadratic in an event's size."""
 
     def __init__(self, config: ModelConfig, mixers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(Block(config, mixer) for mixer in mixers)
         self.norm = nn.LayerNorm(config.dim)
 
-    def prepare(
+    def context(
         self,
         x: Float[Tensor, "element dim"],
         events: Sequence[EventRows],
         distances: Sequence[Float[Tensor, "_ _"]] | None,
     ) -> Any:
-        """What the mixers of all layers share: here the rows of the events."""
+        """What the mixers of all layers share of a batch: here the rows of the events."""
         return events
 
     def forward(
@@ -80,23 +87,24 @@ class Trunk(nn.Module):
         `events` cover all rows in order; `distances` [mm], where they are needed, are parallel
         to them.
         """
-        shared = self.prepare(x, events, distances)
+        context = self.context(x, events, distances)
         for block in self.blocks:
-            x = block(x, shared)
+            x = block(x, context)
         normed: Tensor = self.norm(x)
         return normed
 
-    def maps(
+    def attention_weights(
         self,
         x: Float[Tensor, "element dim"],
         events: Sequence[EventRows],
         distances: Sequence[Float[Tensor, "_ _"]] | None = None,
     ) -> list[list[Float[Tensor, "head _ _"]]]:
-        """`Mixer.maps` of every layer, on the way through; the outer list is that of layers."""
-        shared = self.prepare(x, events, distances)
+        """`Mixer.attention_weights` of every layer: a list of layers, each a list of events."""
+        context = self.context(x, events, distances)
         of_layers = []
         for block in self.blocks:
             mixer = cast(Mixer, block.attention)
-            of_layers.append(mixer.maps(cast(Block, block).attention_norm(x), shared))
-            x = block(x, shared)
+            normed = cast(Block, block).attention_norm(x)
+            of_layers.append(mixer.attention_weights(normed, context))
+            x = block(x, context)
         return of_layers
