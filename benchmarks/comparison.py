@@ -84,10 +84,11 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
 
 def train_one(name: str, output: Path, preset: str, minutes: float, threads: int) -> None:
     """Train the model `name`, reconstruct the test events in both ways, and note what it took."""
+    from partflow.train.state import CHECKPOINT_FILE
+
     from partflow.model.config import ReadoutConfig
     from partflow.model.folder import load_model, save_model
     from partflow.model.mlpf import MLPF
-    from partflow.train.state import CHECKPOINT_FILE
 
     model, folder = MODELS[name], output / "models" / name
     result = pipeline.train(

@@ -57,7 +57,7 @@ def label(
         if report is not None:
             write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
         runs = iterate_events(folder, "labelled")
-        pack(runs, folder / PACKED, record, elements=elements)
+        pack(runs, folder / PACKED, record, element_set=elements)
 
 
 def label_events(
