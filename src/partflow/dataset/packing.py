@@ -148,8 +148,8 @@ def _appended_array(
 ) -> Iterator[Callable[[Array], None]]:
     """Write an `.npy` file whose rows come in parts; yields the function that appends a part.
 
-    The header stands before the rows and holds their number. NumPy pads it so that this number
-    can be filled in at the end (`numpy.lib.format.GROWTH_AXIS_MAX_DIGITS`).
+    The header comes before the rows and holds their number. NumPy pads it so that the number can
+    be filled in at the end (`numpy.lib.format.GROWTH_AXIS_MAX_DIGITS`).
     """
     num_rows = 0
 

@@ -53,9 +53,7 @@ class InterruptHandler(lightning.Callback):
         """Note the interruption, and let the next one end the run at once."""
         self.interrupted = True
         signal.signal(signal.SIGINT, self._previous)
-        console.print(
-            "Stopping after this batch. Press Ctrl-C again to stop at once, without saving."
-        )
+        console.print("Stopping after this batch; Ctrl-C again stops at once, without saving.")
 
 
 class RunWriter(lightning.Callback):
@@ -128,9 +126,9 @@ class ProgressBar(lightning.Callback):
         assert isinstance(pl_module, MLPFTraining)
         run_state = pl_module.run_state
         console.print(
-            f"{run_state.minutes:5.1f} min, epoch {run_state.epoch}, "
-            f"{run_state.events_seen:,} events seen: training loss {pl_module.training_loss:.4f}, "
-            f"validation loss {pl_module.validation_loss:.4f}"
+            f"{run_state.minutes:5.1f} min  epoch {run_state.epoch}  "
+            f"{run_state.events_seen:,} events  loss: training {pl_module.training_loss:.4f}, "
+            f"validation {pl_module.validation_loss:.4f}"
         )
 
     def _update(self, module: Any) -> None:

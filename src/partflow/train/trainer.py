@@ -125,7 +125,8 @@ def train(
             store_threshold(output, validation_batches, provenance)
         else:
             console.print(
-                f"{output}: training is complete; more --epochs or --max-minutes continue it"
+                f"{output}: training is complete; more --epochs or --max-minutes continue it",
+                soft_wrap=True,
             )
     if run_state.history:
         draw_losses(run_state.history, output / FIGURE_FILE)
@@ -161,7 +162,8 @@ def _fit(
     if interrupt_handler.interrupted:
         console.print(
             f"Stopped after {run_state.events_seen:,} events. {run_writer.folder} holds the best "
-            "model so far; to continue, give the same command with --resume."
+            "model so far; to continue, give the same command with --resume.",
+            soft_wrap=True,
         )
         raise KeyboardInterrupt
 
@@ -241,6 +243,7 @@ def _model(
 
 
 def _result(output: Path, run_state: RunState) -> TrainResult:
+    """Result of a run whose state is `run_state`."""
     return TrainResult(
         folder=output,
         steps=run_state.steps,
