@@ -85,11 +85,10 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
 
 def train_one(name: str, output: Path, preset: str, minutes: float, threads: int) -> None:
     """Train the model `name`, reconstruct the test events with both readouts, write a summary."""
-    from partflow.train.checkpoint import CHECKPOINT_FILE
-
     from partflow.model.config import ReadoutConfig
     from partflow.model.folder import load_model, save_model
     from partflow.model.mlpf import MLPF
+    from partflow.train.checkpoint import CHECKPOINT_FILE
 
     variant, folder = MODELS[name], output / "models" / name
     result = pipeline.train(
