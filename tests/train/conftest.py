@@ -40,7 +40,7 @@ def perfect_output():
 
 
 def _perfect_output(batch):
-    """What an all-knowing network would answer, sure of everything."""
+    """Output of a perfect network: the targets, with certainty."""
     column, targets, features = TargetColumn, batch.targets, batch.features
     has_target = targets[:, column.CLASS] > 0
     kind = targets[:, column.CLASS].long().clamp(min=1) - 1

@@ -82,8 +82,8 @@ def train(
         labelled, output, preset, max_minutes, epochs, seed, threads, resume, backbone, head
     )
     print(
-        f"{result.folder}: {result.events_seen:,} events in {result.minutes:.1f} min "
-        f"({result.events_per_second:.0f} events/s), validation loss {result.validation_loss:.4f}"
+        f"{result.folder}: trained on {result.events_seen:,} events in {result.minutes:.1f} min "
+        f"({result.events_per_second:.0f} events/s); validation loss {result.validation_loss:.4f}"
     )
 
 

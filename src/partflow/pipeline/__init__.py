@@ -22,8 +22,9 @@ from partflow.pipeline.events import (
 from partflow.pipeline.exchange import export_dataset, ingest
 from partflow.pipeline.folders import PACKED, SHARD_EVENTS
 from partflow.pipeline.labels import label, label_events
-from partflow.pipeline.network import import_checkpoint, reconstruct, train
+from partflow.pipeline.reconstruction import reconstruct
 from partflow.pipeline.references import reference_candidates
+from partflow.pipeline.training import import_checkpoint, train
 
 __all__ = [
     "BASELINE",

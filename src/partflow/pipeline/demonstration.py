@@ -9,7 +9,8 @@ from partflow.generate.config import GenerationConfig
 from partflow.pipeline.evaluation import evaluate
 from partflow.pipeline.events import generate, simulate
 from partflow.pipeline.labels import label
-from partflow.pipeline.network import reconstruct, train
+from partflow.pipeline.reconstruction import reconstruct
+from partflow.pipeline.training import train
 
 DEMO_PROCESSES = ("ttbar", "qq", "ww")
 DEMO_TRAINING_EVENTS, DEMO_TEST_EVENTS = 900, 200  # of each process

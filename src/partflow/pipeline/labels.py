@@ -60,7 +60,7 @@ def label(
         if report is not None:
             write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
         chunks = iterate_events(folder, "labelled")
-        pack(chunks, folder / PACKED, provenance, elements=element_set)
+        pack(chunks, folder / PACKED, provenance, element_set=element_set)
 
 
 def label_events(

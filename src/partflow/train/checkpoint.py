@@ -1,7 +1,8 @@
-"""Where a run is, and the checkpoint from which it goes on as if it had not been stopped.
+"""State of a training run, and the checkpoint from which an interrupted run continues.
 
-A checkpoint holds plain tensors, numbers and text, and is read with `weights_only=True`:
-opening one runs no code of whoever wrote it.
+A run that continues gives the same weights as one that was not interrupted. A checkpoint holds
+tensors, numbers and text only, and is read with `weights_only=True`: opening a file from somebody
+else executes no code in it.
 """
 
 from __future__ import annotations
@@ -18,41 +19,41 @@ from partflow.core.errors import InputError, SchemaError
 from partflow.core.outputs import replacing
 
 CHECKPOINT_FILE = "checkpoint.pt"
-FORMAT = "partflow-checkpoint-1"
+CHECKPOINT_FORMAT = "partflow-checkpoint-1"
 
 
 @dataclass
 class RunState:
-    """How far a run has come."""
+    """Progress of a run."""
 
     epoch: int = 0
     """Epochs completed."""
     batches_of_epoch: int = 0
-    """Batches done of the current epoch."""
+    """Batches of the current epoch that are done."""
     events_of_epoch: int = 0
-    """Events seen in the current epoch."""
+    """Events of the current epoch that are done."""
     steps: int = 0
     """Optimiser steps."""
     events_seen: int = 0
-    """Events seen in all epochs."""
+    """Training events, counted once for each time that the network was trained on them."""
     minutes: float = 0.0
-    """Time since the start, without the time between an interruption and its resumption."""
+    """Duration of the run, without the time between an interruption and its continuation."""
     training_seconds: float = 0.0
-    """Time in training batches alone: without validation and writing."""
+    """Time spent in training batches, without validation and writing."""
     best_validation_loss: float = float("inf")
-    """Lowest validation loss so far; the weights that had it are those of the model folder."""
+    """Lowest validation loss so far; the model folder holds the weights that had it."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """One row for each validation: what was measured, by name."""
+    """One row for each validation (`train.history`)."""
 
     @property
     def events_per_second(self) -> float:
-        """Training events per second of training."""
+        """Training events per second, without validation and writing."""
         return self.events_seen / self.training_seconds if self.training_seconds else 0.0
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run, frozen."""
+    """Everything that an interrupted run needs to continue."""
 
     state: RunState
     model: dict[str, torch.Tensor]
@@ -62,30 +63,30 @@ class Checkpoint:
     random_state: torch.Tensor
     """State of torch's generator; the order of events and their symmetries need none."""
     settings: dict[str, Any]
-    """Data, model and training of the run, as JSON would hold them."""
+    """Settings of data, model and training, in types that JSON has."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all; raises OutputError where that fails."""
+    """Write a checkpoint, complete or not at all; raises OutputError where that fails."""
     content = {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "state": asdict(checkpoint.state),
         "model": checkpoint.model,
         "optimizer": checkpoint.optimizer,
         "random_state": checkpoint.random_state,
         "settings": checkpoint.settings,
     }
-    buffer = io.BytesIO()  # torch would hide a full disk in an error of its own
+    buffer = io.BytesIO()  # torch.save would report a full disk as another error
     torch.save(content, buffer)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint at `path`.
+    """Read the checkpoint at `path`.
 
-    Raises InputError where there is none or it is damaged, SchemaError where it is another
-    version's.
+    Raises InputError where there is none or it is damaged, SchemaError where another version
+    wrote it.
     """
     if not path.is_file():
         raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
@@ -94,6 +95,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: damaged checkpoint ({reason}); train again") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    if not isinstance(content, dict) or content.pop("format", None) != CHECKPOINT_FORMAT:
         raise SchemaError(f"{path}: not a checkpoint of this version; train again")
     return Checkpoint(**{**content, "state": RunState(**content["state"])})

@@ -5,7 +5,12 @@ import torch
 
 from partflow.core.provenance import Provenance
 from partflow.dataset.batches import batch_of_elements
-from partflow.infer.latents import LatentWriter, attention_of, attention_path, embeddings_path
+from partflow.infer.embeddings import (
+    attention_of,
+    attention_path,
+    embeddings_path,
+    open_embedding_writer,
+)
 from partflow.infer.reconstruction import reconstruct
 from partflow.model.config import BACKBONES, ModelConfig
 from partflow.model.gnn_lsh import GnnLshConfig
@@ -31,16 +36,16 @@ def events(learnable_events):
 
 @pytest.fixture(scope="module", params=BACKBONES)
 def written(request, events, tmp_path_factory):
-    """Latents of all events, attention of the first, the empty and the last."""
+    """Embeddings of all events, attention maps of the first, the empty and the last."""
     output = tmp_path_factory.mktemp(request.param) / "mlpf.parquet"
     chosen = events.event_id[[0, 1, 3]].tolist()
     model = network(request.param)
-    with LatentWriter(model, output, Provenance("candidates"), True, chosen) as latents:
-        latents.write(events.elements, events.event_id)
+    with open_embedding_writer(model, output, Provenance("candidates"), True, chosen) as writer:
+        writer.write(events.elements, events.event_id)
     return model, output
 
 
-def test_every_element_has_its_representation(written, events):
+def test_the_file_holds_the_embedding_of_every_element(written, events):
     model, output = written
     table = pq.read_table(embeddings_path(output))
     assert table["event_id"].to_pylist() == events.event_id.tolist()
@@ -56,7 +61,7 @@ def test_every_element_has_its_representation(written, events):
     )
 
 
-def test_each_layer_and_head_has_a_map_of_every_chosen_event(written, events):
+def test_the_file_holds_a_map_of_every_layer_and_head_of_the_chosen_events(written, events):
     model, output = written
     rows = pq.read_table(attention_path(output)).to_pylist()
     num_heads = 1 if model.config.backbone == "gnn_lsh" else model.config.num_heads
@@ -79,8 +84,8 @@ def test_each_layer_and_head_has_a_map_of_every_chosen_event(written, events):
             np.testing.assert_allclose(weight.sum(1), 1.0, atol=1e-5)
 
 
-def test_the_maps_are_those_the_transformer_used(events):
-    """The first layer's answer, put together again from the map."""
+def test_the_map_times_the_values_is_the_output_of_the_attention(events):
+    """Checked for the first layer of the transformer."""
     model = network("transformer")
     batch = batch_of_elements(events.elements[3:], events.event_id[3:])
     captured = {}
@@ -98,7 +103,7 @@ def test_the_maps_are_those_the_transformer_used(events):
     torch.testing.assert_close(mixed, captured["mixed"], atol=1e-5, rtol=1e-5)
 
 
-def test_an_event_has_the_same_map_in_any_order_of_its_elements(events):
+def test_a_map_does_not_depend_on_the_order_of_the_elements(events):
     model = network("transformer")
     elements = events.elements[3:]
     (row, *_) = attention_of(model, elements, events.event_id[3:]).to_pylist()
@@ -110,20 +115,22 @@ def test_an_event_has_the_same_map_in_any_order_of_its_elements(events):
     np.testing.assert_allclose(other["weight"], expected, atol=1e-5)
 
 
-def test_looking_changes_no_candidate(events, tmp_path):
+def test_writing_embeddings_does_not_change_the_candidates(events, tmp_path):
     model = network("favor").train()
     before = reconstruct(model, events.elements)
-    with LatentWriter(model, tmp_path / "x.parquet", Provenance("candidates"), True, ()) as latents:
-        latents.write(events.elements, events.event_id)
+    output, provenance = tmp_path / "x.parquet", Provenance("candidates")
+    with open_embedding_writer(model, output, provenance, True, ()) as writer:
+        writer.write(events.elements, events.event_id)
     assert model.training
     np.testing.assert_array_equal(reconstruct(model, events.elements).pt, before.pt)
-    assert not attention_path(tmp_path / "x.parquet").exists()
+    assert not attention_path(output).exists()
 
 
-def test_nothing_is_left_of_a_writing_that_failed(events, tmp_path):
+def test_an_error_in_the_block_leaves_no_file(events, tmp_path):
+    model, output, provenance = network("favor"), tmp_path / "x.parquet", Provenance("candidates")
     with (
         pytest.raises(ZeroDivisionError),
-        LatentWriter(network("favor"), tmp_path / "x.parquet", Provenance("candidates"), True, [1]),
+        open_embedding_writer(model, output, provenance, True, [1]),
     ):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
