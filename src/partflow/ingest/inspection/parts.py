@@ -1,0 +1,168 @@
+"""The outputs that a folder holds: folders and files that a command of partflow can read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from partflow.core.errors import InputError
+from partflow.core.provenance import PROVENANCE_FILE
+from partflow.core.store import METADATA_KEY, STAGES
+from partflow.ingest.tfds.folders import INFO_FILE
+
+MODEL_CONFIG_FILE = "config.json"
+"""A model folder keeps its provenance in this file."""
+EDM4HEP, TFDS = "edm4hep", "tfds"
+"""Kinds of files of other programs; they are also the stages of what partflow exports."""
+UNFINISHED, UNREADABLE = "unfinished", "unreadable"
+MAX_DEPTH = 5
+"""Levels of folders that are searched for outputs."""
+TITLES = {
+    "generated": "generator particles",
+    "events": "events",
+    "labelled": "labelled events",
+    "candidates": "candidates",
+    "model": "trained network",
+    "report": "report of an evaluation",
+    "validation": "validation of the simulation",
+    EDM4HEP: "EDM4hep",
+    TFDS: "published data set",
+    UNFINISHED: "unfinished; run its command again",
+    UNREADABLE: "cannot be read",
+}
+"""What each kind of output is."""
+COMMANDS = {
+    "generated": ("partflow simulate {}",),
+    "events": (
+        "partflow label {}",
+        "partflow reconstruct {} --model MODEL",
+        "partflow evaluate {}",
+    ),
+    "labelled": ("partflow train {}",),
+    "candidates": ("partflow evaluate EVENTS --candidates NAME={}",),
+    "model": ("partflow reconstruct EVENTS --model {}",),
+    "report": ("partflow compare {} OTHER_REPORT",),
+    EDM4HEP: ("partflow ingest {}",),
+    TFDS: ("partflow ingest {} --format tfds",),
+}
+"""Commands that read each kind of output; `{}` stands for its path."""
+
+
+class Part(NamedTuple):
+    """One output in a folder."""
+
+    path: Path
+    kind: str
+    """A key of TITLES, or the stage of an output that is not listed there."""
+    num_events: int | None = None
+    error: str = ""
+    """Why the part cannot be read, if so."""
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return TITLES.get(self.kind, self.kind)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Commands that read it."""
+        return tuple(command.format(self.path) for command in COMMANDS.get(self.kind, ()))
+
+
+def find_parts(folder: Path, depth: int = MAX_DEPTH) -> list[Part]:
+    """The outputs in a folder, by path; a single part with the folder's own path if the folder is
+    itself one output.
+    """
+    try:
+        provenance = provenance_of_folder(folder)
+    except InputError as error:
+        return [Part(folder, UNREADABLE, error=str(error))]
+    if provenance is not None:
+        stage = str(provenance.get("stage", "output"))
+        return [Part(folder, stage, _num_events(folder, stage))]
+    if (folder / INFO_FILE).is_file():
+        return [Part(folder, TFDS)]
+    parts = list(_parts_inside(folder, depth))
+    kinds = {part.kind for part in parts}
+    is_stage = kinds <= STAGES.keys() and all(part.path.parent == folder for part in parts)
+    if len(kinds) == 1 and (kinds <= {EDM4HEP, TFDS} or (is_stage and _are_files(parts))):
+        numbers = [part.num_events for part in parts if part.num_events is not None]
+        return [Part(folder, kinds.pop(), sum(numbers) if numbers else None)]
+    return parts
+
+
+def provenance_of_folder(folder: Path) -> dict[str, Any] | None:
+    """The provenance of an output folder; None for a folder without one.
+
+    Raises InputError where it cannot be read.
+    """
+    path, config = folder / PROVENANCE_FILE, folder / MODEL_CONFIG_FILE
+    if path.is_file():
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); make the output again") from error
+    if config.is_file():
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            return dict(json.loads(config.read_text(encoding="utf-8"))["provenance"])
+    return None  # other programs have files named like MODEL_CONFIG_FILE, too
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """Stage, format and provenance of a Parquet file; raises InputError where it has none."""
+    try:
+        metadata = pq.read_schema(file).metadata or {}
+        if METADATA_KEY in metadata:
+            return dict(json.loads(metadata[METADATA_KEY]))
+    except Exception as error:  # damaged bytes make Arrow raise anything
+        raise InputError(f"{file}: not a Parquet file that can be read ({error})") from error
+    raise InputError(f"{file}: a Parquet file, but not one of partflow's")
+
+
+def num_rows(file: Path) -> int:
+    """Events of a Parquet file, from its footer; raises InputError where it cannot be read."""
+    try:
+        return int(pq.read_metadata(file).num_rows)
+    except Exception as error:  # damaged bytes make Arrow raise anything
+        raise InputError(f"{file}: not a Parquet file that can be read ({error})") from error
+
+
+def _parts_inside(folder: Path, depth: int) -> Iterator[Part]:
+    """The parts in a folder that is not itself one output."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.name.endswith(".partial"):
+            yield Part(path, UNFINISHED)
+        elif path.is_dir():
+            if depth > 0:
+                yield from find_parts(path, depth - 1)
+        elif path.suffix == ".parquet":
+            yield _parquet_part(path)
+        elif path.suffix == ".root":
+            yield Part(path, EDM4HEP)
+
+
+def _parquet_part(file: Path) -> Part:
+    """A Parquet file as a part, whether it can be read or not."""
+    try:
+        stage = str(read_header(file)["stage"])
+        return Part(file, stage, num_rows(file))
+    except InputError as error:
+        return Part(file, UNREADABLE, error=str(error))
+
+
+def _num_events(folder: Path, stage: str) -> int | None:
+    """Events of an output folder, from the footers of its Parquet files; None for other kinds."""
+    if stage not in STAGES:
+        return None
+    return sum(_parquet_part(file).num_events or 0 for file in folder.glob("*.parquet"))
+
+
+def _are_files(parts: list[Part]) -> bool:
+    return all(part.path.is_file() for part in parts)
