@@ -1,4 +1,4 @@
-"""The compatible definition against what particleflow v2.2.0 makes of the same file."""
+"""The published definition (mlpf-2.5), compared with MLPF v2.2.0 on the same file."""
 
 import json
 
@@ -36,7 +36,7 @@ def labels(toy):
 
 @pytest.fixture(scope="module")
 def found(toy, labels):
-    """Our arrays by the columns of the reference, one list of events each."""
+    """Our arrays, [event], by the columns of the reference."""
     events = labels.events
     kept = np.isin(toy.event_id, events.event_id)
     num_tracks = toy.tracks.counts[kept]
@@ -101,8 +101,8 @@ def test_the_labels_of_an_event_do_not_depend_on_its_neighbours(toy, labels):
     assert position == len(together)
 
 
-def test_both_layouts_go_through_the_same_code(cld, photons):
-    """No reference is at hand for these; but an element is somebody's and jets hold targets."""
+def test_files_of_both_layouts_are_labelled(cld, photons):
+    """There is no reference for these; but elements have targets, and jets have targets in them."""
     for events in (cld, photons):
         labelled = label_published(events).events
         assert len(labelled) == len(events)

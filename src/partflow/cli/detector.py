@@ -18,7 +18,7 @@ def calibrate(detector: Positional[str], num_showers: int = 12_000, num_tested: 
     Example: partflow calibrate mine.json
 
     Args:
-        detector: clic, cld, or the JSON file of your own detector (docs/simulation.md).
+        detector: clic, cld, or the JSON file of your own detector.
         num_showers: Number of K0L of 0.8 to 80 GeV that the scale is fitted to.
         num_tested: Number of K0L at each energy of the table.
     """
@@ -51,7 +51,7 @@ def validate(
         reduced: Use a small fraction of the events; intervals are wide.
         workers: Number of processes; the output is the same with any number.
         seed: First seed; seeds below 10000 are refused, because the tuning used them.
-        write_docs: Page in which the table is replaced, such as docs/simulation.md.
+        write_docs: Page in which the table is replaced, such as docs/explanation/simulation.md.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow.validate import validate as run_validation

@@ -81,7 +81,7 @@ def simulate(
     Args:
         generated: Files of `partflow generate`.
         output: Folder to write.
-        detector: Detector to simulate: clic, cld, or a JSON file (docs/simulation.md).
+        detector: Detector to simulate: clic, cld, or the JSON file of your own detector.
         workers: Number of processes; the output is the same with any number.
         tracker_material: Leave out conversions and interactions in the material of the tracker.
         realistic: Add decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit

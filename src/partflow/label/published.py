@@ -21,6 +21,7 @@ from partflow.core.jets import cluster_jets
 from partflow.core.particles import classes, is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.core.schemas import GEN_MET, TARGETS
+from partflow.core.truth import STABLE_STATUS
 from partflow.label.published_assignment import PublishedAssignment, assign_published
 from partflow.label.published_elements import (
     ElementRows,
@@ -30,7 +31,7 @@ from partflow.label.published_elements import (
 )
 from partflow.label.published_report import PublishedReport
 from partflow.label.published_truth import published_truth
-from partflow.label.targets import STABLE, class_on_cluster, class_on_track
+from partflow.label.targets import class_on_cluster, class_on_track
 
 DEFINITION = "mlpf-2.5"
 
@@ -123,7 +124,7 @@ def _targets(
         "cos_phi": np.cos(phi),
         "energy": energy,
         "is_pu": particles.is_overlay[row],
-        "generator_status": STABLE,
+        "generator_status": STABLE_STATUS,
         "simulator_status": simulator_status[row],
         "gp_to_track": assignment.track_weight[row],
         "gp_to_cluster": assignment.cluster_energy[row],

@@ -9,12 +9,11 @@ from numba import njit
 
 from partflow.core.errors import DataError
 from partflow.core.records import Array, Events
+from partflow.core.truth import MIN_TRACK_WEIGHT
 from partflow.label.assignment import MIN_CLUSTERED_FRACTION
 from partflow.label.links import rows_in_event
 from partflow.label.published_truth import PublishedTruth
 
-MIN_TRACK_WEIGHT = 0.2
-"""A particle that made this part of a track's hits is visible."""
 KEPT, DROPPED, BAD = 0, 1, 2
 """Fate of an event: labelled; nothing visible; a particle that can be put nowhere."""
 

@@ -9,13 +9,11 @@ from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON, classes
 from partflow.core.records import Array, Collection
 from partflow.core.schemas import TARGETS
+from partflow.core.truth import STABLE_STATUS
 from partflow.label.assignment import Assignment
 from partflow.label.links import ClusterLinks
 from partflow.label.merging import FourMomenta
 from partflow.label.portions import Portions
-
-STABLE = 1
-"""Generator status of every particle of `core.schemas.PARTICLES`."""
 
 
 def class_on_track(pdg_class: Array) -> Array:
@@ -76,7 +74,7 @@ def build_targets(
         "cos_phi": np.cos(phi),
         "energy": p.energy,
         "is_pu": portions.particles.is_overlay[row],
-        "generator_status": STABLE,
+        "generator_status": STABLE_STATUS,
         "gp_to_track": on_track[row],
         "gp_to_cluster": links.clustered_energy[row],
         "particle_index": portions.parent[row],

@@ -14,7 +14,6 @@ from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.records import Events, concatenate_events
 from partflow.core.store import num_groups, read_group
 from partflow.ingest.inspection.parts import (
-    COMMANDS,
     Part,
     num_rows,
     provenance_of_folder,

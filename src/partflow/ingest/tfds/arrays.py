@@ -121,7 +121,7 @@ def from_events(events: Events) -> Iterator[PublishedEvent]:
 
 
 def _element_columns(features: Array) -> dict[str, Array]:
-    """Columns of ELEMENTS from the published features; those that clusters lack follow from them."""
+    """Columns of ELEMENTS: the published features, and those that follow from them."""
     values = np.zeros((len(features), NUM_FEATURES), dtype=np.float32)
     values[:, :NUM_PUBLISHED_FEATURES] = features
     is_cluster = features[:, ClusterFeature.TYPE] == CLUSTER

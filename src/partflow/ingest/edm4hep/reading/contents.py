@@ -65,7 +65,7 @@ def _missing_parts(contents: Contents, has_candidates: bool) -> tuple[MissingPar
         (
             contents.has_contributions,
             hit_links,
-            "no labels from clusters: a particle without a track gets no target",
+            "no labels from clusters: a particle without a track of its own gets no target",
         ),
         (contents.has_tracks, TRACK_COLLECTION, "no tracks among the elements"),
         (contents.has_track_truth, TRACK_LINK_COLLECTION, "no labels from tracks"),

@@ -50,7 +50,10 @@ class WrittenHits(NamedTuple):
 
     def ids(self, row: Array) -> dict[str, Array]:
         """Object ids of the hits in `row`."""
-        return {"index": self.index_in_event[row].astype(np.int32), "collectionID": self.collection[row]}
+        return {
+            "index": self.index_in_event[row].astype(np.int32),
+            "collectionID": self.collection[row],
+        }
 
 
 def hit_columns(hits: Collection, detector: Detector) -> WrittenHits:
