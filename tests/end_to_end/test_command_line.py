@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from partflow import cli
-from partflow.pipeline import demonstration
 
 Run = Callable[..., tuple[int, str, str]]
 VERBS = {verb.__name__.replace("_", "-"): verb for verb in cli.VERBS}
@@ -53,27 +52,3 @@ def test_a_command_without_input_is_refused(verb: str, run: Run, tmp_path: Path)
     assert status == 2
     assert "no input: give files" in error
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.slow
-def test_the_demo_runs_all_stages_and_inspect_says_what_it_wrote(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in (("TRAINING_EVENTS", 8), ("TEST_EVENTS", 3), ("TRAINING_MINUTES", 0.02)):
-        monkeypatch.setattr(demonstration, f"DEMO_{name}", value)
-    status, table, _ = run("demo", "--output", tmp_path / "demo", "--workers", 1)
-    assert status == 0
-    assert "mlpf" in table
-    monkeypatch.setenv("COLUMNS", "160")
-    status, page, _ = run("inspect", tmp_path / "demo")
-    assert status == 0
-    for part, title in {
-        "mlpf.parquet": "candidates",
-        "model": "trained network",
-        "report": "report of an evaluation",
-        "test/events": "events",
-        "train/events": "events",
-        "train/labelled": "labelled events",
-        "train/ttbar.parquet": "generator particles",
-    }.items():
-        assert re.search(rf"^{part} +{title}\b", page, re.MULTILINE), part

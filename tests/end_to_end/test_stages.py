@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def test_the_report_compares_the_network_with_baseline_perfect_and_target(output
     assert len({jets[name]["num_gen"] for name in jets}) == 1
     page = (outputs / "report" / "index.html").read_text()
     assert page.count("<figure") >= 10
+
+
+def test_inspect_says_what_the_output_of_each_stage_is_and_which_verbs_read_it(
+    outputs: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    status, page, _ = run("inspect", outputs)
+    assert status == 0
+    for part, title, verb in (
+        ("events", "events", "label"),
+        ("gen.parquet", "generator particles", "simulate"),
+        ("labelled", "labelled events", "train"),
+        ("mlpf.parquet", "candidates", "evaluate"),
+        ("report", "report of an evaluation", "compare"),
+        ("run", "trained network", "reconstruct"),
+    ):
+        assert re.search(rf"^ *{part} +{title} +(12 +)?{verb}", page, re.MULTILINE), part
 
 
 def test_a_finished_stage_is_not_done_again(outputs: Path, run: Run) -> None:

@@ -180,6 +180,12 @@ def test_unfinished_and_damaged_parts_are_named(several_outputs):
     assert any("damaged.parquet: not a Parquet file" in warning for warning in found.warnings)
 
 
+def test_edm4hep_files_are_inspected_together_whatever_else_is_in_their_folder(edm4hep):
+    found = inspect(edm4hep)  # it also holds Parquet and JSON files of another program
+    assert found.kind.startswith("EDM4hep")
+    assert (found.num_files, found.num_events) == (4, 43)
+
+
 def test_an_empty_folder_is_a_clean_error(tmp_path):
     with pytest.raises(InputError, match="neither an output of partflow nor"):
         inspect(tmp_path)

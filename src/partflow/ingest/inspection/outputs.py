@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from partflow.core.detector_file import DETECTOR, detector_from
-from partflow.core.errors import ConfigError
+from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.records import Events, concatenate_events
 from partflow.core.store import num_groups, read_group
@@ -44,6 +44,11 @@ EMPTY_COLLECTIONS = {
 def inspect_stage(path: Path, files: list[Path]) -> Inspection:
     """A stage: one Parquet file, or a folder whose shards are `files`."""
     header = read_header(files[0])
+    if header is None:
+        raise InputError(
+            f"{files[0]}: a Parquet file, but not one of partflow's; "
+            "give the output of a partflow command"
+        )
     stage, provenance = str(header["stage"]), header.get("provenance")
     if not isinstance(provenance, dict):
         provenance = None
@@ -108,7 +113,7 @@ def inspect_folder(path: Path, parts: list[Part]) -> Inspection:
     number = f"{len(parts)} outputs" if len(parts) > 1 else "one output"
     return Inspection(
         path,
-        f"folder with {number} of partflow or files that it reads",
+        f"folder with {number}",
         None,
         len(parts),
         warnings=tuple(part.error for part in parts if part.error),

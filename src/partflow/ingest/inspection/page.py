@@ -40,14 +40,15 @@ def _facts(inspection: Inspection) -> Table:
 
 
 def _parts(inspection: Inspection) -> Table:
-    """Each output in a folder, with the first command that reads it."""
-    table = Table("part", "is", "events", "read by", box=None, header_style="bold")
+    """Each output in a folder, with the verbs that read it."""
+    table = Table("part", "is", "events", "read by partflow ...", box=None, header_style="bold")
+    table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for part in inspection.parts:
         number = "" if part.num_events is None else f"{part.num_events:,}"
-        command = part.commands[0] if part.commands else ""
         path = str(part.path.relative_to(inspection.path))
-        table.add_row(path, part.title, number, command)
+        table.add_row(path, part.title, number, ", ".join(part.verbs))
+    table.caption = "partflow inspect PATH/PART shows more of each part"
     return table
 
 

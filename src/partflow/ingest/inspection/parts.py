@@ -30,7 +30,7 @@ TITLES = {
     "model": "trained network",
     "report": "report of an evaluation",
     "validation": "validation of the simulation",
-    EDM4HEP: "EDM4hep",
+    EDM4HEP: "EDM4hep files",
     TFDS: "published data set",
     UNFINISHED: "unfinished; run its command again",
     UNREADABLE: "cannot be read",
@@ -73,6 +73,11 @@ class Part(NamedTuple):
         """Commands that read it."""
         return tuple(command.format(self.path) for command in COMMANDS.get(self.kind, ()))
 
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Verbs of these commands."""
+        return tuple(command.split()[1] for command in self.commands)
+
 
 def find_parts(folder: Path, depth: int = MAX_DEPTH) -> list[Part]:
     """The outputs in a folder, by path; a single part with the folder's own path if the folder is
@@ -113,15 +118,16 @@ def provenance_of_folder(folder: Path) -> dict[str, Any] | None:
     return None  # other programs have files named like MODEL_CONFIG_FILE, too
 
 
-def read_header(file: Path) -> dict[str, Any]:
-    """Stage, format and provenance of a Parquet file; raises InputError where it has none."""
+def read_header(file: Path) -> dict[str, Any] | None:
+    """Stage, format and provenance of a Parquet file; None in the files of other programs.
+
+    Raises InputError where the file cannot be read.
+    """
     try:
         metadata = pq.read_schema(file).metadata or {}
-        if METADATA_KEY in metadata:
-            return dict(json.loads(metadata[METADATA_KEY]))
+        return dict(json.loads(metadata[METADATA_KEY])) if METADATA_KEY in metadata else None
     except Exception as error:  # damaged bytes make Arrow raise anything
         raise InputError(f"{file}: not a Parquet file that can be read ({error})") from error
-    raise InputError(f"{file}: a Parquet file, but not one of partflow's")
 
 
 def num_rows(file: Path) -> int:
@@ -143,25 +149,27 @@ def _parts_inside(folder: Path, depth: int) -> Iterator[Part]:
             if depth > 0:
                 yield from find_parts(path, depth - 1)
         elif path.suffix == ".parquet":
-            yield _parquet_part(path)
+            yield from _parquet_part(path)
         elif path.suffix == ".root":
             yield Part(path, EDM4HEP)
 
 
-def _parquet_part(file: Path) -> Part:
-    """A Parquet file as a part, whether it can be read or not."""
+def _parquet_part(file: Path) -> Iterator[Part]:
+    """A Parquet file as a part, whether it can be read or not; none if it is not of partflow."""
     try:
-        stage = str(read_header(file)["stage"])
-        return Part(file, stage, num_rows(file))
+        header = read_header(file)
+        if header is not None:
+            yield Part(file, str(header["stage"]), num_rows(file))
     except InputError as error:
-        return Part(file, UNREADABLE, error=str(error))
+        yield Part(file, UNREADABLE, error=str(error))
 
 
 def _num_events(folder: Path, stage: str) -> int | None:
     """Events of an output folder, from the footers of its Parquet files; None for other kinds."""
     if stage not in STAGES:
         return None
-    return sum(_parquet_part(file).num_events or 0 for file in folder.glob("*.parquet"))
+    parts = [part for file in folder.glob("*.parquet") for part in _parquet_part(file)]
+    return sum(part.num_events or 0 for part in parts)
 
 
 def _are_files(parts: list[Part]) -> bool:
