@@ -243,8 +243,8 @@ def test_a_published_checkpoint_becomes_a_model_that_reconstructs(
     assert run("import-checkpoint", checkpoint, *arguments)[0] == 0
     status, _, said = run("import-checkpoint", checkpoint, *arguments)
     assert status == 0 and "finished already" in said
-    pipeline.reconstruct(outputs / "events", str(tmp_path / "model"), tmp_path / "found.parquet")
-    assert read_events(tmp_path / "found.parquet", "candidates").candidates.num_events == 12
+    pipeline.reconstruct(outputs / "events", str(tmp_path / "model"), tmp_path / "mlpf.parquet")
+    assert read_events(tmp_path / "mlpf.parquet", "candidates").candidates.num_events == 12
 
 
 def test_a_refused_checkpoint_leaves_no_folder(checkpoint: Path, tmp_path: Path, run: Run) -> None:

@@ -28,11 +28,11 @@ def read_back(path, detector_name):
         return read_chunk(file, entries, known_detector(detector_name))
 
 
-def assert_same(found: Events, expected: Events):
-    assert found.event_id.tolist() == expected.event_id.tolist()
-    assert found.process.tolist() == expected.process.tolist()
+def assert_same(result: Events, expected: Events):
+    assert result.event_id.tolist() == expected.event_id.tolist()
+    assert result.process.tolist() == expected.process.tolist()
     for name in STAGES["events"]:
-        ours, theirs = found.collections[name], expected.collections[name]
+        ours, theirs = result.collections[name], expected.collections[name]
         assert ours.offsets.tolist() == theirs.offsets.tolist(), name
         for column, values in theirs.columns.items():
             same = ours.columns[column]
@@ -73,18 +73,18 @@ def test_a_track_without_a_state_at_the_calorimeter_is_followed_as_in_the_simula
     tracks = Collection(TRACKS, events.tracks.offsets, moved)
     with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
         writer.write(events.with_collections(tracks=tracks))
-    found = read_back(tmp_path / "a.root", "clic").events.tracks
-    assert np.array_equal(found.face_region, events.tracks.face_region)
+    result = read_back(tmp_path / "a.root", "clic").events.tracks
+    assert np.array_equal(result.face_region, events.tracks.face_region)
     np.testing.assert_allclose(
-        found.radius_of_outermost_hit, events.tracks.radius_of_outermost_hit, rtol=SINGLE
+        result.radius_of_outermost_hit, events.tracks.radius_of_outermost_hit, rtol=SINGLE
     )
     for name in ("face_x", "face_y", "face_z"):  # 20 m of a circle, from single precision
         np.testing.assert_allclose(
-            found.columns[name][lost], events.tracks.columns[name][lost], atol=0.1
+            result.columns[name][lost], events.tracks.columns[name][lost], atol=0.1
         )
     for name in ("face_dx", "face_dy", "face_dz"):
         np.testing.assert_allclose(
-            found.columns[name][lost], events.tracks.columns[name][lost], atol=1e-3
+            result.columns[name][lost], events.tracks.columns[name][lost], atol=1e-3
         )
 
 
@@ -120,10 +120,10 @@ def test_a_duplicate_is_linked_to_the_same_particle_as_the_track_it_repeats(
     )
     with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
         writer.write(changed)
-    found = read_back(tmp_path / "a.root", "clic").events
+    result = read_back(tmp_path / "a.root", "clic").events
     for name, values in columns.items():
-        assert found.track_particles.columns[name].tolist() == values.tolist(), name
-    linked = found.track_links.mc_index
+        assert result.track_particles.columns[name].tolist() == values.tolist(), name
+    linked = result.track_links.mc_index
     assert linked[original] == linked[duplicate] != linked[other]
 
 
@@ -148,14 +148,14 @@ def test_exported_events_and_candidates_are_ingested_again(toy, tmp_path):
     provenance = make_provenance("events", {"detector": "clic"})
     write_events(tmp_path / "events" / "a.parquet", toy[:4], "events", provenance)
     write_events(tmp_path / "events" / "b.parquet", toy[4:9], "events", provenance)
-    found = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})
-    write_events(tmp_path / "found.parquet", found, "candidates", provenance)
+    result = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})
+    write_events(tmp_path / "result.parquet", result, "candidates", provenance)
     num_events = export_edm4hep(
-        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "result.parquet"}
     )
     assert num_events == 9
     assert export_edm4hep(
-        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "result.parquet"}
     ) is None  # fmt: skip
     report = ingest_edm4hep([tmp_path / "out"], tmp_path / "back")
     assert report.num_ingested == 9

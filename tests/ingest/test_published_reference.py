@@ -35,7 +35,7 @@ def labels(toy):
 
 
 @pytest.fixture(scope="module")
-def found(toy, labels):
+def arrays(toy, labels):
     """Our arrays, [event], by the columns of the reference."""
     events = labels.events
     kept = np.isin(toy.event_id, events.event_id)
@@ -60,14 +60,14 @@ def found(toy, labels):
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_every_event_equals_the_reference(column, found, edm4hep, names):
+def test_every_event_equals_the_reference(column, arrays, edm4hep, names):
     expected = ak.from_parquet(edm4hep / "clic_toy.expected.parquet")[column]
-    assert len(expected) == len(found[column]) == len(names["parquet_events"])
+    assert len(expected) == len(arrays[column]) == len(names["parquet_events"])
     for event, name in enumerate(names["parquet_events"]):
         theirs = np.asarray(ak.to_numpy(expected[event]), float).reshape(-1, COLUMNS[column])
-        ours = found[column][event]
+        ours = arrays[column][event]
         if name == "no_reco_particles" and column.startswith("ycand"):
-            # The reference has no rows at all where Pandora found nothing; ours are zero.
+            # The reference has no rows at all where Pandora has no candidate; ours are zero.
             assert len(theirs) == 0
             assert not np.any(ours)
             continue

@@ -47,19 +47,19 @@ def records(folder: Path, split: str) -> list[dict[str, np.ndarray]]:
 
 @given(st.dictionaries(st.text(max_size=12), FLOATS, max_size=7))
 def test_a_message_is_read_as_it_was_written(lists):
-    found = parse_example(serialize_example(lists))
-    assert found.keys() == lists.keys()
+    result = parse_example(serialize_example(lists))
+    assert result.keys() == lists.keys()
     for key, values in lists.items():
-        np.testing.assert_array_equal(found[key], values)
+        np.testing.assert_array_equal(result[key], values)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_a_clean_error(record):
     try:
-        found = parse_example(record)
+        result = parse_example(record)
     except DataError:
         return
-    assert all(values.dtype == np.dtype("<f4") for values in found.values())
+    assert all(values.dtype == np.dtype("<f4") for values in result.values())
 
 
 @given(data=st.data())
@@ -110,16 +110,16 @@ def test_an_impossible_event_is_refused_with_a_reason(change, reason, sample):
 
 
 def test_the_sample_has_as_many_events_as_its_description_says(ingested):
-    found = {s: len(read_events(folder, "labelled")) for s, folder in ingested.items()}
-    assert found == NUMBERS
+    result = {s: len(read_events(folder, "labelled")) for s, folder in ingested.items()}
+    assert result == NUMBERS
 
 
 @pytest.mark.parametrize("split", NUMBERS)
 def test_labelled_events_hold_the_published_arrays(split, ingested, sample):
     events = read_events(ingested[split], "labelled")
-    for found, expected in zip(from_events(events), records(sample, split), strict=True):
+    for result, expected in zip(from_events(events), records(sample, split), strict=True):
         for key, num_columns in NUM_ARRAY_COLUMNS.items():
-            np.testing.assert_array_equal(found[key], expected[key].reshape(-1, num_columns))
+            np.testing.assert_array_equal(result[key], expected[key].reshape(-1, num_columns))
 
 
 def test_published_tracks_have_no_position_at_the_calorimeter(ingested):
@@ -144,10 +144,10 @@ def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):
     assert report.num_written == NUMBERS
     written = tmp_path / DATASET
     for split in NUMBERS:
-        for found, expected in zip(records(written, split), records(sample, split), strict=True):
-            assert found.keys() == expected.keys()
+        for result, expected in zip(records(written, split), records(sample, split), strict=True):
+            assert result.keys() == expected.keys()
             for key, values in expected.items():
-                np.testing.assert_array_equal(found[key], values)
+                np.testing.assert_array_equal(result[key], values)
     theirs, ours = (
         json.loads((d / "1" / VERSION / INFO_FILE).read_text()) for d in (sample, written)
     )
@@ -245,8 +245,8 @@ def test_a_damaged_file_is_skipped_and_reported_and_the_others_are_read(sample, 
     name = f"{DATASET}-test.array_record-00000-of-00001"
     (second / name).chmod(0o644)
     (second / name).write_bytes((second / name).read_bytes()[:20_000])
-    found = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
-    numbers = {s: len(read_events(folder, "labelled")) for s, folder in found.folders.items()}
+    result = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
+    numbers = {s: len(read_events(folder, "labelled")) for s, folder in result.folders.items()}
     assert numbers == {"train": 100, "test": 5}
     with pytest.raises(InputError, match="1 of 4 files"):
-        found.report.raise_if_failed("out")
+        result.report.raise_if_failed("out")

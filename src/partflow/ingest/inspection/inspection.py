@@ -50,6 +50,7 @@ def _inspect_output_folder(path: Path, kind: str) -> Inspection:
 
 
 def _inspect_file(path: Path) -> Inspection:
+    """A single file, by its suffix."""
     if path.suffix == ".parquet":
         return inspect_stage(path, [path])
     if path.suffix == ".root":

@@ -80,8 +80,9 @@ class Part(NamedTuple):
 
 
 def find_parts(folder: Path, depth: int = MAX_DEPTH) -> list[Part]:
-    """The outputs in a folder, by path; a single part with the folder's own path if the folder is
-    itself one output.
+    """The outputs in a folder and `depth` levels of folders below, sorted by path.
+
+    If the folder itself is one output, the result is a single part with the path of the folder.
     """
     try:
         provenance = provenance_of_folder(folder)
@@ -93,12 +94,10 @@ def find_parts(folder: Path, depth: int = MAX_DEPTH) -> list[Part]:
     if (folder / INFO_FILE).is_file():
         return [Part(folder, TFDS)]
     parts = list(_parts_inside(folder, depth))
-    kinds = {part.kind for part in parts}
-    is_stage = kinds <= STAGES.keys() and all(part.path.parent == folder for part in parts)
-    if len(kinds) == 1 and (kinds <= {EDM4HEP, TFDS} or (is_stage and _are_files(parts))):
-        numbers = [part.num_events for part in parts if part.num_events is not None]
-        return [Part(folder, kinds.pop(), sum(numbers) if numbers else None)]
-    return parts
+    if not _are_one_output(folder, parts):
+        return parts
+    numbers = [part.num_events for part in parts if part.num_events is not None]
+    return [Part(folder, parts[0].kind, sum(numbers) if numbers else None)]
 
 
 def provenance_of_folder(folder: Path) -> dict[str, Any] | None:
@@ -172,5 +171,9 @@ def _num_events(folder: Path, stage: str) -> int | None:
     return sum(part.num_events or 0 for part in parts)
 
 
-def _are_files(parts: list[Part]) -> bool:
-    return all(part.path.is_file() for part in parts)
+def _are_one_output(folder: Path, parts: list[Part]) -> bool:
+    """Whether parts are the shards of one stage, or all EDM4hep files or all data sets."""
+    kinds = {part.kind for part in parts}
+    are_shards = all(part.path.is_file() and part.path.parent == folder for part in parts)
+    is_stage = kinds <= STAGES.keys() and are_shards
+    return len(kinds) == 1 and (is_stage or kinds <= {EDM4HEP, TFDS})

@@ -21,16 +21,16 @@ from partflow.ingest.edm4hep.writing.tracks import track_columns
 
 
 def event_columns(
-    events: Events, run: Array, detector: Detector, candidates: Mapping[str, Collection]
+    events: Events, run_number: Array, detector: Detector, candidates: Mapping[str, Collection]
 ) -> dict[str, MemberColumns]:
     """Members of all EDM4hep collections and relations of these events, by branch.
 
-    `run` [event] is written as the run number. `candidates` are candidate sets besides the
+    `run_number` is [event]. `candidates` are candidate sets besides the
     baseline, by the name of the ReconstructedParticle collection to write.
     """
     header: dict[str, Array] = {
         "eventNumber": events.event_id.astype(np.uint64),
-        "runNumber": run.astype(np.uint32),
+        "runNumber": run_number.astype(np.uint32),
         "timeStamp": np.zeros(len(events), dtype=np.uint64),
         "weight": np.ones(len(events)),
     }

@@ -72,11 +72,11 @@ class EdmWriter:
                 f"{self.path}: candidates {sorted(candidates)}, but the file was opened for "
                 f"{sorted(self._candidates)}"
             )
-        run = np.array(
+        run_number = np.array(
             [self._processes.setdefault(str(p), len(self._processes)) for p in events.process],
             dtype=np.uint32,
         )
-        columns = event_columns(events, run, self._detector, candidates)
+        columns = event_columns(events, run_number, self._detector, candidates)
         arrays = {name: _awkward(members) for name, members in columns.items()}
         try:
             if self._tree is None:
