@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,6 +12,13 @@ from rich.text import Text
 
 console = Console(stderr=True, highlight=False)
 """Console for messages and progress, on standard error: results go to standard output."""
+
+
+def say_done(output: Path) -> None:
+    """Tell the user that `output` is finished already, so that nothing was done."""
+    console.print(
+        f"{output}: finished already, nothing to do (--overwrite makes it again)", soft_wrap=True
+    )
 
 
 class RateColumn(ProgressColumn):

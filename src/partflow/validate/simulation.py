@@ -73,7 +73,7 @@ def _run(
     total = sum(sample.generation.num_events // _num_chunks(sample, folder) for sample, _ in tasks)
     if tasks:
         with progress(f"validate: {study}", total) as advance:
-            for done in in_processes(work, tasks, workers, pipeline.KERNELS):
+            for done in in_processes(work, tasks, workers, pipeline.PRELOAD):
                 advance(done)
 
 

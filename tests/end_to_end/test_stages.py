@@ -1,7 +1,8 @@
-"""One small sample through every room, and what a user gets for a mistake on the way."""
+"""A small sample through all stages, and the error messages for mistakes."""
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that the verbs make of twelve events."""
-    folder = tmp_path_factory.mktemp("walk")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the output of every stage for twelve events."""
+    folder = tmp_path_factory.mktemp("stages")
     pipeline.generate(GenerationConfig("qq", 12, seed=3), folder / "gen.parquet")
     pipeline.simulate([folder / "gen.parquet"], folder / "events")
     pipeline.label(folder / "events", folder / "labelled")
@@ -36,8 +37,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_report_compares_the_network_with_baseline_perfect_and_target(walk: Path) -> None:
-    metrics = json.loads((walk / "report" / "metrics.json").read_text())
+def test_the_report_compares_the_network_with_baseline_perfect_and_target(outputs: Path) -> None:
+    metrics = json.loads((outputs / "report" / "metrics.json").read_text())
     assert metrics["num_events"] == 12
     for part in ("jets", "met", "particles"):
         assert {"mlpf", "baseline", "perfect", "target"} <= set(metrics[part])
@@ -45,29 +46,45 @@ def test_the_report_compares_the_network_with_baseline_perfect_and_target(walk: 
     assert jets["target"]["median"] == pytest.approx(1.0, abs=0.01)
     assert jets["perfect"]["iqr_over_median"] < jets["baseline"]["iqr_over_median"]
     assert len({jets[name]["num_gen"] for name in jets}) == 1
-    page = (walk / "report" / "index.html").read_text()
+    page = (outputs / "report" / "index.html").read_text()
     assert page.count("<figure") >= 10
 
 
-def test_a_finished_stage_is_not_done_again(walk: Path, run: Run) -> None:
-    before = (walk / "mlpf.parquet").stat().st_mtime_ns
-    status, _, said = run(
-        "reconstruct", walk / "events", "--model", walk / "run", "--output", walk / "mlpf.parquet"
-    )
+def test_inspect_says_what_the_output_of_each_stage_is_and_which_verbs_read_it(
+    outputs: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    status, page, _ = run("inspect", outputs)
+    assert status == 0
+    for part, title, verb in (
+        ("events", "events", "label"),
+        ("gen.parquet", "generator particles", "simulate"),
+        ("labelled", "labelled events", "train"),
+        ("mlpf.parquet", "candidates", "evaluate"),
+        ("report", "report of an evaluation", "compare"),
+        ("run", "trained network", "reconstruct"),
+    ):
+        assert re.search(rf"^ *{part} +{title} +(12 +)?{verb}", page, re.MULTILINE), part
+
+
+def test_a_finished_stage_is_not_done_again(outputs: Path, run: Run) -> None:
+    before = (outputs / "mlpf.parquet").stat().st_mtime_ns
+    words = ("reconstruct", outputs / "events", "--model", outputs / "run")
+    status, _, said = run(*words, "--output", outputs / "mlpf.parquet")
     assert status == 0
     assert "finished already" in said
-    assert (walk / "mlpf.parquet").stat().st_mtime_ns == before
+    assert (outputs / "mlpf.parquet").stat().st_mtime_ns == before
 
 
-def test_what_the_network_thinks_is_written_beside_its_candidates_on_request(
-    walk: Path, run: Run, tmp_path: Path
+def test_embeddings_and_attention_maps_are_written_on_request(
+    outputs: Path, run: Run, tmp_path: Path
 ) -> None:
-    events = read_events(walk / "events", "events", []).event_id
-    words = ("reconstruct", walk / "events", "--model", walk / "run")
+    events = read_events(outputs / "events", "events", []).event_id
+    words = ("reconstruct", outputs / "events", "--model", outputs / "run")
     output = tmp_path / "out.parquet"
     latents = ("--save-embeddings", "--save-attention", events[3], events[5])
     assert run(*words, "--output", output, *latents)[0] == 0
-    assert pq.read_table(output).equals(pq.read_table(walk / "mlpf.parquet"))
+    assert pq.read_table(output).equals(pq.read_table(outputs / "mlpf.parquet"))
     embeddings = pq.read_table(tmp_path / "out.embeddings.parquet")
     assert embeddings["event_id"].to_pylist() == events.tolist()
     attention = pq.read_table(tmp_path / "out.attention.parquet")
@@ -76,21 +93,21 @@ def test_what_the_network_thinks_is_written_beside_its_candidates_on_request(
     status, _, said = run(*words, "--output", tmp_path / "x.parquet", "--save-attention", 12)
     assert status == 2 and "holds no event 12" in said
     status, _, said = run(
-        "reconstruct", walk / "events", "--model", "baseline", "--save-embeddings",
+        "reconstruct", outputs / "events", "--model", "baseline", "--save-embeddings",
         "--output", tmp_path / "x.parquet",
     )  # fmt: skip
     assert status == 2 and "neither embeddings nor attention" in said
     assert not (tmp_path / "x.parquet").exists()
 
 
-def test_the_baseline_can_be_written_like_any_candidates(walk: Path, tmp_path: Path) -> None:
-    pipeline.reconstruct(walk / "events", "baseline", tmp_path / "rules.parquet")
+def test_the_baseline_can_be_written_like_any_candidates(outputs: Path, tmp_path: Path) -> None:
+    pipeline.reconstruct(outputs / "events", "baseline", tmp_path / "rules.parquet")
     written = read_events(tmp_path / "rules.parquet", "candidates").candidates
-    stored = read_events(walk / "events", "events", ["baseline"]).baseline
+    stored = read_events(outputs / "events", "events", ["baseline"]).baseline
     np.testing.assert_array_equal(written.energy, stored.energy)
 
 
-def test_two_workers_write_the_bytes_that_one_writes(walk: Path, tmp_path: Path) -> None:
+def test_two_workers_write_the_bytes_that_one_writes(outputs: Path, tmp_path: Path) -> None:
     # Several row groups, so that both workers have something to do.
     for number, seed in enumerate((3, 4, 5)):
         pipeline.generate(GenerationConfig("uds", 3, seed, 91.2), tmp_path / f"{number}.parquet")
@@ -115,7 +132,7 @@ def test_an_event_does_not_depend_on_its_neighbours() -> None:
             np.testing.assert_array_equal(values, expected, err_msg=f"{name}.{column}")
 
 
-def test_empty_events_go_through_every_room(walk: Path, tmp_path: Path) -> None:
+def test_empty_events_pass_all_stages(outputs: Path, tmp_path: Path) -> None:
     (full,) = generate(GenerationConfig("uds", 1, seed=2, energy=91.2))
     nothing = Events(
         np.array([7, 9]), np.array(["uds", "uds"]), {"particles": Collection.empty(PARTICLES, 2)}
@@ -132,10 +149,10 @@ def test_empty_events_go_through_every_room(walk: Path, tmp_path: Path) -> None:
         write_events(folder / "gen.parquet", events, "generated")
         pipeline.simulate([folder / "gen.parquet"], folder / "events")
         pipeline.label(folder / "events", folder / "labelled")
-        model = str(walk / "run")
+        model = str(outputs / "run")
         pipeline.reconstruct(folder / "events", model, folder / "mlpf.parquet")
-        found = read_events(folder / "mlpf.parquet", "candidates")
-        assert found.event_id.tolist() == events.event_id.tolist()
+        reconstructed = read_events(folder / "mlpf.parquet", "candidates")
+        assert reconstructed.event_id.tolist() == events.event_id.tolist()
     for name, num in (("nothing", 2), ("no-events", 0)):
         folder = tmp_path / name
         candidates = {"mlpf": folder / "mlpf.parquet"}
@@ -145,10 +162,10 @@ def test_empty_events_go_through_every_room(walk: Path, tmp_path: Path) -> None:
     assert len(read_events(tmp_path / "nothing" / "mlpf.parquet", "candidates").candidates) == 0
 
 
-def test_reconstruction_is_not_shown_truth(walk: Path) -> None:
-    """Elements are made of what the detector measured: other truth, same elements."""
-    events = read_events(walk / "events", "events", ["tracks", "clusters"])
-    elements = read_events(walk / "labelled", "labelled", ["elements"]).elements
+def test_elements_are_made_without_the_truth(outputs: Path) -> None:
+    """They follow from tracks and clusters alone."""
+    events = read_events(outputs / "events", "events", ["tracks", "clusters"])
+    elements = read_events(outputs / "labelled", "labelled", ["elements"]).elements
     again = build_elements(events.tracks, events.clusters)
     for name, values in again.columns.items():
         np.testing.assert_array_equal(values, elements.columns[name])
@@ -175,13 +192,13 @@ def test_reconstruction_is_not_shown_truth(walk: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
-    words: tuple[str, ...], message: str, walk: Path, tmp_path: Path, run: Run,
+    words: tuple[str, ...], message: str, outputs: Path, tmp_path: Path, run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("no Parquet")
-    places = {name: walk / name for name in ("events", "labelled")}
-    places |= {"gen": walk / "gen.parquet", "mlpf": walk / "mlpf.parquet"}
+    places = {name: outputs / name for name in ("events", "labelled")}
+    places |= {"gen": outputs / "gen.parquet", "mlpf": outputs / "mlpf.parquet"}
     places["text"] = tmp_path / "text.txt"
     status, out, said = run(*(word.format_map(places) for word in words))
     assert status != 0
@@ -192,11 +209,11 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-def test_candidates_of_other_events_are_refused(walk: Path, tmp_path: Path, run: Run) -> None:
+def test_candidates_of_other_events_are_refused(outputs: Path, tmp_path: Path, run: Run) -> None:
     pipeline.generate(GenerationConfig("qq", 12, seed=4), tmp_path / "gen.parquet")
     pipeline.simulate([tmp_path / "gen.parquet"], tmp_path / "events")
     status, _, said = run(
-        "evaluate", tmp_path / "events", "--candidates", f"mlpf={walk / 'mlpf.parquet'}",
+        "evaluate", tmp_path / "events", "--candidates", f"mlpf={outputs / 'mlpf.parquet'}",
         "--output", tmp_path / "report",
     )  # fmt: skip
     assert status != 0
@@ -219,15 +236,15 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "mlpf.pth"
 
 
-def test_a_published_checkpoint_becomes_a_model_that_finds_particles(
-    walk: Path, checkpoint: Path, tmp_path: Path, run: Run
+def test_a_published_checkpoint_becomes_a_model_that_reconstructs(
+    outputs: Path, checkpoint: Path, tmp_path: Path, run: Run
 ) -> None:
     arguments = ("--kwargs", tmp_path / "kwargs.pkl", "--output", tmp_path / "model")
     assert run("import-checkpoint", checkpoint, *arguments)[0] == 0
     status, _, said = run("import-checkpoint", checkpoint, *arguments)
     assert status == 0 and "finished already" in said
-    pipeline.reconstruct(walk / "events", str(tmp_path / "model"), tmp_path / "found.parquet")
-    assert read_events(tmp_path / "found.parquet", "candidates").candidates.num_events == 12
+    pipeline.reconstruct(outputs / "events", str(tmp_path / "model"), tmp_path / "mlpf.parquet")
+    assert read_events(tmp_path / "mlpf.parquet", "candidates").candidates.num_events == 12
 
 
 def test_a_refused_checkpoint_leaves_no_folder(checkpoint: Path, tmp_path: Path, run: Run) -> None:

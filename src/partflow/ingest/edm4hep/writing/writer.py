@@ -1,8 +1,8 @@
-"""Our events -> EDM4hep ROOT files, with the names of the new layout.
+"""Events to EDM4hep ROOT files, with the names of the new podio layout.
 
-uproot writes a member as a branch of its own (`MCParticles.PDG`, `_MCParticles_daughters.index`),
-which uproot, awkward and plain ROOT read by the names they have in any EDM4hep file. It cannot
-write the C++ classes that podio's own reader asks for.
+uproot writes each member as a branch (`MCParticles.PDG`, `_MCParticles_daughters.index`). uproot,
+awkward and plain ROOT read these by the same names as in any EDM4hep file. uproot cannot write the
+C++ classes that podio's own reader needs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from partflow.core.errors import DataError, OutputError
 from partflow.core.outputs import output_error
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events
-from partflow.ingest.edm4hep.columns import Columns
-from partflow.ingest.edm4hep.podio import EVENT_TREE, MADE_BY
-from partflow.ingest.edm4hep.written import (
-    collection_id,
-    event_columns,
-)
+from partflow.ingest.edm4hep.columns import MemberColumns
+from partflow.ingest.edm4hep.names import EVENT_TREE, PARTFLOW_OBJECT
+from partflow.ingest.edm4hep.writing.events import event_columns
+from partflow.ingest.edm4hep.writing.relations import collection_id
 
 
 class EdmWriter:
-    """Writes one EDM4hep file, run by run; nothing under the final name before the block ends
-    without an error.
+    """Writes one EDM4hep file, chunk by chunk. To be used in a `with` block.
+
+    The file appears under its name when the block ends without an error. `candidates` names the
+    candidate sets that every chunk comes with, besides the baseline.
     """
 
     def __init__(
@@ -60,18 +60,24 @@ class EdmWriter:
         return self
 
     def write(self, events: Events, candidates: Mapping[str, Collection] | None = None) -> None:
-        """Append events, and the candidates of others in them by the names given above."""
+        """Append a chunk of events, and the candidate sets named above.
+
+        Raises DataError for other candidate sets, OutputError where the file cannot be written.
+        """
         candidates = candidates or {}
         if self._root is None:
             raise DataError(f"{self.path}: write inside the `with` block")
         if set(candidates) != set(self._candidates):
-            raise DataError(f"{self.path}: candidates {sorted(candidates)} were not announced")
-        run = np.array(
+            raise DataError(
+                f"{self.path}: candidates {sorted(candidates)}, but the file was opened for "
+                f"{sorted(self._candidates)}"
+            )
+        run_number = np.array(
             [self._processes.setdefault(str(p), len(self._processes)) for p in events.process],
             dtype=np.uint32,
         )
-        columns = event_columns(events, run, self._detector, candidates)
-        arrays = {name: _awkward(table) for name, table in columns.items()}
+        columns = event_columns(events, run_number, self._detector, candidates)
+        arrays = {name: _awkward(members) for name, members in columns.items()}
         try:
             if self._tree is None:
                 types = {name: array.type.content for name, array in arrays.items()}
@@ -104,11 +110,11 @@ class EdmWriter:
             self._temporary.unlink(missing_ok=True)
 
     def _describe(self) -> None:
-        """What podio keeps in trees of its own: collections and their ids; and our provenance."""
+        """Store collections with their ids, which podio keeps in a tree, and the provenance."""
         if self._tree is None:
             raise OutputError(f"{self.path}: no events to write; an EDM4hep file needs one")
         names = [n for n in self._names if not n.startswith("_")]
-        self._root[MADE_BY] = json.dumps(
+        self._root[PARTFLOW_OBJECT] = json.dumps(
             {
                 "collections": {name: collection_id(name) for name in names},
                 "processes": list(self._processes),
@@ -118,17 +124,17 @@ class EdmWriter:
         )
 
 
-def _awkward(table: Columns) -> ak.Array:
-    """A list of records per event, or of numbers where the members have no name."""
+def _awkward(columns: MemberColumns) -> ak.Array:
+    """A list of records for each event, or of numbers where the only member has no name."""
     content = {
-        name: ak.contents.NumpyArray(np.ascontiguousarray(v)) for name, v in table.values.items()
+        name: ak.contents.NumpyArray(np.ascontiguousarray(v)) for name, v in columns.values.items()
     }
     item = (
         content[""]
         if "" in content
         else ak.contents.RecordArray(list(content.values()), list(content))
     )
-    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(table.offsets), item))
+    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(columns.offsets), item))
 
 
 def _member_name(collection: str, member: str) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with single events: each costs itself and is named, never the file."""
+"""Faults of single events. A bad event is skipped and reported; the rest of its file is read."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from partflow.core.records import Array
 
 
 class Faults:
-    """The first fault found in each event of a range."""
+    """The first fault of each bad event of a range."""
 
     def __init__(self, num_events: int) -> None:
         self._reasons: dict[int, str] = {}
         self._num_events = num_events
 
     def add(self, event_index: Array, is_bad: Array, reason: str | Callable[[int], str]) -> None:
-        """Blame the events of the objects that are bad.
+        """Mark the events of bad objects as bad.
 
-        `event_index` and `is_bad` [object]; `reason` may say more of the first bad row of an
-        event. An event that is blamed already keeps its reason.
+        `event_index` and `is_bad` are [object]. `reason` may be a function of the first bad row
+        of an event. An event that is marked already keeps its first reason.
         """
         bad = np.flatnonzero(is_bad)
         if len(bad) == 0:
@@ -32,7 +32,7 @@ class Faults:
 
     @property
     def reasons(self) -> dict[int, str]:
-        """Reason by event, for the events that have one, in order."""
+        """Reason of each bad event, by its position in the range, in order."""
         return dict(sorted(self._reasons.items()))
 
     @property

@@ -1,4 +1,4 @@
-"""Many EDM4hep files -> one folder of stage `events`, and a report of what was left out."""
+"""Many EDM4hep files -> one folder of stage `events`, and a report on the files and bad events."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from functools import partial
 from pathlib import Path
 
 from partflow.core.detector import Detector
-from partflow.core.detector_file import describe, find_detector
+from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import console, progress
+from partflow.core.progress import console, progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import FULL_SIMULATION, EventWriter
 from partflow.core.workers import in_processes
-from partflow.ingest.edm4hep.contents import contents_of
-from partflow.ingest.edm4hep.podio import brief, open_podio
-from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.podio import open_podio
+from partflow.ingest.edm4hep.reading.contents import contents_of
+from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
 from partflow.ingest.files import find_files, short_names
-from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, Lack, LeftOut
+from partflow.ingest.report import REPORT_FILE, BadEvent, FileReport, IngestReport, brief
 
 WORK_FOLDER = ".reports"
 """Reports of finished files while the output grows: a restart needs them."""
 
 
-def ingest(
+def ingest_edm4hep(
     inputs: Sequence[Path],
     output: Path,
     detector_name: str = "clic",
@@ -35,27 +35,32 @@ def ingest(
     process: str | None = None,
     overwrite: bool = False,
 ) -> IngestReport:
-    """Read EDM4hep files, one shard of the folder `output` for each.
+    """Read EDM4hep files into the folder `output`, one shard for each file.
 
-    `inputs` are files, folders of *.root, and patterns; `process` says what the events are (the
-    file's name without its number, if not given). A bad event is left out, and a file that cannot
-    be read costs only itself; both are named in the report.
-    Raises InputError after the rest is written where files could not be read.
+    `inputs` are files, folders of *.root, and patterns. `detector_name` is that of a known
+    detector, or of a JSON file. `process` names the process of the events; by default it is the
+    name of their file without its number. Bad events and files that cannot be read are skipped
+    and listed in the report. Raises InputError where a file could not be read, after the others
+    are written.
     """
     files = find_files(inputs)
     names = short_names(files)
     detector = find_detector(detector_name)
-    record = replace(
-        make_provenance("events", {"detector": describe(detector), "process": process}),
+    provenance = replace(
+        make_provenance("events", {DETECTOR: describe(detector), "process": process}),
         inputs={name: fingerprint(file) for name, file in zip(names, files, strict=True)},
     )
-    with growing_folder(output, record, overwrite) as folder:
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
-            console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
+            say_done(output)
             report = IngestReport.from_json((output / REPORT_FILE).read_text(encoding="utf-8"))
         else:
             work = partial(
-                ingest_file, folder=folder, detector=detector, process=process, record=record
+                ingest_file,
+                folder=folder,
+                detector=detector,
+                process=process,
+                provenance=provenance,
             )
             tasks = [(number, *pair) for number, pair in enumerate(zip(files, names, strict=True))]
             reports: dict[int, FileReport] = {}
@@ -81,42 +86,48 @@ def ingest_file(
     folder: Path,
     detector: Detector,
     process: str | None,
-    record: Provenance,
+    provenance: Provenance,
 ) -> tuple[int, FileReport]:
-    """One file -> one shard in `folder`; returns its number and what became of it.
+    """One file -> one shard in `folder`; returns its number and its report.
 
-    Nothing is left of a file that cannot be read to its end.
+    A file that cannot be read to its end leaves no shard.
     """
     shard = folder / f"events-{number:05d}.parquet"
-    note = folder / WORK_FOLDER / f"{number:05d}.json"
-    if note.exists() and shard.exists():  # an earlier, interrupted run made it
-        return number, FileReport.from_dict(json.loads(note.read_text(encoding="utf-8")))
+    stored_report = folder / WORK_FOLDER / f"{number:05d}.json"
+    if stored_report.exists() and shard.exists():  # an interrupted run made it
+        return number, FileReport.from_dict(json.loads(stored_report.read_text(encoding="utf-8")))
     try:
-        report = _write_shard(file, name, shard, detector, process, record)
+        report = _write_shard(file, name, shard, detector, process, provenance)
     except OutputError:
-        raise  # a full disk is no fault of the file
+        raise  # such as a full disk: the file is not to blame
     except PartflowError as error:
         return number, FileReport(name, error=str(error))
     except Exception as error:
-        # Damaged bytes may be values that no check foresaw: they must not cost the other files.
+        # Damaged bytes may hold values that no check foresaw; the other files are still read.
         return number, FileReport(name, error=f"{file}: cannot be ingested ({brief(error)})")
-    write_text(note, json.dumps(asdict(report)))
+    write_text(stored_report, json.dumps(asdict(report)))
     return number, report
 
 
 def _write_shard(
-    file: Path, name: str, shard: Path, detector: Detector, process: str | None, record: Provenance
+    file: Path,
+    name: str,
+    shard: Path,
+    detector: Detector,
+    process: str | None,
+    provenance: Provenance,
 ) -> FileReport:
-    left_out: list[LeftOut] = []
-    num_orphans = 0
+    """Read a file chunk by chunk and write each chunk as a row group."""
+    bad_events: list[BadEvent] = []
+    num_orphan_links = 0
     with open_podio(file, name) as podio:
-        missing = tuple(Lack(*lack) for lack in contents_of(podio).missing)
-        with EventWriter(shard, "events", record, FULL_SIMULATION) as writer:
+        missing = contents_of(podio).missing
+        with EventWriter(shard, "events", provenance, FULL_SIMULATION) as writer:
             for entries in entry_ranges(podio):
                 chunk = read_chunk(podio, entries, detector, process)
                 writer.write(chunk.events)
-                left_out += [LeftOut(*bad) for bad in chunk.bad_events]
-                num_orphans += chunk.num_orphan_links
+                bad_events += chunk.bad_events
+                num_orphan_links += chunk.num_orphan_links
     return FileReport(
-        name, podio.num_events, writer.num_events, tuple(left_out), missing, num_orphans
+        name, podio.num_events, writer.num_events, tuple(bad_events), missing, num_orphan_links
     )
