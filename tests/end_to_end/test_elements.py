@@ -85,9 +85,9 @@ def test_the_report_has_the_ceilings_of_both_element_sets(outputs: Path) -> None
 
 def test_missing_and_unknown_element_sets_are_refused_by_name(outputs: Path) -> None:
     with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.label(outputs / "plain", outputs / "none", elements="fine")
+        pipeline.label(outputs / "plain", outputs / "none", element_set="fine")
     with pytest.raises(ConfigError, match="choose one of final, fine"):
-        pipeline.label(outputs / "events", outputs / "none", elements="finest")
+        pipeline.label(outputs / "events", outputs / "none", element_set="finest")
     candidates = {"fine": outputs / "fine.parquet"}
     with pytest.raises(InputError, match="holds no fine clusters"):
         pipeline.evaluate(outputs / "plain", candidates, outputs / "none")
