@@ -132,7 +132,7 @@ def test_every_matrix_of_where_the_energy_goes_holds_all_of_it(walk: Path) -> No
     sums = flow_sums(walk / "report")
     assert sums.pop("perfect") == 0  # of particles, not of clusters
     held = {
-        elements: events.collections[clusters].energy.sum() / len(events)
+        elements: events.collections[clusters].energy_em.sum() / len(events)
         for elements, clusters in (("final", "clusters"), ("fine", "fine_clusters"))
     }
     for name, energy in sums.items():

@@ -261,13 +261,13 @@ def flow(fill):
         is_primary=rng.integers(0, 2, track[-1]),
     )  # fmt: skip
     clusters = fill(
-        CLUSTERS, cluster, energy=rng.uniform(1, 5, cluster[-1]),
+        CLUSTERS, cluster, energy_em=rng.uniform(1, 5, cluster[-1]),
         energy_hadronic=rng.choice([0.0, 1.0, 4.0], cluster[-1]),
     )  # fmt: skip
     listed = fill(HIT_CLUSTERS, hit, cluster_index=indices(hit, cluster))
     deposits = fill(
         CONTRIBUTIONS, lit, hit_index=np.maximum(indices(lit, hit), 0),
-        particle_index=np.maximum(indices(lit, particle), 0), energy=rng.random(lit[-1]),
+        particle_index=np.maximum(indices(lit, particle), 0), energy_em=rng.random(lit[-1]),
     )  # fmt: skip
     candidates = fill(
         CANDIDATES, found, pdg_id=rng.choice([211, 130, 22], found[-1]),

@@ -176,7 +176,7 @@ def test_noise_blurs_the_hits_of_particles_by_its_width():
     result = seen(22, 10.0, 100, noise_ecal=0.1)
     hits, parts = result.hits, result.contributions
     given = np.bincount(
-        hits.flat_index(parts.event_index, parts.hit_index), parts.energy, len(hits)
+        hits.flat_index(parts.event_index, parts.hit_index), parts.energy_em, len(hits)
     )
     clear = (given > 3 * CLIC.ecal.threshold) & (hits.subdetector == ECAL)
     difference = (hits.energy_em - given)[clear]
@@ -303,4 +303,4 @@ def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
         shared = np.bincount(row, shares.energy_em, len(labelled.elements))
         name = "clusters" if elements == "final" else "fine_clusters"
         element = element_index_of_clusters(events.tracks, events.collections[name])
-        np.testing.assert_allclose(shared[element], events.collections[name].energy, rtol=1e-5)
+        np.testing.assert_allclose(shared[element], events.collections[name].energy_em, rtol=1e-5)

@@ -26,7 +26,7 @@ def fire(pdg_id, energy, num, cos_theta=CENTRAL, config=NO_MATERIAL):
 
 def energy_sum(hits, subdetector=None):
     chosen = hits if subdetector is None else hits.select(hits.subdetector == subdetector)
-    return np.bincount(chosen.event_index, chosen.energy.astype(float), chosen.num_events)
+    return np.bincount(chosen.event_index, chosen.energy_em.astype(float), chosen.num_events)
 
 
 @pytest.mark.parametrize(("energy", "resolution"), [(10.0, 0.052), (50.0, 0.024)])
@@ -59,7 +59,7 @@ def test_photons_stay_in_the_ecal_and_deepen_with_the_logarithm_of_their_energy(
         hits = fire(22, energy, 150)[1].hits
         assert energy_sum(hits, HCAL).mean() < 0.03 * energy
         ecal = hits.select(hits.subdetector == ECAL)
-        depths.append(np.average(ecal.layer, weights=ecal.energy))
+        depths.append(np.average(ecal.layer, weights=ecal.energy_em))
     # a factor of ten is ln 10 radiation lengths; a layer group is 2.2 of them
     assert np.diff(depths) == pytest.approx(np.log(10) / 2.2, rel=0.25)
 
@@ -129,7 +129,7 @@ def test_photons_start_deeper_than_electrons():
     for pdg_id in (22, 11):
         hits = fire(pdg_id, 10.0, 1500, (-0.05, 0.05))[1].hits
         ecal = hits.select(hits.subdetector == ECAL)
-        depths.append(np.average(ecal.layer, weights=ecal.energy))
+        depths.append(np.average(ecal.layer, weights=ecal.energy_em))
     layers_per_radiation_length = CLIC.ecal.radiation_length / CLIC.ecal.group_thickness
     assert depths[0] - depths[1] == pytest.approx(9 / 7 * layers_per_radiation_length, rel=0.15)
 

@@ -165,7 +165,7 @@ def test_a_fake_misplaces_the_clusters_that_it_is_fed_by(fill):
     )  # fmt: skip
     shares = fill(
         SHARES, np.array([0, 5]), cluster_element=np.array([0, 0, 1, 1, 2]),
-        owner_element=np.array([-1, 0, 0, -1, 2]), energy=np.array([9.0, 1.0, 8.0, 2.0, 10.0]),
+        owner_element=np.array([-1, 0, 0, -1, 2]), energy_em=np.array([9.0, 1.0, 8.0, 2.0, 10.0]),
     )  # fmt: skip
     place = np.zeros((3, 3))
     plain = DisplayedSet(

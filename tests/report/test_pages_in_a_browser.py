@@ -43,13 +43,13 @@ def toy_scene(fill):
             px=pt * towards[:, 0], py=pt * towards[:, 1], pz=pt * towards[:, 2], energy=energy,
         ),
         "hits": fill(HITS, [0, number], x=place[:, 0], y=place[:, 1], z=place[:, 2],
-                     energy=rng.exponential(0.1, number)),
+                     energy_em=rng.exponential(0.1, number)),
         "hit_clusters": fill(HIT_CLUSTERS, [0, number], cluster_index=near - 1),
         "contributions": fill(CONTRIBUTIONS, [0, number], hit_index=np.arange(number),
-                              particle_index=near, energy=np.ones(number)),
+                              particle_index=near, energy_em=np.ones(number)),
         "tracks": fill(TRACKS, [0, 1], pt=pt[:1], phi=phi[:1], tan_lambda=np.sinh(eta[:1]),
                        omega=one([6e-5]), charge=one([1])),
-        "clusters": fill(CLUSTERS, [0, 3], energy=energy[1:], **centroid),
+        "clusters": fill(CLUSTERS, [0, 3], energy_em=energy[1:], **centroid),
     })  # fmt: skip
     columns = {"pt": pt, "eta": eta, "energy": energy}
     targets = fill(TARGETS, [0, 4], pdg_id=one([211, 22, 130, 0]), sin_phi=np.sin(phi),

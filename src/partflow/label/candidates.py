@@ -62,7 +62,7 @@ def sharing_candidates(
     is_owned = owner >= 0
     owner, given = owner[is_owned], shares.select(is_owned)
     cluster = cluster_of_element[targets.flat_index(given.event_index, given.cluster_element)]
-    part = given.energy / clusters.energy_em[cluster]
+    part = given.energy_em / clusters.energy_em[cluster]
 
     def summed(values: Array) -> Array:
         return np.bincount(owner, values[cluster] * part, len(targets))[element]

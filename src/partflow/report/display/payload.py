@@ -60,7 +60,9 @@ def payload(scene: Scene) -> dict[str, Any]:
             "energy": _rounded(clusters.energy_em),
             "hits": clusters.num_hits.tolist(),
         },
-        "sets": [_set(one, len(tracks), scene.clusters(one.elements).energy) for one in scene.sets],
+        "sets": [
+            _set(one, len(tracks), scene.clusters(one.elements).energy_em) for one in scene.sets
+        ],
     }
 
 

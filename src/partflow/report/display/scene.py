@@ -189,7 +189,7 @@ def _kinds(event: Events) -> Array:
     deposits, particles = event.contributions, event.particles
     neutral = np.where(particles.pdg_id == PHOTON, PHOTON_KIND, NEUTRAL_KIND)
     kind = np.where(particles.charge != 0, CHARGED_KIND, neutral)
-    order = np.argsort(deposits.energy, kind="stable")  # the largest is written last
+    order = np.argsort(deposits.energy_em, kind="stable")  # the largest is written last
     of_hit = np.full(len(event.hits), NO_KIND)
     of_hit[deposits.hit_index[order]] = kind[deposits.particle_index[order]]
     return of_hit
