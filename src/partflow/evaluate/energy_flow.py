@@ -30,7 +30,7 @@ from partflow.core.particles import NEUTRAL_HADRON as NEUTRAL_HADRON_CLASS
 from partflow.core.particles import PHOTON as PHOTON_CLASS
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.evaluate.response import MIN_EVENTS, figure
+from partflow.evaluate.response import MIN_EVENTS, metric
 from partflow.evaluate.sample import Sample
 
 
@@ -238,7 +238,7 @@ def flow_metrics(sample: FlowSample, bootstrap: Bootstrap) -> dict[str, Any]:
         truth_key: {
             key: entry
             for column, taken_key in columns.items()
-            for key, entry in figure(taken_key, values[:, row, column], bootstrap, enough).items()
+            for key, entry in metric(taken_key, values[:, row, column], bootstrap, enough).items()
         }
         for row, truth_key in TRUTH_KEYS.items()
     }
