@@ -28,7 +28,7 @@ from partflow.pipeline.evaluation import judge_chunk
 from partflow.pipeline.folders import detector_of
 from partflow.pipeline.references import element_set_of
 from partflow.report.display.scene import Scene
-from partflow.report.writing import METRICS_FILE, PAGE_FILE, PLOTS_FOLDER, write_evaluation
+from partflow.report.evaluation import METRICS_FILE, PAGE_FILE, PLOTS_FOLDER, write_evaluation
 
 PARTS = {METRICS_FILE: "figures and intervals", "displays": "displays", PAGE_FILE: "page"}
 

@@ -23,9 +23,7 @@ from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.energy_flow import EnergyOrigin, origin_of_particles
 from partflow.report.display.places import detector_parts, track_paths
-from partflow.report.display.still import Projection, draw_outline
-from partflow.report.display.still import across as seen_across
-from partflow.report.display.still import along as seen_along
+from partflow.report.display.still import Projection, draw_outline, project_xy, project_zr
 from partflow.report.style import BLUE, GREEN, ORANGE, PURPLE
 from partflow.validate.confusion import Found, found_of_deposits
 
@@ -88,8 +86,8 @@ def draw_display(event: Events, detector: Detector, title: str, path: Path) -> N
     rows = figure.subplots(2, 3, width_ratios=(1, 1.22, 1))
     for (across, along, jet), by_truth in zip(rows, (True, False), strict=True):
         views = (
-            View("x [mm]", "y [mm]", across, seen_across),
-            View("z [mm]", "r with the sign of y [mm]", along, seen_along),
+            View("x [mm]", "y [mm]", across, project_xy),
+            View("z [mm]", "r with the sign of y [mm]", along, project_zr),
             View("Δφ [rad]", "Δη", jet, _toward(_leading_direction(event))),
         )
         draw_outline(across, along, calorimeters)
@@ -201,7 +199,7 @@ def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     x, y = view.project(position)
     size = np.clip(14 * np.sqrt(hits.energy_em), 1.0, 45)
-    faint = (hits.region == ENDCAP) & (view.project is seen_across)
+    faint = (hits.region == ENDCAP) & (view.project is project_xy)
     if by_truth:
         colours = np.array([TRUTH_COLOURS[EnergyOrigin(t)] for t in range(len(EnergyOrigin))])[
             display.truth
@@ -233,7 +231,7 @@ def _draw_tracks(view: View, tracks: Collection) -> None:
 
 def _draw_marks(view: View, display: Display, by_truth: bool) -> None:
     """True particles as open circles, candidates as filled triangles, before the face."""
-    in_space = view.project in (seen_across, seen_along)
+    in_space = view.project in (project_xy, project_zr)
     if by_truth:
         x, y = view.project(display.particle_face * (_TRUTH_RING if in_space else 1.0))
         colours = [TRUTH_COLOURS[EnergyOrigin(t)] for t in display.particle_truth]
