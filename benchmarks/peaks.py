@@ -39,8 +39,9 @@ def ecal_hits(hits: Collection) -> list[Array]:
     """HIT arrays of the ECAL hits, one for each event."""
     inside = hits.select(hits.subdetector == ECAL)
     rows = np.zeros(len(inside), HIT)
-    for name in ("x", "y", "z", "energy"):
-        rows[name] = inside.columns[name]
+    for axis in "xyz":
+        rows[axis] = inside.columns[axis]
+    rows["energy"] = inside.energy_em
     rows["theta"] = np.arctan2(np.hypot(rows["x"], rows["y"]), rows["z"])
     rows["phi"] = np.arctan2(rows["y"], rows["x"])
     return np.split(rows, inside.offsets[1:-1])

@@ -104,7 +104,7 @@ def test_charged_hits_are_with_their_track(ttbar):
     own_cluster[owner] = found.cluster_index[is_own]
     has_cluster = own_cluster[particle] >= 0
     is_hadron = np.abs(particles.pdg_id[particle]) > 100
-    energy = truth.energy * (has_cluster & is_hadron)
+    energy = truth.energy_em * (has_cluster & is_hadron)
     together = energy[cluster == own_cluster[particle]].sum()
     assert 0.85 < together / energy.sum() < 1.0
 

@@ -51,7 +51,7 @@ def hits_of(rows):
         x=place[:, 0],
         y=place[:, 1],
         z=place[:, 2],
-        energy=np.array([row[1] for row in rows], float),
+        energy_em=np.array([row[1] for row in rows], float),
         subdetector=np.array([row[2] for row in rows], int),
     )
 

@@ -25,7 +25,7 @@ def balanced(ruler, clusters, momenta, config=CONFIG, daughters=()):
     energy = np.array([row[1] for row in clusters], float)
     angle = np.array([2 * math.asin(row[2] / (2 * RADIUS)) for row in clusters])
     columns = {"x": RADIUS * np.cos(angle), "y": RADIUS * np.sin(angle), "energy_hadronic": energy}
-    columns["energy"] = energy
+    columns["energy_em"] = energy
     is_daughter = np.isin(np.arange(len(momenta)), daughters)
     ones = np.ones(len(momenta))
     tracks = ruler.filled(TRACKS, pt=np.array(momenta, float),

@@ -85,5 +85,5 @@ def test_events_without_hits_have_no_fine_clusters(num_events):
 def test_a_hit_that_cannot_be_is_refused(simulated):
     hits = simulated.hits[:1]
     hits.columns["energy_em"][0] = np.nan
-    with pytest.raises(DataError, match=r"hits\.energy: nan in event 0"):
+    with pytest.raises(DataError, match=r"hits\.energy_em: nan in event 0"):
         fine_clusters(hits, CLIC)
