@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Each prepares what it needs.
+# The two main commands are `make demo` and `make test`. Each installs what it needs.
 
 PYTHON      ?= python3
 DEMO_OUTPUT ?= demo/
@@ -8,41 +8,45 @@ PYTEST_ARGS ?=
 VENV      := .venv
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports pytest format clean
+.PHONY: help install demo test lint types imports pytest docs wheel format clean
 
 help:
-	@echo "partflow: from a collision to judged particles"
+	@echo "partflow: machine-learned particle flow, from simulated collisions to evaluated particles"
 	@echo
 	@echo "  make demo      simulate events, train briefly, reconstruct, and write a report to $(DEMO_OUTPUT)"
-	@echo "  make test      everything that must hold: lint, types, imports, then pytest"
+	@echo "  make test      all checks: lint, types, imports, then pytest"
+	@echo
+	@echo "  make docs      the documentation site in site/"
+	@echo "  make wheel     build the wheel in dist/, install it into a fresh environment, run it there"
 	@echo
 	@echo "  make install   only the virtual environment in $(VENV), with pinned packages"
 	@echo "  make lint      ruff: style and likely bugs"
 	@echo "  make types     mypy"
-	@echo "  make imports   which room may import which (import-linter)"
-	@echo "  make pytest    tests alone, e.g. make pytest PYTEST_ARGS='tests/core -k jets'"
-	@echo "  make format    let ruff rewrite the files"
-	@echo "  make clean     remove caches and the demo; add $(VENV) by hand: rm -r $(VENV)"
+	@echo "  make imports   which package may import which (import-linter)"
+	@echo "  make pytest    only the tests, e.g. make pytest PYTEST_ARGS='tests/core -k jets'"
+	@echo "  make format    format the files with ruff"
+	@echo "  make clean     remove caches and the demo, but not $(VENV): for that, rm -r $(VENV)"
 	@echo
-	@echo "  Knobs: PYTHON=python3.12  JOBS=2 (test processes)  DEMO_OUTPUT=demo/"
-	@echo "  Afterwards: $(BIN)/partflow --help"
+	@echo "  Variables: PYTHON=python3.12  JOBS=2 (test processes)  DEMO_OUTPUT=demo/"
+	@echo "  After installation: $(BIN)/partflow --help"
 
 install: $(INSTALLED)
 
-# The stamp: once installed, nothing is asked of pip again until the requirements change.
-# -qq leaves pip its errors and takes away the rest.
+# $(INSTALLED) is a stamp file: pip runs again only when the requirements change.
+# With -qq pip prints errors only.
 $(INSTALLED): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || \
-	    { echo "No '$(PYTHON)' here. partflow needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	    { echo "'$(PYTHON)' not found. partflow needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    f"partflow needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}: make PYTHON=/path/to/a/newer/python3")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
-	    { echo "No virtual environment: does $(PYTHON) lack its venv module (Debian: apt install python3-venv)?" >&2; exit 1; }
+	    { echo "Cannot make a virtual environment: is the venv module of $(PYTHON) missing (Debian: apt install python3-venv)?" >&2; exit 1; }
 	@echo "Installing partflow and its pinned packages into $(VENV), once; this takes minutes ..."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]' || \
-	    { echo "pip could not install; ask it why: $(BIN)/python -m pip install -c constraints.txt -e '.[dev]'" >&2; exit 1; }
+	    { echo "pip could not install the packages; to see why: $(BIN)/python -m pip install -c constraints.txt -e '.[dev]'" >&2; exit 1; }
 	@touch $@
 
 demo: $(INSTALLED)
@@ -60,14 +64,32 @@ types: $(INSTALLED)
 imports: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
 
-# One thread each: JOBS processes share the cores, and more threads only wait for one another.
+# One thread for each of the JOBS processes: more threads would only compete for the cores.
 pytest: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --durations=10 $(PYTEST_ARGS)
+
+# Warnings end the build (strict in properdocs.yml).
+docs: $(DOCS_INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/properdocs build --quiet
+	@echo "The documentation: site/index.html"
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@echo "Installing the packages of the documentation into $(VENV), once ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
+# What a user of `pip install partflow` gets: no checkout, no development packages.
+wheel: $(INSTALLED)
+	rm -rf build/fresh dist
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
+	OMP_NUM_THREADS=1 build/fresh/bin/python tests/installed.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist demo site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
-"""Packed attention against its alternatives: one layer, forward and backward, on this machine.
+"""Time of packed attention and of its alternatives: one layer, forward and backward.
 
     python -m benchmarks.attention [--threads 2] [--heads 4]
 
-Prints milliseconds for a batch of 18 events of the sizes of ttbar events, and each time as a
-multiple of the one that the network uses. The ways take turns in every round, so that another
-load on the machine meets all of them; the median counts.
+Prints the time of each method for a batch of 18 events with the sizes of ttbar events, in
+milliseconds and relative to the method of the network. The methods take turns in every round, so
+that other work on the machine affects them alike; the median counts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def event_rows(counts: list[int]) -> tuple[EventRows, ...]:
     return tuple(EventRows(e - n, e - n, e) for e, n in zip(ends, counts, strict=True))
 
 
-def ways(counts: list[int], num_heads: int) -> dict[str, Attention]:
-    """Functions of the projections [element, 3, head, width]; the network's comes first."""
+def methods(counts: list[int], num_heads: int) -> dict[str, Attention]:
+    """Functions of the projections [element, 3, head, width]; that of the network comes first."""
     biases = [-torch.rand(num_heads, n, n) for n in counts]
     rows = event_rows(counts)
 
@@ -57,36 +57,36 @@ def ways(counts: list[int], num_heads: int) -> dict[str, Attention]:
 
 
 def padded(counts: list[int], biases: list[Tensor], num_groups: int) -> Attention:
-    """The events, sorted by size, in rectangles of equal numbers of events."""
+    """Attention on padded rectangles, each of the same number of events of similar sizes."""
     order = sorted(range(len(counts)), key=lambda i: counts[i])
     size = -(-len(order) // num_groups)
     starts = [row.begin for row in event_rows(counts)]
     groups = []
     for chosen in (order[i : i + size] for i in range(0, len(order), size)):
         longest = max(counts[i] for i in chosen)
-        is_real = torch.arange(longest) < torch.tensor([[counts[i]] for i in chosen])
+        is_element = torch.arange(longest) < torch.tensor([[counts[i]] for i in chosen])
         bias = torch.full((len(chosen), len(biases[0]), longest, longest), -1e4)
         for row, i in enumerate(chosen):
             bias[row, :, : counts[i], : counts[i]] = biases[i]
         rows = torch.cat([torch.arange(starts[i], starts[i] + counts[i]) for i in chosen])
-        groups.append((is_real, bias, rows))
+        groups.append((is_element, bias, rows))
 
     def attention(qkv: Tensor) -> Tensor:
         num_elements, _, num_heads, width = qkv.shape
         out = qkv.new_empty(num_elements, num_heads * width)
-        for is_real, bias, rows in groups:
-            rectangle = qkv.new_zeros(*is_real.shape, 3, num_heads, width)
-            rectangle[is_real] = qkv[rows]
+        for is_element, bias, rows in groups:
+            rectangle = qkv.new_zeros(*is_element.shape, 3, num_heads, width)
+            rectangle[is_element] = qkv[rows]
             query, key, value = rectangle.permute(2, 0, 3, 1, 4)
             attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-            out = out.index_copy(0, rows, attended.transpose(1, 2)[is_real].flatten(1))
+            out = out.index_copy(0, rows, attended.transpose(1, 2)[is_element].flatten(1))
         return out
 
     return attention
 
 
 def measure(functions: dict[str, Attention], qkv: Tensor, upstream: Tensor) -> dict[str, float]:
-    """Median seconds of a forward and backward pass of each."""
+    """Median time [s] of a forward and backward pass of each function."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS):
         for name, function in functions.items():
@@ -105,7 +105,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     counts = torch.randint(*SIZES, (NUM_EVENTS,)).tolist()
-    functions = ways(counts, options.heads)
+    functions = methods(counts, options.heads)
     qkv = torch.randn(sum(counts), 3, options.heads, DIM // options.heads, requires_grad=True)
     upstream = torch.randn(len(qkv), DIM)
 

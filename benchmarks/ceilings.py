@@ -26,9 +26,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.deposits import resolve_deposits
 from partflow.core.hadron_scale import HadronScale, load_hadron_scale
 from partflow.core.kinematics import momentum_from_pt_eta_phi
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.bootstrap import Bootstrap
@@ -75,10 +76,12 @@ def candidate_sets(
     no_tracks = Collection.empty(tracks.schema, tracks.num_events)
     fine = reconstruct(hits, no_tracks, CLIC, fine_config(BaselineConfig(), cone_scale))
     sets = {BASELINE: final.candidates}
-    truth = {
-        "contributions": simulated.contributions,
-        "track_particles": simulated.track_particles,
-        "hits": hits,
+    truth = (particles, tracks, simulated.track_particles)
+    deposits = {
+        name: resolve_deposits(
+            particles, found.clusters, found.hit_clusters, simulated.contributions
+        )
+        for name, found in (("final", final), ("fine", fine))
     }
     visible = particles.energy[~is_neutrino(particles.pdg_id)].sum()
     amounts = {"tracks": len(tracks), "final clusters": len(final.clusters)}
@@ -87,9 +90,7 @@ def candidate_sets(
         config = LabelConfig(secondary_tracks=definition)
         mark = f" [{definition}]" if len(definitions) > 1 else ""
         labels = {
-            name: label(
-                particles, tracks, found.clusters, found.hit_clusters, **truth, config=config
-            )
+            name: label(*truth, found.clusters, deposits[name], hits=hits, config=config)
             for name, found in (("final", final), ("fine", fine))
         }
         legs = labels["final"].report.on_tracks_of_secondaries
@@ -99,10 +100,7 @@ def candidate_sets(
                 sets[f"{kind}, {name}{mark}"] = sharing_candidates(
                     labels[name].targets, share(labels[name].shares), tracks, found.clusters, scale
                 )
-        sets[f"perfect{mark}"] = perfect_candidates(
-            particles, tracks, hit_clusters=final.hit_clusters, **truth, hadron_scale=scale,
-            config=config,
-        )  # fmt: skip
+        sets[f"perfect{mark}"] = perfect_candidates(*truth, hits, deposits["final"], scale, config)
     return sets, amounts
 
 

@@ -1,18 +1,18 @@
-"""Backbones and heads beside each other: the same events, the same minutes, one table.
+"""Comparison of backbones and heads: the same events and training time, one table.
 
     python -m benchmarks.comparison --output DIR [--minutes 15] [--threads 1] [--at-once 2]
         [--models transformer gnn_lsh favor sharing sharing_fine] [--preset small] [--prepare]
 
-Makes the events (or takes those that are there), trains every model for so many minutes of its
-own, reconstructs and judges test events of other seeds, and prints a Markdown table beside
-baseline and ceilings, which stays in DIR/table.md. Run again it goes on where it stopped: what
-is finished is not done twice, and a training that was cut short is resumed. A model that fails
-leaves the others alone; its last words are in DIR/logs.
+Makes the events (or uses those in DIR), trains every model for the given minutes, reconstructs and
+evaluates test events of other seeds, and writes a Markdown table with the models, the baseline and
+the ceilings to DIR/table.md. The same command continues an interrupted comparison: finished parts
+are not repeated, and an interrupted training is resumed. If a model fails, the others continue; its
+output is in DIR/logs.
 
-Models with the same number of threads trained at once see a machine that is equally busy, if
-nothing else runs on it. Each is read out twice: as the sum of expectations, and as a list of
-particles. Particle rates are of the list. Inference is timed afterwards, one model at a time, in
-turns, from elements to candidates.
+Models that are trained at the same time, with the same number of threads, have the same computing
+time if nothing else runs on the machine. Each is read out twice, with the readouts `expectation`
+and `threshold` (a list of particles); the latter is called NAME_list. Reconstruction is timed
+afterwards, one model at a time and in turns, from elements to candidates.
 """
 
 from __future__ import annotations
@@ -38,31 +38,32 @@ TRAINING_PROCESSES = ("ttbar", "qq", "ww", "zh")
 TEST_PROCESSES = ("ttbar", "qq", "ww")
 TRAINING_SEED, TEST_SEED = 101, 202
 LIST = "_list"
-"""Ending of the name of a model that is read out as a list."""
+"""Suffix of the name of a model that is read out as a list of particles."""
 TIMED_EVENTS, ROUNDS = 200, 5
 POLL = 1.0  # s
 
 
-class Model(NamedTuple):
-    """What is compared."""
+class Variant(NamedTuple):
+    """One of the models that are compared."""
 
     backbone: str = "transformer"
     head: str = "direct"
-    elements: str = "final"
+    element_set: str = "final"
 
 
 MODELS = {
-    "transformer": Model(),
-    "gnn_lsh": Model(backbone="gnn_lsh"),
-    "favor": Model(backbone="favor"),
-    "sharing": Model(head="sharing"),
-    "sharing_fine": Model(head="sharing", elements="fine"),
+    "transformer": Variant(),
+    "gnn_lsh": Variant(backbone="gnn_lsh"),
+    "favor": Variant(backbone="favor"),
+    "sharing": Variant(head="sharing"),
+    "sharing_fine": Variant(head="sharing", element_set="fine"),
 }
 
 
 def make_events(output: Path, training: int, test: int, workers: int) -> None:
-    """Simulated events of each process, and labels of both sets of elements; those that are
-    there already, if they are as many, whichever commit made them.
+    """Simulate events of each process and label both element sets.
+
+    Complete events in `output` are used again if their numbers agree, whichever commit made them.
     """
     data = output / "data"
     contents = {"training": training, "test": test}
@@ -77,55 +78,55 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
         for process, file in zip(processes, files, strict=True):
             pipeline.generate(GenerationConfig(process, number, seed), file)
         pipeline.simulate(files, data / name, workers=workers, fine_elements=True)
-    for elements in ("final", "fine"):
-        pipeline.label(data / "train", data / f"labelled-{elements}", elements=elements)
+    for element_set in ("final", "fine"):
+        pipeline.label(data / "train", data / f"labelled-{element_set}", element_set=element_set)
     complete.write_text(json.dumps(contents))
 
 
 def train_one(name: str, output: Path, preset: str, minutes: float, threads: int) -> None:
-    """Train the model `name`, reconstruct the test events in both ways, and note what it took."""
+    """Train the model `name`, reconstruct the test events with both readouts, write a summary."""
     from partflow.model.config import ReadoutConfig
     from partflow.model.folder import load_model, save_model
     from partflow.model.mlpf import MLPF
-    from partflow.train.state import CHECKPOINT_FILE
+    from partflow.train.checkpoint import CHECKPOINT_FILE
 
-    model, folder = MODELS[name], output / "models" / name
+    variant, folder = MODELS[name], output / "models" / name
     result = pipeline.train(
-        output / "data" / f"labelled-{model.elements}",
+        output / "data" / f"labelled-{variant.element_set}",
         folder,
         preset=preset,
         max_minutes=minutes,
         threads=threads,
         resume=(folder / CHECKPOINT_FILE).exists(),
-        backbone=model.backbone,  # type: ignore[arg-type]
-        head=model.head,  # type: ignore[arg-type]
+        backbone=variant.backbone,  # type: ignore[arg-type]
+        head=variant.head,  # type: ignore[arg-type]
     )
     trained = load_model(folder)
     listed = MLPF(replace(trained.config, readout=ReadoutConfig("threshold")))
     listed.load_state_dict(trained.state_dict())
     save_model(listed, folder.with_name(name + LIST))
-    for readout in (name, name + LIST):
+    for candidate_set in (name, name + LIST):
         pipeline.reconstruct(
             output / "data" / "test",
-            str(folder.with_name(readout)),
-            output / f"{readout}.parquet",
+            str(folder.with_name(candidate_set)),
+            output / f"{candidate_set}.parquet",
             overwrite=True,
         )
-    note = {
+    summary = {
         "minutes": minutes,
         "events_seen": result.events_seen,
         "training_events_per_second": result.events_per_second,
         "validation_loss": result.validation_loss,
         "parameters": trained.num_parameters,
     }
-    (output / f"{name}.json").write_text(json.dumps(note, indent=1))
+    (output / f"{name}.json").write_text(json.dumps(summary, indent=1))
 
 
 def train_all(names: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """Train in processes of their own, `at_once` at a time; returns those that finished."""
+    """Train each model in its own process, `at_once` at a time; returns the finished models."""
     logs = options.output / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    waiting = [n for n in names if not is_finished(options.output, n, options.minutes)]
+    waiting = [name for name in names if not is_finished(options.output, name, options.minutes)]
     running: dict[str, subprocess.Popen[bytes]] = {}
     environment = {
         **os.environ,
@@ -148,8 +149,8 @@ def train_all(names: Sequence[str], options: argparse.Namespace) -> list[str]:
             time.sleep(POLL)
             for name in [n for n, process in running.items() if process.poll() is not None]:
                 code = running.pop(name).returncode
-                how = "finished" if code == 0 else f"FAILED, see {logs / name}.log"
-                print(f"{name}: {how} ({time.strftime('%H:%M:%S')})", flush=True)
+                outcome = "finished" if code == 0 else f"FAILED, see {logs / name}.log"
+                print(f"{name}: {outcome} ({time.strftime('%H:%M:%S')})", flush=True)
     finally:
         for process in running.values():
             process.terminate()
@@ -157,13 +158,13 @@ def train_all(names: Sequence[str], options: argparse.Namespace) -> list[str]:
 
 
 def is_finished(output: Path, name: str, minutes: float) -> bool:
-    """Whether the model was trained for so long and has reconstructed the test events."""
-    note = output / f"{name}.json"
-    return note.exists() and json.loads(note.read_text())["minutes"] == minutes
+    """Whether the model was trained for `minutes` and has reconstructed the test events."""
+    summary = output / f"{name}.json"
+    return summary.exists() and json.loads(summary.read_text())["minutes"] == minutes
 
 
 def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, float]:
-    """Events per second from elements to candidates, the models in turns; medians of rounds."""
+    """Events per second from elements to candidates; models in turns, medians over the turns."""
     import torch
 
     from partflow.core.features import ELEMENT_SETS, build_elements
@@ -172,26 +173,26 @@ def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, fl
     from partflow.model.folder import load_model
 
     torch.set_num_threads(threads)
-    first = []
-    for run in iterate_events(output / "data" / "test", "events"):
-        first.append(run)
-        if sum(map(len, first)) >= TIMED_EVENTS:
+    chunks = []
+    for chunk in iterate_events(output / "data" / "test", "events"):
+        chunks.append(chunk)
+        if sum(map(len, chunks)) >= TIMED_EVENTS:
             break
-    number = sum(map(len, first))
+    number = sum(map(len, chunks))
     models = {name: load_model(output / "models" / name) for name in names}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
         for name, model in models.items():
             clusters = ELEMENT_SETS[model.config.elements][0]
             start = time.perf_counter()
-            for run in first:
-                reconstruct(model, build_elements(run.tracks, run.collections[clusters]))
+            for chunk in chunks:
+                reconstruct(model, build_elements(chunk.tracks, chunk.collections[clusters]))
             seconds[name].append(time.perf_counter() - start)
     return {name: number / median(times) for name, times in seconds.items()}
 
 
-def table(metrics: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: a row for each set of candidates."""
+def table(metrics: Mapping[str, Any], summaries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown table with one row for each candidate set."""
     rows = [
         "| candidates | jets IQR/median | / baseline | jets median | matched | MET IQR/median "
         "| MET difference IQR [GeV] | photon eff. / fake | neutral hadron eff. / fake "
@@ -199,8 +200,8 @@ def table(metrics: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) ->
         "|" + "---|" * 12,
     ]
     for name, jets in metrics["jets"].items():
-        met, kinds = metrics["met"][name], metrics["particles"][name]
-        note = notes.get(name.removesuffix(LIST), {})
+        met, rates = metrics["met"][name], metrics["particles"][name]
+        summary = summaries.get(name.removesuffix(LIST), {})
         relative = jets.get("relative_to_baseline")
         cells = [
             name,
@@ -210,9 +211,9 @@ def table(metrics: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) ->
             decimal(jets["matched_fraction"]),
             _with_interval(met, "iqr_over_median", 3),
             _with_interval(met, "iqr_of_difference", 2),
-            *(_rates(kinds[kind]) for kind in ("photon", "neutral_hadron")),
+            *(_rates(rates[particle]) for particle in ("photon", "neutral_hadron")),
             *(
-                f"{note[key]:,.0f}" if key in note else "-"
+                f"{summary[key]:,.0f}" if key in summary else "-"
                 for key in ("events_per_second", "parameters", "events_seen")
             ),
         ]
@@ -221,6 +222,7 @@ def table(metrics: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _with_interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
+    """A value and half the width of its interval."""
     value, interval = entry[key], entry[f"{key}_ci"]
     if value is None or None in interval:
         return "-"
@@ -228,12 +230,13 @@ def _with_interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
 
 
 def _rates(entry: Mapping[str, Any]) -> str:
+    """Efficiency and fake rate."""
     values = (entry["efficiency"], entry["fake_rate"])
     return " / ".join(decimal(v) for v in values)
 
 
 def compare(options: argparse.Namespace) -> int:
-    """All of it; returns the number of models that failed."""
+    """Make events, models and table; returns the number of models that failed."""
     output = options.output
     make_events(output, options.training_events, options.test_events, options.workers)
     if options.prepare:
@@ -242,19 +245,19 @@ def compare(options: argparse.Namespace) -> int:
     if not finished:
         print(f"no model finished; see {output / 'logs'}")
         return len(options.models)
-    notes = {name: json.loads((output / f"{name}.json").read_text()) for name in finished}
+    summaries = {name: json.loads((output / f"{name}.json").read_text()) for name in finished}
     for name, rate in throughput(finished, output, options.threads).items():
-        notes[name]["events_per_second"] = rate
+        summaries[name]["events_per_second"] = rate
     sets = {n: output / f"{n}.parquet" for name in finished for n in (name, name + LIST)}
     metrics = pipeline.evaluate(output / "data" / "test", sets, output / "report", overwrite=True)
     parts = {"all": metrics} | {
         process: part
         for process, part in metrics["processes"].items()
-        if "jets" in part  # not where there is but one process
+        if "jets" in part  # not with a single process
     }
-    text = "\n\n".join(f"{title}:\n\n{table(part, notes)}" for title, part in parts.items())
+    text = "\n\n".join(f"{title}:\n\n{table(part, summaries)}" for title, part in parts.items())
     (output / "table.md").write_text(text + "\n")
-    (output / "notes.json").write_text(json.dumps(notes, indent=1))
+    (output / "notes.json").write_text(json.dumps(summaries, indent=1))
     print(f"\n{text}")
     return len(options.models) - len(finished)
 

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from partflow.cli.app import named_files
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.store import iterate_events, num_events
-from partflow.core.stream import CandidateStream
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.pipeline.display import scene_maker
-from partflow.pipeline.evaluation import judge_run
+from partflow.pipeline.evaluation import judge_chunk
 from partflow.pipeline.folders import detector_of
-from partflow.pipeline.references import elements_of
+from partflow.pipeline.references import element_set_of
 from partflow.report.display.scene import Scene
 from partflow.report.evaluation import METRICS_FILE, PAGE_FILE, PLOTS_FOLDER, write_evaluation
 
@@ -84,19 +84,17 @@ def main() -> None:
 
 def judge(events: Path, files: dict[str, Path], number: int, evaluator: Evaluator) -> None:
     """Judge `number` events, repeating them under new ids where the folder holds fewer."""
-    detector, elements = (
-        detector_of(events),
-        {name: elements_of(path) for name, path in files.items()},
-    )
+    detector = detector_of(events)
+    element_sets = {name: element_set_of(path) for name, path in files.items()}
     while evaluator.num_events < number:
         streams = {name: CandidateStream(name, path) for name, path in files.items()}
         first = evaluator.num_events
         for chunk in iterate_events(events, "events"):
             sets = {name: stream.take(chunk.event_id) for name, stream in streams.items()}
             keep = slice(0, number - evaluator.num_events)
-            few = {name: one[keep] for name, one in sets.items()}
+            few = {name: candidates[keep] for name, candidates in sets.items()}
             ids = evaluator.num_events + np.arange(len(chunk[keep]))
-            judge_run(evaluator, chunk[keep], few, elements, detector, ids)
+            judge_chunk(evaluator, chunk[keep], few, element_sets, detector, ids)
             if evaluator.num_events >= number:
                 return
         if evaluator.num_events == first:

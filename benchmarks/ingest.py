@@ -1,17 +1,17 @@
-"""ingest + label of an EDM4hep file, beside the bare uproot read of the same branches.
+"""ingest + label of an EDM4hep file, compared with a plain uproot read of the same branches.
 
     python -m benchmarks.ingest [--num-events 300] [--repeats 5] [--definition mlpf-2.5]
     python -m benchmarks.ingest --num-events 10000 --memory
 
 Events are ttbar of our own simulation, thinned to about 100 generator particles, 1600 hits and
-48 clusters (--full leaves them as they are), written by our EDM4hep writer. Three times, taking
-turns in one process, kernels compiled before the clock starts; CPU time, the best of repeats:
+48 clusters (--full does not thin them), written by our EDM4hep writer. Three CPU times, measured in
+turn in one process after the kernels are compiled; the smallest of the repeats:
 
     read    every branch that ingestion reads, in the same ranges of events, as awkward arrays
     memory  the file to labelled events in memory: read, check, convert, label, jets
     files   what the two verbs do: file -> Parquet of stage `events` -> Parquet of stage `labelled`
 
---memory instead ingests once in a process of its own and prints its peak.
+With --memory the file is ingested once, in a process of its own, and its peak memory is printed.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from pathlib import Path
 import numpy as np
 import uproot
 
-from partflow.core.detector import CLIC
+from partflow.core.deposits import resolve_deposits
+from partflow.core.known_detectors import CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.store import EventWriter, iterate_events
 from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.columns import EntryRange
-from partflow.ingest.edm4hep.podio import EVENT_TREE, open_podio
-from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
-from partflow.ingest.edm4hep.writing import EdmWriter
-from partflow.ingest.ingestion import ingest
+from partflow.ingest.edm4hep.ingestion import ingest_edm4hep
+from partflow.ingest.edm4hep.names import EVENT_TREE
+from partflow.ingest.edm4hep.podio import open_podio
+from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.writing.writer import EdmWriter
 from partflow.label.labelling import label
 from partflow.label.published import label_published
 from partflow.pipeline import simulate_events
@@ -54,23 +56,25 @@ NEEDED = (
     "baseline", "particle_sources", "particle_daughters", "contribution_sources", "track_links",
     "unrefitted_states",
 )  # fmt: skip
-"""What labels are made from: everything but the hits themselves."""
+"""Collections that labels are made from: all but the hits."""
 WRITTEN_AT_ONCE = 250
 """Events in one basket of the file."""
 
 
 def simulated_events(num_events: int, is_thinned: bool) -> Events:
-    runs = generate(GenerationConfig("ttbar", num_events, SEED), 50)
-    events = concatenate_events([simulate_events(run, CLIC, SimulationConfig()) for run in runs])
+    chunks = generate(GenerationConfig("ttbar", num_events, SEED), 50)
+    events = concatenate_events(
+        [simulate_events(chunk, CLIC, SimulationConfig()) for chunk in chunks]
+    )
     return thinned(events) if is_thinned else events
 
 
 def thinned(events: Events) -> Events:
-    """The events with one cluster in THINNING, and only the hits of those that stay."""
-    clusters, listed = events.clusters, events.hit_clusters
-    in_event = np.arange(len(clusters)) - clusters.offsets[:-1][clusters.event_index]
-    keeps_cluster = in_event % THINNING == 0
-    keeps_hit = (listed.cluster_index >= 0) & (listed.cluster_index % THINNING == 0)
+    """The events with one cluster in THINNING, and only the hits of these clusters."""
+    clusters, hit_clusters = events.clusters, events.hit_clusters
+    keeps_cluster = clusters.index_in_event % THINNING == 0
+    cluster_index = hit_clusters.cluster_index
+    keeps_hit = (cluster_index >= 0) & (cluster_index % THINNING == 0)
     new_hit = np.cumsum(keeps_hit) - 1
     hits = events.hits.select(keeps_hit)
     links = events.contributions
@@ -78,18 +82,18 @@ def thinned(events: Events) -> Events:
     kept_links = links.select(keeps_hit[row])
     index = new_hit[row[keeps_hit[row]]] - hits.offsets[:-1][kept_links.event_index]
     candidates = events.baseline
-    is_seated = (candidates.track_index >= 0) | (candidates.cluster_index % THINNING == 0)
-    seated = candidates.select(is_seated)
-    has_cluster = (seated.cluster_index >= 0) & (seated.cluster_index % THINNING == 0)
-    new_cluster = np.where(has_cluster, seated.cluster_index // THINNING, -1)
+    keeps_candidate = (candidates.track_index >= 0) | (candidates.cluster_index % THINNING == 0)
+    kept = candidates.select(keeps_candidate)
+    has_cluster = (kept.cluster_index >= 0) & (kept.cluster_index % THINNING == 0)
+    new_cluster = np.where(has_cluster, kept.cluster_index // THINNING, -1)
     return events.with_collections(
         clusters=clusters.select(keeps_cluster),
         hits=hits,
         hit_clusters=changed(
-            listed.select(keeps_hit), cluster_index=listed.cluster_index[keeps_hit] // THINNING
+            hit_clusters.select(keeps_hit), cluster_index=cluster_index[keeps_hit] // THINNING
         ),
         contributions=changed(kept_links, hit_index=index),
-        baseline=changed(seated, cluster_index=new_cluster),
+        baseline=changed(kept, cluster_index=new_cluster),
     )
 
 
@@ -103,34 +107,34 @@ def write_file(path: Path, num_events: int, is_thinned: bool) -> Events:
     with EdmWriter(path, CLIC, Provenance("edm4hep")) as writer:
         while written < num_events:
             size = min(WRITTEN_AT_ONCE, num_events - written)
-            run = concatenate_events([events] * -(-size // len(events)))[:size]
-            own_id = written + np.arange(size)
-            writer.write(Events(own_id, run.process, run.collections))
+            chunk = concatenate_events([events] * -(-size // len(events)))[:size]
+            event_id = written + np.arange(size)
+            writer.write(Events(event_id, chunk.process, chunk.collections))
             written += size
     return events
 
 
-class Noting(dict):
-    """Branches that remember which of them were asked for."""
+class NotedBranches(dict):
+    """Branches by name, with a note of those that were used."""
 
     def __init__(self, branches) -> None:
         super().__init__(branches)
-        self.asked: dict[str, None] = {}
+        self.used: dict[str, None] = {}
 
     def __getitem__(self, name):
-        self.asked[name] = None
+        self.used[name] = None
         return super().__getitem__(name)
 
 
 def branches_read(path: Path) -> list[str]:
     """Names of the branches that ingestion reads."""
     with open_podio(path) as file:
-        branches = Noting(file.branches)
+        branches = NotedBranches(file.branches)
         read_chunk(replace(file, branches=branches), entry_ranges(file)[0], CLIC)
-    return list(branches.asked)
+    return list(branches.used)
 
 
-def bare_read(path: Path, names: list[str], ranges: list[EntryRange]) -> None:
+def plain_read(path: Path, names: list[str], ranges: list[EntryRange]) -> None:
     with uproot.open(path, array_cache=None) as root:
         branches = {branch.name: branch for branch in root[EVENT_TREE].itervalues(recursive=True)}
         for start, stop in ranges:
@@ -139,9 +143,12 @@ def bare_read(path: Path, names: list[str], ranges: list[EntryRange]) -> None:
 
 
 def label_closed(events: Events) -> None:
+    deposits = resolve_deposits(
+        events.particles, events.clusters, events.hit_clusters, events.contributions
+    )
     label(
-        events.particles, events.tracks, events.clusters, events.hit_clusters,
-        events.contributions, events.track_particles, events.event_id,
+        events.particles, events.tracks, events.track_particles, events.clusters, deposits,
+        events.event_id,
     )  # fmt: skip
 
 
@@ -154,7 +161,7 @@ def in_memory(path: Path, definition: str) -> None:
 
 def through_files(path: Path, folder: Path) -> None:
     """The published definition, from file to file."""
-    ingest([path], folder / "events", "clic", overwrite=True)
+    ingest_edm4hep([path], folder / "events", "clic", overwrite=True)
     extras = ["baseline_targets"]
     with EventWriter(folder / "labelled.parquet", "labelled", None, extras) as writer:
         for events in iterate_events(folder / "events", "events", NEEDED):
@@ -162,7 +169,7 @@ def through_files(path: Path, folder: Path) -> None:
 
 
 def seconds(function: Callable[[], None]) -> float:
-    """CPU seconds of all threads: on a busy machine these wait, but do not count."""
+    """CPU seconds of all threads, which do not depend on how busy the machine is."""
     start = time.process_time()
     function()
     return time.process_time() - start
@@ -176,7 +183,7 @@ def compare(path: Path, folder: Path, num_events: int, repeats: int, definition:
     label_published(next(iter(events_of(path))))
     times: dict[str, list[float]] = {"read": [], "memory": [], "files": []}
     for _ in range(repeats):
-        times["read"].append(seconds(lambda: bare_read(path, names, ranges)))
+        times["read"].append(seconds(lambda: plain_read(path, names, ranges)))
         times["memory"].append(seconds(lambda: in_memory(path, definition)))
         times["files"].append(seconds(lambda: through_files(path, folder)))
     read = min(times["read"])
@@ -195,7 +202,7 @@ def events_of(path: Path):
 def ingest_alone(path: Path, folder: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.perf_counter()
-    ingest([path], folder / "events", "clic")
+    ingest_edm4hep([path], folder / "events", "clic")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:.0f} MB ({before:.0f} MB before), "
           f"{time.perf_counter() - start:.1f} s")  # fmt: skip

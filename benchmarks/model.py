@@ -1,12 +1,12 @@
-"""The packed published network against its plain padded form, at the published size.
+"""Time of the packed network of published MLPF v2.2.0 and of its padded form, at published size.
 
     python -m benchmarks.model [--threads 2] [--rounds 5] [--no-training]
 
-Inference and one training step (forward, loss, backward, AdamW) of 52 million parameters, float32,
-events of 50 to 250 elements. The plain form (`benchmarks.padded_mlpf`) is checked to answer the
-same. The sides take turns in every round, so that another load on the machine meets both; medians
-count. Beside events/s stands how fast the products that are necessary were done, as a fraction of
-2048^3 products in the same run: by `torch.mm`, and by what the packed network calls.
+Inference and training steps (forward, loss, backward, AdamW) of 52 million parameters, float32, on
+events of 50 to 250 elements. The padded form (`benchmarks.padded_mlpf`) is checked to give the same
+predictions. The networks take turns in every round, so that other work on the machine affects them
+alike; the median counts. Next to the events per second stands the speed of the necessary products
+relative to that of 2048^3 products in the same run, by `torch.mm` and by `model.linear`.
 """
 
 from __future__ import annotations
@@ -71,20 +71,20 @@ def draw(num_events: int, rng: np.random.Generator) -> LabelledBatch:
 
 
 def pad(batch: LabelledBatch) -> tuple[Tensor, Tensor]:
-    """Published columns [event, element, feature], and which elements there are."""
+    """Published columns [event, element, feature], and whether each row is an element."""
     columns = batch.features[:, : PUBLISHED.input_dim]
     rectangle = pad_sequence(list(columns.split(batch.counts)), batch_first=True)
     return rectangle, rectangle[..., 0] != 0
 
 
 def collection(batch: LabelledBatch) -> Collection:
-    """The elements as `partflow reconstruct` meets them."""
+    """The elements as `partflow reconstruct` reads them."""
     columns = dict(zip(ELEMENTS.names, batch.features.numpy().T, strict=True))
     return Collection(ELEMENTS, batch.offsets.numpy(), columns)
 
 
 def necessary_flops(batch: LabelledBatch) -> float:
-    """Floating-point operations of the products that inference on `batch` cannot do without."""
+    """Floating-point operations of the products that are necessary for inference on `batch`."""
     dim, columns, layers = PUBLISHED.dim, PUBLISHED.input_dim, PUBLISHED.num_convs
     encoders = 2 * (columns * dim + dim * dim)
     projections = 2 * layers * 6 * dim * dim
@@ -94,15 +94,15 @@ def necessary_flops(batch: LabelledBatch) -> float:
     return 2.0 * (len(batch) * (encoders + projections + heads) + attention)
 
 
-def in_turns(
-    ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+def time_in_turns(
+    calls: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
 ) -> dict[str, float]:
-    """Median seconds of each of `ways`."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for function in ways.values():
+    """Median time [s] of each call."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for function in calls.values():
         function()
     for _ in range(rounds):
-        for name, function in ways.items():
+        for name, function in calls.items():
             start = clock()
             function()
             seconds[name].append(clock() - start)
@@ -116,11 +116,10 @@ def peaks() -> dict[str, Callable[[], object]]:
 
 def check_same(packed: PublishedMLPF, padded: PaddedMLPF, batch: LabelledBatch) -> None:
     rectangle, is_element = pad(batch)
-    found, expected = packed(batch), padded(rectangle, is_element)
-    for a, b in zip(
-        (found.binary_logits, found.class_logits, found.momentum), expected, strict=True
-    ):
-        torch.testing.assert_close(a, b[is_element], rtol=1e-5, atol=1e-5)
+    output, expected = packed(batch), padded(rectangle, is_element)
+    predictions = output.binary_logits, output.class_logits, output.momentum
+    for values, of_rectangle in zip(predictions, expected, strict=True):
+        torch.testing.assert_close(values, of_rectangle[is_element], rtol=1e-5, atol=1e-5)
 
 
 def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> None:
@@ -134,14 +133,14 @@ def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> Non
             check_same(packed, padded, batch)
             rectangle, is_element = pad(batch)
             elements = collection(batch)
-            ways: dict[str, Callable[[], object]] = {
+            calls: dict[str, Callable[[], object]] = {
                 "packed": lambda b=batch: packed(b),
                 "padded": lambda r=rectangle, i=is_element: padded(r, i),
                 "reconstruct": lambda e=elements: reconstruct(packed, e),
             }
-            seconds = in_turns({**ways, **peaks()}, options.rounds, options.clock)
+            seconds = time_in_turns({**calls, **peaks()}, options.rounds, options.clock)
             report(f"inference, batch {num_events}", batch, seconds, necessary_flops(batch))
-            for name in ways:
+            for name in calls:
                 best[name] = max(best.get(name, 0.0), num_events / seconds[name])
     print(f"best batch sizes: packed {best['packed']:.1f} events/s, padded {best['padded']:.1f}, "
           f"x {best['packed'] / best['padded']:.2f}; reconstruct() {best['reconstruct']:.1f}, "
@@ -176,8 +175,8 @@ def measure_training(options: argparse.Namespace, packed: PublishedMLPF) -> None
         published_loss(output, batch)["Total"].backward()
         plain.step()
 
-    ways = {"packed": packed_step, "padded": padded_step, **peaks()}
-    seconds = in_turns(ways, options.rounds, options.clock)
+    calls = {"packed": packed_step, "padded": padded_step, **peaks()}
+    seconds = time_in_turns(calls, options.rounds, options.clock)
     # Each product of the forward pass has two of the same size in the backward pass.
     name = f"training step, batch {options.training_batch}"
     report(name, batch, seconds, 3 * necessary_flops(batch))
@@ -187,11 +186,11 @@ def report(name: str, batch: LabelledBatch, seconds: dict[str, float], flops: fl
     peak = {n: 2.0 * PEAK_SIZE**3 / seconds[n] for n in ("torch.mm", "ours")}
     print(f"{name}: {len(batch)} elements; 2048^3: torch.mm {peak['torch.mm'] / 1e9:.0f} GFLOP/s, "
           f"ours {peak['ours'] / 1e9:.0f}")  # fmt: skip
-    for way in ("packed", "reconstruct", "padded"):
-        if way in seconds:
-            speed = flops / seconds[way]
-            print(f"  {way:12s} {batch.num_events / seconds[way]:7.2f} events/s   "
-                  f"x {seconds['padded'] / seconds[way]:5.2f}   "
+    for network in ("packed", "reconstruct", "padded"):
+        if network in seconds:
+            speed = flops / seconds[network]
+            print(f"  {network:12s} {batch.num_events / seconds[network]:7.2f} events/s   "
+                  f"x {seconds['padded'] / seconds[network]:5.2f}   "
                   f"of the peak of torch.mm {speed / peak['torch.mm']:.2f}, "
                   f"of ours {speed / peak['ours']:.2f}")  # fmt: skip
 

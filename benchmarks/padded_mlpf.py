@@ -1,7 +1,7 @@
-"""The published network in its plain form: padded rectangles, everything for every element.
+"""The network of published MLPF v2.2.0 in its simplest form: the reference of `benchmarks.model`.
 
-The reference of `benchmarks.model`, written from its equations. Parameters have the names of
-`PublishedMLPF`, so one set of weights serves both.
+Events are padded to rectangles, and every network runs on every element. It is written from the
+equations. Parameters have the names of `PublishedMLPF`, so that one set of weights fits both.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ class Layer(nn.Module):
         self.seq = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU())
 
     def forward(self, x: Tensor, is_element: Tensor, query: Tensor | None) -> Tensor:
-        real = is_element[..., None]
-        x = self.norm0(x * real)
-        q = x if query is None else query * real
+        present = is_element[..., None]
+        x = self.norm0(x * present)
+        q = x if query is None else query * present
         attended, _ = self.mha(q, x, x, key_padding_mask=~is_element, need_weights=False)
-        x = x + attended * real
-        return (x + self.seq(self.norm1(x))) * real
+        x = x + attended * present
+        return (x + self.seq(self.norm1(x))) * present
 
 
 class PerType(nn.Module):
-    """Networks of all types for all elements, of which each keeps its own type's answer."""
+    """The networks of all types on all elements; each element keeps the output for its type."""
 
     def __init__(self, num_types: int, num_outputs: int, dim: int) -> None:
         super().__init__()
         self.nn = nn.ModuleList(feed_forward(dim, num_outputs, dim) for _ in range(num_types))
 
     def forward(self, x: Tensor, is_type: Tensor) -> Tensor:
-        return pick([network(x) for network in self.nn], is_type)
+        return select_type([network(x) for network in self.nn], is_type)
 
 
 class Linear(nn.Module):
-    """slope * the element's own value + offset."""
+    """Slope * value of the element + offset."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.nn = feed_forward(dim, 2, dim)
 
-    def forward(self, x: Tensor, own: Tensor) -> Tensor:
-        said = self.nn(x)
-        return own * said[..., :1] + said[..., 1:]
+    def forward(self, x: Tensor, value: Tensor) -> Tensor:
+        outputs = self.nn(x)
+        return value * outputs[..., :1] + outputs[..., 1:]
 
 
-def pick(answers: list[Tensor], is_type: Tensor) -> Tensor:
-    return (torch.stack(answers, -1) * is_type[..., None, :]).sum(-1)
+def select_type(outputs: list[Tensor], is_type: Tensor) -> Tensor:
+    return (torch.stack(outputs, -1) * is_type[..., None, :]).sum(-1)
 
 
 class PaddedMLPF(nn.Module):
-    """[event, element, feature] and which elements there are, to the two logits, the logits of
-    the classes, and the momenta.
+    """From features [event, element, feature], and whether each row is an element, to the binary
+    logits, the class logits and the momenta.
     """
 
     def __init__(self, config: PublishedConfig) -> None:
@@ -104,7 +104,7 @@ class PaddedMLPF(nn.Module):
     def represent(
         self, stack: str, features: Tensor, is_element: Tensor, is_type: Tensor
     ) -> Tensor:
-        embedding = pick([net(features) for net in getattr(self, f"nn0_{stack}")], is_type)
+        embedding = select_type([net(features) for net in getattr(self, f"nn0_{stack}")], is_type)
         layers, x = getattr(self, f"conv_{stack}"), embedding
         for number, layer in enumerate(layers, 1):
             x = layer(x, is_element, embedding if number == len(layers) else None)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import HadronScale, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import is_neutrino
 from partflow.core.progress import progress
 from partflow.core.records import Array, Collection, Events, offsets_from_counts

@@ -1,16 +1,17 @@
-"""How time and memory grow with the event: the three backbones, and the rule-based baseline.
+"""Time and memory against the size of the event: the three backbones and the rule-based baseline.
 
     python -m benchmarks.scaling [--largest 16384] [--picture docs/images/scaling.png]
 
-Networks of the width of `small`, with random weights (time does not depend on them), get one
-event of 128 to 16384 elements, half of them tracks, spread over the calorimeter's face; inputs,
-trunk and heads are timed. The baseline gets the hits and tracks of so many simulated single
-particles, laid over each other as one event; finding clusters and candidates is timed. The ways
-take turns in every round; the median of the CPU time of one thread counts, which other work on
-the machine does not stretch. Memory is the peak of the process less what it held before the event.
+Networks of the width of `small`, with random weights (which do not affect the time), reconstruct
+one event of 128 to 16384 elements, half of them tracks, spread over the calorimeter's face; the
+time includes inputs, backbone and heads. The baseline reconstructs the hits and tracks of as many
+simulated single particles, overlaid as one event; the time includes clusters and candidates. The
+methods take turns in every round, and the median of the CPU time of one thread counts, which other
+work on the machine does not prolong. Memory is the peak of the process minus its memory before the
+event.
 
-The exponent is the slope of log time against log size, by least squares from 2048 elements on;
-for the baseline, which is given particles, from 512 on.
+The exponent is the slope of log time against log size, by least squares from 2048 elements on, and
+from 512 particles on for the baseline.
 """
 
 from __future__ import annotations
@@ -26,32 +27,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partflow.core.detector import CLIC, FACE_BARREL
+from partflow.core.detector import FACE_BARREL
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection, offsets_from_counts
+from partflow.model.config import BACKBONES
 
 SIZES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
-BACKBONES = ("transformer", "gnn_lsh", "favor")
 BASELINE = "baseline"
 FITTED_FROM = {BASELINE: 512}
 FITTED_FROM_ELEMENTS = 2048
 ROUNDS = 5
 SLOW = 5.0
-"""Seconds of a call from which on it is timed once."""
+"""Time [s] of a call from which on it is timed only once."""
 LARGEST_BASELINE = 4096
-"""Particles: with four times as many it takes a minute and a half."""
+"""Largest number of particles for the baseline: four times as many take a minute and a half."""
 SEED = 7
 PION, PHOTON = 211, 22
 
 
 class Measured(NamedTuple):
-    """One way at one size."""
+    """Time and memory of one method at one size."""
 
     seconds: float
     megabytes: float
 
 
 def network(backbone: str, num_elements: int) -> Callable[[], object]:
-    """One event through a network of the width of `small`."""
+    """A call of a network of the width of `small` on one event."""
     import torch
 
     from partflow.dataset.batches import Batch
@@ -68,11 +70,11 @@ def network(backbone: str, num_elements: int) -> Callable[[], object]:
         counts=(num_elements,),
     )
 
-    def answer() -> object:
+    def call() -> object:
         with torch.inference_mode():
             return model(batch)
 
-    return answer
+    return call
 
 
 def drawn_features(num_elements: int) -> Array:
@@ -101,21 +103,21 @@ def drawn_features(num_elements: int) -> Array:
 
 
 def rules(num_particles: int) -> Callable[[], object]:
-    """The baseline on one event of so many particles: half charged pions, the others photons."""
+    """A call of the baseline on one event of charged pions and as many photons."""
     from partflow.generate import GenerationConfig, generate
     from partflow.generate.config import Gun
     from partflow.reconstruct.reconstruction import reconstruct
     from partflow.simulate.config import SimulationConfig
-    from partflow.simulate.simulation import simulate
+    from partflow.simulate.fast.simulation import simulate
 
-    of_kinds = []
+    simulated = []
     for pdg_id in (PION, PHOTON):
         gun = Gun(pdg_id=pdg_id, energy=(1.0, 20.0))
         config = GenerationConfig("gun", num_particles // 2, SEED, gun=gun)
-        for run in generate(config):
-            of_kinds.append(simulate(run.particles, run.event_id, CLIC, SimulationConfig()))
-    hits = overlaid([simulated.hits for simulated in of_kinds])
-    tracks = overlaid([simulated.tracks for simulated in of_kinds])
+        for chunk in generate(config):
+            simulated.append(simulate(chunk.particles, chunk.event_id, CLIC, SimulationConfig()))
+    hits = overlaid([chunk.hits for chunk in simulated])
+    tracks = overlaid([chunk.tracks for chunk in simulated])
     return lambda: reconstruct(hits, tracks, CLIC)
 
 
@@ -126,63 +128,66 @@ def overlaid(parts: list[Collection]) -> Collection:
     return Collection(parts[0].schema, offsets, columns)
 
 
-def prepared(way: str, size: int) -> Callable[[], object]:
-    return rules(size) if way == BASELINE else network(way, size)
+def prepare(method: str, size: int) -> Callable[[], object]:
+    """A call of the method on an event of this size."""
+    return rules(size) if method == BASELINE else network(method, size)
 
 
-def megabytes(answer: Callable[[], object]) -> float:
-    """Peak memory of one call beyond what the process held before it."""
+def peak_memory(call: Callable[[], object]) -> float:
+    """Peak memory [MB] of one call, minus the memory of the process before it."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what earlier calls freed, back to the system
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the last peak
+    ctypes.CDLL(None).malloc_trim(0)  # returns freed memory to the system
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before = _status("VmRSS")
-    answer()
+    call()
     return (_status("VmHWM") - before) / 1024
 
 
 def _status(name: str) -> float:
-    """Kilobytes, as Linux counts them for this process."""
+    """A memory of this process [kB], as Linux reports it."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return float(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def measure(sizes: tuple[int, ...]) -> dict[str, dict[int, Measured]]:
-    """Every way at every size; at each size all ways take turns."""
-    results: dict[str, dict[int, Measured]] = {way: {} for way in (*BACKBONES, BASELINE)}
+    """Time and memory of every method at every size; at each size the methods take turns."""
+    results: dict[str, dict[int, Measured]] = {method: {} for method in (*BACKBONES, BASELINE)}
     for size in sizes:
-        ways = [way for way in results if way != BASELINE or size <= LARGEST_BASELINE]
-        answers = {way: prepared(way, size) for way in ways}
-        if size == sizes[0]:  # the first call of all compiles kernels
-            for answer in answers.values():
-                answer()
-        memory = {way: megabytes(answer) for way, answer in answers.items()}
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        methods = [method for method in results if method != BASELINE or size <= LARGEST_BASELINE]
+        calls = {method: prepare(method, size) for method in methods}
+        if size == sizes[0]:  # the first call compiles kernels
+            for call in calls.values():
+                call()
+        memory = {method: peak_memory(call) for method, call in calls.items()}
+        seconds: dict[str, list[float]] = {method: [] for method in methods}
         for _ in range(ROUNDS):
-            for way, answer in answers.items():
-                if not seconds[way] or seconds[way][0] < SLOW:
+            for method, call in calls.items():
+                if not seconds[method] or seconds[method][0] < SLOW:
                     start = time.process_time()
-                    answer()
-                    seconds[way].append(time.process_time() - start)
-        for way in ways:
-            results[way][size] = Measured(median(seconds[way]), memory[way])
-            print(f"{size:6d} {way:12s} {1e3 * results[way][size].seconds:9.1f} ms", flush=True)
+                    call()
+                    seconds[method].append(time.process_time() - start)
+        for method in methods:
+            results[method][size] = Measured(median(seconds[method]), memory[method])
+            print(
+                f"{size:6d} {method:12s} {1e3 * results[method][size].seconds:9.1f} ms", flush=True
+            )
     return results
 
 
-def exponent(way: str, measured: dict[int, Measured]) -> float:
-    """Slope of log time against log size among the large events."""
-    first = FITTED_FROM.get(way, FITTED_FROM_ELEMENTS)
+def exponent(method: str, measured: dict[int, Measured]) -> float:
+    """Slope of log time against log size for large events."""
+    first = FITTED_FROM.get(method, FITTED_FROM_ELEMENTS)
     sizes = [size for size in measured if size >= first]
-    if len(sizes) < 2:  # --largest leaves no slope to fit
+    if len(sizes) < 2:  # too few with a small --largest
         return float("nan")
     slope, _ = np.polyfit(np.log(sizes), np.log([measured[s].seconds for s in sizes]), 1)
     return float(slope)
 
 
-def overtaken_at(results: dict[str, dict[int, Measured]], way: str) -> float | None:
-    """Number of elements from which on `way` is faster than the transformer, interpolated."""
-    sizes = np.array(list(results[way]))
-    gain = np.log([results["transformer"][s].seconds / results[way][s].seconds for s in sizes])
+def overtaken_at(results: dict[str, dict[int, Measured]], method: str) -> float | None:
+    """Number of elements from which on `method` is faster than the transformer, interpolated."""
+    sizes = np.array(list(results[method]))
+    gain = np.log([results["transformer"][s].seconds / results[method][s].seconds for s in sizes])
     slower = np.flatnonzero(gain < 0)
     if not len(slower):
         return float(sizes[0])
@@ -194,7 +199,7 @@ def overtaken_at(results: dict[str, dict[int, Measured]], way: str) -> float | N
 
 
 def draw(results: dict[str, dict[int, Measured]], picture: Path) -> None:
-    """Time and memory against size; where the transformer is overtaken."""
+    """Draw time and memory against size, and the sizes at which the transformer becomes slower."""
     import matplotlib.pyplot as plt
     import mplhep
 
@@ -210,19 +215,19 @@ def draw(results: dict[str, dict[int, Measured]], picture: Path) -> None:
         figure, (above, below) = plt.subplots(
             2, 1, sharex=True, figsize=(7.2, 8.4), layout="constrained"
         )
-        for way, measured in results.items():
-            label, colour, marker = looks[way]
+        for method, measured in results.items():
+            label, colour, marker = looks[method]
             sizes = list(measured)
             milliseconds = [1e3 * m.seconds for m in measured.values()]
-            label = f"{label}, $n^{{{exponent(way, measured):.2f}}}$"
+            label = f"{label}, $n^{{{exponent(method, measured):.2f}}}$"
             above.loglog(sizes, milliseconds, marker=marker, color=colour, label=label)
             floor = [max(m.megabytes, 1.0) for m in measured.values()]
             below.loglog(sizes, floor, marker=marker, color=colour)
-        for way in ("favor", "gnn_lsh"):
-            crossing = overtaken_at(results, way)
+        for method in ("favor", "gnn_lsh"):
+            crossing = overtaken_at(results, method)
             if crossing is not None:
                 for axes in (above, below):
-                    axes.axvline(crossing, color=looks[way][1], linestyle=":", linewidth=1.2)
+                    axes.axvline(crossing, color=looks[method][1], linestyle=":", linewidth=1.2)
         above.set_ylabel("Time per event [ms]")
         below.set_ylabel("Peak memory per event [MB]")
         below.set_xlabel("Elements (rules: particles) per event")
@@ -232,18 +237,18 @@ def draw(results: dict[str, dict[int, Measured]], picture: Path) -> None:
 
 
 def table(results: dict[str, dict[int, Measured]]) -> str:
-    """Milliseconds and megabytes by size, exponents, and where the transformer is overtaken."""
-    lines = ["size     " + "".join(f"{way:>22s}" for way in results)]
+    """Table of time and memory by size, exponents, and sizes at which the transformer is slower."""
+    lines = ["size     " + "".join(f"{method:>22s}" for method in results)]
     for size in results[BACKBONES[0]]:
         cells = (measured[size] for measured in results.values() if size in measured)
         values = "".join(f"{1e3 * c.seconds:11.1f} ms{c.megabytes:5.0f} MB" for c in cells)
         lines.append(f"{size:<9d}{values}")
-    slopes = "".join(f"{exponent(way, m):22.2f}" for way, m in results.items())
+    slopes = "".join(f"{exponent(method, m):22.2f}" for method, m in results.items())
     lines.append(f"exponent {slopes}")
-    for way in ("gnn_lsh", "favor"):
-        crossing = overtaken_at(results, way)
+    for method in ("gnn_lsh", "favor"):
+        crossing = overtaken_at(results, method)
         where = "not here" if crossing is None else f"from {crossing:.0f} elements on"
-        lines.append(f"{way} overtakes the transformer: {where}")
+        lines.append(f"{method} overtakes the transformer: {where}")
     return "\n".join(lines)
 
 

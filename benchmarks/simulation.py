@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array
 from partflow.generate import GenerationConfig, generate
 from partflow.reconstruct.reconstruction import reconstruct
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.simulation import simulate
+from partflow.simulate.fast.simulation import simulate
 
 BATCH = 50
 STAGES = ("generate", "simulate", "reconstruct")

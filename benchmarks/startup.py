@@ -1,12 +1,12 @@
-"""Seconds to the first event: with no compiled kernel kept, and with all of them kept.
+"""Time to the first event, without and with cached kernels.
 
     python -m benchmarks.startup [--repeats 3]
 
-Every time is that of a new interpreter which simulates, or simulates and reconstructs, one event
-of ten pions, in seconds from its start to its end. "cold" has an empty folder of compiled kernels,
-"warm" the one that the cold start has filled. Beside them: an interpreter that imports what the
-stage imports and does nothing, which no cache can make faster. The median of the warm repeats
-counts; the cold start is timed once, as it takes the machine for a while.
+Each time is that of a new interpreter, from its start to its end, which simulates, or simulates and
+reconstructs, one event of ten pions. "cold" starts with an empty cache of compiled kernels, "warm"
+with the cache that the cold start filled. "imports alone" is an interpreter that imports the same
+modules and does nothing: the cache cannot make it faster. Warm times are the median of the
+repeats; the cold start, which takes long, is timed once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statistics import median
 
 IMPORTS = """
 import numpy as np
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import charges, masses
 from partflow.core.schemas import PARTICLES
 from partflow.core.records import Collection
@@ -51,7 +51,7 @@ STAGES = {
 
 
 def seconds(stage: str, cache: str) -> float:
-    """Wall time of a new interpreter that runs a stage with a folder of compiled kernels."""
+    """Wall time [s] of a new interpreter that runs a stage with the kernel cache `cache`."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "NUMBA_NUM_THREADS": "1"}
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", IMPORTS + STAGES[stage]], check=True, env=environment)
@@ -59,7 +59,7 @@ def seconds(stage: str, cache: str) -> float:
 
 
 def main() -> None:
-    """Print cold and warm times and their ratio, stage by stage."""
+    """Print cold and warm times and their ratio for each stage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3, help="warm starts of each stage")
     repeats = parser.parse_args().repeats

@@ -1,11 +1,12 @@
-"""Training step of a preset beside its floor: the same matrix products, and nothing else.
+"""Time of a training step relative to a lower bound: its matrix products alone.
 
     python -m benchmarks.training labelled/ [--preset small] [--backbone transformer] [--threads 2]
 
-A step is all that a training does for a batch: reading and turning the events, the network
-forward, the loss, backward, clipping, AdamW. The floor is every matrix product of network, forward
-and both of backward, of the same shapes, as plain `torch.mm` and `torch.bmm`. Both take turns,
-batch by batch; medians over batches count. The last lines say where a step's time goes.
+A training step reads and augments a batch, evaluates network and loss, and makes the backward
+pass, gradient clipping and the AdamW step. The lower bound is the time of all matrix products of
+the network, forward and backward, with the same shapes, as plain `torch.mm` and `torch.bmm`. Both
+are timed in turns, batch by batch; the results are medians over batches. The last lines give the
+time of each part of a step.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from statistics import median
 
@@ -25,12 +26,12 @@ from partflow.dataset.batches import LabelledBatch, batch_loader
 from partflow.dataset.packed import PackedDataset
 from partflow.model.config import BACKBONES
 from partflow.model.mlpf import MLPF
+from partflow.pipeline import PACKED
 from partflow.presets import PRESETS, Preset, preset
 from partflow.train.loss import loss_terms
 from partflow.train.module import make_optimizer
 
-NUM_BATCHES, WARM_UP = 30, 4
-PACKED = "packed"
+NUM_BATCHES, NUM_WARM_UP_BATCHES = 30, 4
 PARTS = ("data", "forward", "loss", "backward", "optimiser")
 
 Product = Callable[[], Tensor]
@@ -42,7 +43,7 @@ def training_step(
     optimizer: torch.optim.Optimizer,
     next_batch: Callable[[], LabelledBatch],
 ) -> tuple[LabelledBatch, list[float]]:
-    """One step; the batch and the seconds of each of PARTS."""
+    """Make one step; returns the batch and the time of each of PARTS [s]."""
     clock = [time.perf_counter()]
     batch = next_batch()
     clock.append(time.perf_counter())
@@ -60,20 +61,20 @@ def training_step(
 
 
 def linear_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
-    """Products of every linear layer that `batch` meets: forward, by weights, by inputs."""
+    """Products of all linear layers: forward, gradient of the weights, gradient of the inputs."""
     products: list[Product] = []
 
-    def of_layer(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def add_products(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(layer, nn.Linear)
         x, weight = inputs[0].detach(), layer.weight.detach()
         gradient = torch.randn(output.shape)
         products.append(lambda: torch.mm(x, weight.T))
         products.append(lambda: torch.mm(gradient.T, x))
-        if inputs[0].requires_grad:  # not of the first layer: its inputs are given
+        if inputs[0].requires_grad:  # not for the first layer
             products.append(lambda: torch.mm(gradient, weight))
 
     layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    hooks = [layer.register_forward_hook(of_layer) for layer in layers]
+    hooks = [layer.register_forward_hook(add_products) for layer in layers]
     model(batch)
     for hook in hooks:
         hook.remove()
@@ -81,7 +82,7 @@ def linear_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
 
 
 def attention_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
-    """Products of the attention of every layer and event: two forward, four backward."""
+    """Products of the attention of every layer and event: two forward and four backward."""
     config = model.config
     width = config.dim // config.num_heads
     products: list[Product] = []
@@ -98,7 +99,7 @@ def attention_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
 
 
 def favor_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
-    """Products of the kernel attention of every layer: features, sums, and their gradients."""
+    """Products of the kernel attention of every layer and event, forward and backward."""
     config = model.config
     heads, width, features = config.num_heads, config.dim // config.num_heads, config.favor
     products: list[Product] = []
@@ -109,28 +110,28 @@ def favor_products(model: MLPF, batch: LabelledBatch) -> list[Product]:
         for _ in range(2):  # queries and keys
             products.append(lambda x=x: torch.bmm(x, direction))
             products.append(lambda y=phi: torch.bmm(y, direction.transpose(1, 2)))
-        for _ in range(2):  # sum over keys, and its gradient by the queries' side
+        for _ in range(2):  # sum over keys, and its gradient
             products.append(lambda x=x, y=phi: torch.bmm(y.transpose(1, 2), x))
-        for _ in range(2):  # values read by queries, gradient of values
+        for _ in range(2):  # output of the queries, and gradient of the values
             products.append(lambda y=phi: torch.bmm(y, direction.transpose(1, 2)))
-        for _ in range(2):  # gradients of both features
+        for _ in range(2):  # gradients of the features of queries and keys
             products.append(lambda x=x: torch.bmm(x, direction))
     return products
 
 
-def floor_of(model: MLPF, batch: LabelledBatch) -> Callable[[], None]:
-    """All matrix products of a training step on `batch`."""
+def all_products(model: MLPF, batch: LabelledBatch) -> Callable[[], None]:
+    """A function that computes all matrix products of a training step on `batch`."""
     products = linear_products(model, batch)
     if model.config.backbone == "transformer":
         products += attention_products(model, batch)
     elif model.config.backbone == "favor":
         products += favor_products(model, batch)
 
-    def run() -> None:
+    def compute() -> None:
         for product in products:
             product()
 
-    return run
+    return compute
 
 
 def main() -> None:
@@ -146,30 +147,30 @@ def main() -> None:
     dataset = PackedDataset.open(options.labelled / PACKED)
     training, _ = dataset.split(chosen.train.validation_fraction)
     loader = batch_loader(dataset, training, chosen.train.batch_elements, seed=1, augment=True)
-    batches = iter(loader)
+    batches = chain.from_iterable(repeat(loader))
     model = MLPF(replace(chosen.model, backbone=options.backbone))
     model.fit_standardisation([next(batches)])
     optimizer = make_optimizer(model, chosen.train)
 
-    steps, floors, parts = [], [], []
-    for number in range(NUM_BATCHES + WARM_UP):
-        batch, of_parts = training_step(model, chosen, optimizer, lambda: next(batches))
-        floor = floor_of(model, batch)
+    step_times, product_times, part_times = [], [], []
+    for number in range(NUM_BATCHES + NUM_WARM_UP_BATCHES):
+        batch, seconds_of_parts = training_step(model, chosen, optimizer, lambda: next(batches))
+        compute_products = all_products(model, batch)
         start = time.perf_counter()
         with torch.no_grad():
-            floor()
-        of_floor = time.perf_counter() - start
-        if number >= WARM_UP:
-            steps.append(sum(of_parts) / batch.num_events)
-            floors.append(of_floor / batch.num_events)
-            parts.append([part / batch.num_events for part in of_parts])
-    ratio = median(floor / step for floor, step in zip(floors, steps, strict=True))
+            compute_products()
+        product_seconds = time.perf_counter() - start
+        if number >= NUM_WARM_UP_BATCHES:
+            step_times.append(sum(seconds_of_parts) / batch.num_events)
+            product_times.append(product_seconds / batch.num_events)
+            part_times.append([seconds / batch.num_events for seconds in seconds_of_parts])
+    ratio = median(p / s for p, s in zip(product_times, step_times, strict=True))
     print(f"{options.preset}, {options.backbone}, {model.num_parameters:,} parameters, "
           f"{options.threads} threads, {chosen.train.batch_elements} elements a batch")  # fmt: skip
-    print(f"step      {1 / median(steps):7.0f} events/s")
-    print(f"products  {1 / median(floors):7.0f} events/s")
+    print(f"step      {1 / median(step_times):7.0f} events/s")
+    print(f"products  {1 / median(product_times):7.0f} events/s")
     print(f"ratio     {ratio:7.2f}")
-    for name, seconds in zip(PARTS, zip(*parts, strict=True), strict=True):
+    for name, seconds in zip(PARTS, zip(*part_times, strict=True), strict=True):
         print(f"{name:10s}{1e3 * median(seconds):7.2f} ms per event")
 
 

@@ -1,4 +1,4 @@
-"""The tests' own promise: annotations are checked, and kernels compile all the same."""
+"""The checks of the tests: annotations are checked, and kernels still compile."""
 
 import importlib
 import sys
@@ -49,7 +49,7 @@ class Config:
 
 @pytest.fixture
 def sample(tmp_path, monkeypatch):
-    """A module of partflow, as far as the import hook can tell."""
+    """A module that the import hook takes for one of partflow."""
     (tmp_path / "sample_of_the_tests.py").write_text(SAMPLE)
     monkeypatch.setattr(partflow, "__path__", [*partflow.__path__, str(tmp_path)])
     yield importlib.import_module("partflow.sample_of_the_tests")

@@ -1,4 +1,4 @@
-"""Starting is quick, and what the code imports is what an installation brings."""
+"""Starting is fast, and the imported packages are the declared dependencies."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ except SystemExit as stop:
 
 @pytest.mark.parametrize("code", [IMPORT_PARTFLOW, ASK_FOR_HELP], ids=["import", "help"])
 def test_starting_loads_nothing_heavy(code):
-    # A fresh interpreter, because this one has loaded everything; a list, because a time is noise.
+    # A new interpreter, because this one has loaded everything; modules, because a time fluctuates.
     report = "\nimport sys\nprint('LOADED', *sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code + report],
@@ -42,7 +42,7 @@ def test_starting_loads_nothing_heavy(code):
 
 
 def imported_packages(folder):
-    """Name -> file of every package that a folder imports and Python does not bring."""
+    """File that imports each package outside the standard library, by the package's name."""
     found = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -53,8 +53,8 @@ def imported_packages(folder):
             else:
                 continue
             found.update({name.split(".")[0]: str(path.relative_to(ROOT)) for name in names})
-    brought = sys.stdlib_module_names | {"partflow", "benchmarks", "tests"}
-    return {name: path for name, path in found.items() if name not in brought}
+    not_dependencies = sys.stdlib_module_names | {"partflow", "benchmarks", "tests"}
+    return {name: path for name, path in found.items() if name not in not_dependencies}
 
 
 def canonical(name):

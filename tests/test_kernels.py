@@ -1,4 +1,4 @@
-"""Cached kernels belong to the source that is there now."""
+"""Cached kernels are those of the present source."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ def twice():
 
 
 def make_package(tmp_path: Path, **modules: str) -> None:
-    """A package `kernels` that keeps its kernels as partflow does."""
+    """A package `kernels` with the kernel cache of partflow."""
     package = tmp_path / "kernels"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").write_text(
@@ -47,7 +47,7 @@ def make_package(tmp_path: Path, **modules: str) -> None:
 
 
 def answer_of_twice(tmp_path: Path) -> int:
-    """What the kernel `twice` of the module `caller` says in a process of its own."""
+    """The result of the kernel `twice` of the module `caller` in a new process."""
     program = "from kernels.caller import twice; print(twice())"
     answer = subprocess.run(
         [sys.executable, "-B", "-c", program],
@@ -59,8 +59,8 @@ def answer_of_twice(tmp_path: Path) -> int:
     return int(answer.stdout)
 
 
-def test_a_changed_kernel_changes_what_its_callers_do(tmp_path: Path) -> None:
-    """numba alone would run the old kernel: it does not look into the callee's file."""
+def test_a_changed_kernel_changes_the_result_of_its_callers(tmp_path: Path) -> None:
+    """numba alone would run the old kernel: it ignores the file of the callee."""
     make_package(tmp_path, caller=CALLER.format(package="kernels"))
     for value in (1, 2, 2, 1):
         make_package(tmp_path, callee=CALLEE.format(value=value))
@@ -81,7 +81,7 @@ def test_a_changed_kernel_changes_what_its_callers_do(tmp_path: Path) -> None:
 def test_a_changed_constant_changes_the_kernels_that_it_is_compiled_into(
     tmp_path: Path, statement: str, name: str
 ) -> None:
-    """The constant stands in a module without kernels; numba alone would keep the old one."""
+    """The constant is in a module without kernels; numba alone would keep the old value."""
     further = "from kernels.constants import OTHER\nVALUE = OTHER"
     make_package(tmp_path, caller=CONSTANT.format(statement=statement, name=name), further=further)
     for value in (1, 2):
@@ -89,8 +89,8 @@ def test_a_changed_constant_changes_the_kernels_that_it_is_compiled_into(
         assert answer_of_twice(tmp_path) == 2 * value
 
 
-def test_kernels_stay_compiled_when_a_text_changes_that_they_cannot_see(tmp_path: Path) -> None:
-    """Else an edit of the report's text would cost a minute of compiling."""
+def test_kernels_stay_compiled_when_a_file_changes_that_they_do_not_import(tmp_path: Path) -> None:
+    """Otherwise an edit of the report's text would cost a minute of compiling."""
     (tmp_path / "a.py").write_text("from numba import njit")
     (tmp_path / "b.py").write_text(f"from {tmp_path.name} import a")
     before = source_digest(tmp_path)
@@ -100,7 +100,7 @@ def test_kernels_stay_compiled_when_a_text_changes_that_they_cannot_see(tmp_path
     assert source_digest(tmp_path) != before
 
 
-def test_the_mass_that_simulation_compiles_in_binds_its_kernels(tmp_path: Path) -> None:
+def test_a_changed_particle_mass_changes_the_hash_of_the_kernels(tmp_path: Path) -> None:
     package = tmp_path / "partflow"
     shutil.copytree(
         Path(_kernels.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")

@@ -1,6 +1,6 @@
-"""What the pages show works: python blocks run, and commands exist with the flags shown.
+"""The code on the pages works: python blocks run, and commands exist with the flags shown.
 
-Opt a block out with a comment on the line before it: `<!-- no-test: the reason -->`.
+To exclude a block, write a comment on the line before it: `<!-- no-test: the reason -->`.
 """
 
 import functools
@@ -30,22 +30,22 @@ class Block:
 
 
 def blocks(text):
-    """The fenced blocks of a page that are not opted out."""
-    found, before, start = [], "", None
+    """The fenced blocks of a page that are not excluded."""
+    page_blocks, before, start = [], "", None
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
         fence = FENCE.match(line)
         if start is None and fence:
-            start, language, opted_out = number, fence[1], NO_TEST.search(before)
+            start, language, is_excluded = number, fence[1], NO_TEST.search(before)
         elif start is None and line.strip():
             before = line
         elif fence:
-            if not opted_out:
+            if not is_excluded:
                 code = dedent("\n".join([*lines[start : number - 1], ""]))
-                found.append(Block(language, code, start + 1))
+                page_blocks.append(Block(language, code, start + 1))
             start, before = None, ""
     assert start is None, f"the block that starts on line {start} does not end"
-    return found
+    return page_blocks
 
 
 def commands(block):
@@ -55,7 +55,7 @@ def commands(block):
         lines = [line.lstrip()[1:] for line in lines if line.lstrip().startswith("$")]
     for line in lines:
         if not re.search(r"\b(partflow|make)\b", line):
-            continue  # not ours to read: it may be anything the shell understands
+            continue  # another program, with any syntax of the shell
         without_brackets = re.sub(r"[\[\]]", " ", line)  # [--flag]: optional
         words = shlex.shlex(without_brackets, posix=True, punctuation_chars=";&|")
         words.whitespace_split = True
@@ -70,7 +70,7 @@ def commands(block):
 
 
 def shown_commands(program):
-    """Every use of `program` on the pages, once each, as pytest parameters."""
+    """The different uses of `program` on the pages, as pytest parameters."""
     seen = {}
     for page in PAGES:
         for block in blocks(page.read_text(encoding="utf-8")):
@@ -132,7 +132,7 @@ def test_the_readme_names_the_two_commands_and_a_verb():
     assert any(command[0] == "partflow" for command in shown)
 
 
-def test_only_a_comment_with_a_reason_opts_a_block_out():
+def test_only_a_comment_with_a_reason_excludes_a_block():
     page = [
         *("```python", "run", "```"),
         *("<!-- no-test: takes an hour -->", "", "```python", "left out", "```"),

@@ -1,4 +1,4 @@
-"""Toy events: sprays of particles, some seen as tracks or clusters, and candidates of them."""
+"""Toy events for tests of the metrics: particles, their tracks and clusters, candidate sets."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ def filled(schema, offsets, **columns):
 
 
 def candidates_from(schema, events, **columns):
-    """Candidates made of flat columns in any order of events."""
+    """Candidates from flat columns in any order; `columns["event"]` is the event of each."""
     order = np.argsort(columns["event"], kind="stable")
     counts = np.bincount(columns.pop("event"), minlength=events)
     sorted_columns = {name: np.asarray(values)[order] for name, values in columns.items()}
@@ -34,7 +34,7 @@ def candidates_from(schema, events, **columns):
 
 
 def spray(rng):
-    """Momenta of one event's particles: up to four jets of some ten, and a few soft ones."""
+    """Momenta of the particles of one event: up to four jets of about ten, and a few soft ones."""
     parts = [rng.normal(0, 0.4, (rng.integers(0, 4), 3))]
     for _ in range(rng.integers(0, 5)):
         axis = rng.normal(0, 1, 3)
@@ -59,27 +59,28 @@ def make_particles(num_events, rng):
 
 
 def make_targets(particles, rng):
-    """Tracks, clusters and targets: most particles are seen, some clusters are nobody's."""
+    """Tracks, clusters and targets: most particles make one, some clusters have no particle."""
     tracks, clusters, rows, is_track = [], [], [], []
     for event in range(particles.num_events):
-        own = np.arange(*particles.offsets[event : event + 2])
-        seen = own[(rng.random(len(own)) < 0.92) & (particles.pdg_id[own] != 12)]
-        charged = seen[particles.charge[seen] != 0]
-        neutral = np.concatenate([seen[particles.charge[seen] == 0], np.full(rng.poisson(3), -1)])
+        row = np.arange(*particles.offsets[event : event + 2])
+        visible = row[(rng.random(len(row)) < 0.92) & (particles.pdg_id[row] != 12)]
+        is_charged = particles.charge[visible] != 0
+        charged = visible[is_charged]
+        neutral = np.concatenate([visible[~is_charged], np.full(rng.poisson(3), -1)])
         tracks.append(len(charged))
         clusters.append(len(neutral))
         rows.append(np.concatenate([charged, neutral]))
         is_track.append(np.arange(len(rows[-1])) < len(charged))
     row = np.concatenate([np.empty(0, int), *rows]).astype(int)
     on_track = np.concatenate([np.empty(0, bool), *is_track])
-    owned = row >= 0
-    wanted = np.zeros(len(row), dtype=int)
-    wanted[owned] = classes(particles.pdg_id[row[owned]], particles.charge[row[owned]])
-    p = {n: np.where(owned, particles.columns[n][row], 0.0) for n in ("px", "py", "pz", "energy")}
+    is_real = row >= 0
+    target_class = np.zeros(len(row), dtype=int)
+    target_class[is_real] = classes(particles.pdg_id[row[is_real]], particles.charge[row[is_real]])
+    p = {n: np.where(is_real, particles.columns[n][row], 0.0) for n in ("px", "py", "pz", "energy")}
     pt = np.hypot(p["px"], p["py"])
     offsets = offsets_from_counts(np.add(tracks, clusters).astype(np.int64))
     targets = filled(
-        TARGETS, offsets, pdg_id=wanted, pt=pt, energy=p["energy"], particle_index=row,
+        TARGETS, offsets, pdg_id=target_class, pt=pt, energy=p["energy"], particle_index=row,
         eta=eta_from_momentum(p["px"], p["py"], p["pz"]),
         sin_phi=np.divide(p["py"], pt, out=np.zeros_like(pt), where=pt > 0),
         cos_phi=np.divide(p["px"], pt, out=np.ones_like(pt), where=pt > 0),
@@ -93,18 +94,18 @@ def make_targets(particles, rng):
 
 
 def make_candidates(toy, rng, width, loss, confusion, fakes):
-    """Targets seen again with a `width`; some are lost, confused, or made of nothing."""
+    """Targets measured with a resolution `width`; some lost, some of another class, some fakes."""
     targets = toy.targets
     is_target = targets.pdg_id > 0
     kept = np.where(is_target, rng.random(len(targets)) >= loss, rng.random(len(targets)) < fakes)
     row = np.flatnonzero(kept)
-    event = targets.event_index[row]
-    in_event = row - targets.offsets[:-1][event]
+    event, index = targets.event_index[row], targets.index_in_event[row]
     num_tracks = toy.tracks.counts[event]
     on_track = toy.on_track[row]
-    given = np.where(is_target[row], targets.pdg_id[row], np.where(on_track, 211, 22))
-    mixed = rng.random(len(row)) < confusion
-    given = np.where(mixed, np.where(given == 22, 130, np.where(given == 130, 22, 211)), given)
+    pdg_id = np.where(is_target[row], targets.pdg_id[row], np.where(on_track, 211, 22))
+    is_confused = rng.random(len(row)) < confusion
+    confused = np.where(pdg_id == 22, 130, np.where(pdg_id == 130, 22, 211))
+    pdg_id = np.where(is_confused, confused, pdg_id)
     scale = 1 + width * rng.normal(0, 1, len(row)).clip(-2, 2)
     fake_pt, fake_eta = rng.exponential(1, len(row)) + 0.1, rng.normal(0, 1, len(row))
     pt = np.where(is_target[row], targets.pt[row] * scale, fake_pt)
@@ -112,29 +113,29 @@ def make_candidates(toy, rng, width, loss, confusion, fakes):
     momentum = pt * np.cosh(eta)
     energy = np.where(is_target[row], targets.energy[row] * scale, momentum)
     return candidates_from(
-        CANDIDATES, targets.num_events, event=event, pdg_id=given, pt=pt, eta=eta,
+        CANDIDATES, targets.num_events, event=event, pdg_id=pdg_id, pt=pt, eta=eta,
         phi=np.arctan2(targets.sin_phi[row], targets.cos_phi[row]), energy=energy,
-        track_index=np.where(on_track, in_event, -1),
-        cluster_index=np.where(on_track, -1, in_event - num_tracks),
+        track_index=np.where(on_track, index, -1),
+        cluster_index=np.where(on_track, -1, index - num_tracks),
     )  # fmt: skip
 
 
 def finer(toy):
-    """The same targets on elements with one more cluster, nobody's, before all others."""
-    parts, tracks = [], toy.tracks.counts
+    """The same targets for elements with one more cluster, the first one, without a particle."""
+    parts, num_tracks = [], toy.tracks.counts
     for event in range(toy.targets.num_events):
-        one, count = toy.targets[event : event + 1], tracks[event]
-        rows = np.insert(np.arange(len(one)), count, -1)
+        targets = toy.targets[event : event + 1]
+        rows = np.insert(np.arange(len(targets)), num_tracks[event], -1)
         columns = {
             name: np.where(rows >= 0, np.append(values, 0)[rows], 0)
-            for name, values in one.columns.items()
+            for name, values in targets.columns.items()
         }
         parts.append(Collection(TARGETS, np.array([0, len(rows)]), columns))
     return concatenate(parts)
 
 
 def make_toy(num_events, seed):
-    """Toy events: everything `Evaluator.add` takes."""
+    """Toy events: all that `Evaluator.add` takes."""
     rng = np.random.default_rng(seed)
     toy = SimpleNamespace(particles=make_particles(num_events, rng))
     toy.tracks, toy.clusters, toy.targets, toy.on_track = make_targets(toy.particles, rng)
@@ -156,13 +157,13 @@ def make_toy(num_events, seed):
 
 @pytest.fixture(scope="session")
 def toy_events():
-    """`toy_events(num_events, seed)` makes toy events, always the same."""
+    """`toy_events(num_events, seed)` makes toy events, the same for the same seed."""
     return make_toy
 
 
 @pytest.fixture(scope="session")
 def with_one_more_cluster():
-    """Targets of toy events whose every event has one more cluster, before the others."""
+    """`with_one_more_cluster(toy)`: targets of elements with one more cluster in each event."""
     return finer
 
 

@@ -1,7 +1,7 @@
 """Machine-learned particle flow for electron-positron collisions.
 
-An event walks through rooms, one after the other: `generate`, `simulate`, `reconstruct`, `label`,
-`dataset`, `train`, `infer`, `evaluate`. Importing `partflow` itself opens none of them.
+Each stage of the pipeline is a package: `generate`, `simulate` (or `ingest`), `reconstruct`,
+`label`, `dataset`, `train`, `infer`, `evaluate`. `import partflow` loads none of them.
 """
 
 from partflow._kernels import bind_kernel_cache

@@ -1,4 +1,4 @@
-"""`python -m partflow` is `partflow`."""
+"""`python -m partflow` runs the command line."""
 
 from partflow.cli import main
 

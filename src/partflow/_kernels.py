@@ -1,14 +1,14 @@
-"""Where compiled kernels are kept: one folder for each state of the source.
+"""The cache of compiled kernels: one folder for each state of the source.
 
-numba looks only at the file of a kernel to tell whether a cached one still holds, not at the
-files of the kernels it calls, nor at those of the constants that are compiled into it: after an
-update, or an edit, it would go on running the old ones, silently. So the cache is bound to the
-text of every file that holds a kernel, and of every file of ours that such a file imports,
-directly or by way of others.
+numba decides by the file of a kernel alone whether its cached version is valid. It ignores the
+files of the kernels that it calls and of the constants that are compiled into it: after an update
+or an edit it would silently run the old ones. Therefore the folder of the cache is named after a
+hash of the text of all files with kernels and of all files of the package that these import,
+directly or indirectly.
 
-That is about a quarter of the package. Reading its text takes 10 ms at every start. Binding the
-cache to all files would take half as long, but then an edit of a report's text would cost a minute
-of compiling (2 cores; `import partflow` takes 40 ms in all).
+They are about a quarter of the package, and reading them takes 10 ms at every start. A hash of all
+files would take half as long, but then an edit of a report's text would cost a minute of compiling
+(2 cores; `import partflow` takes 40 ms in all).
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PREFIX = "kernels-"
+"""Beginning of the names of cache folders."""
 KEEP_SECONDS = 24 * 3600.0
+"""Age up to which folders of other states are kept: they may be in use."""
 _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.MULTILINE
 )
-"""An import statement: the module and what is taken of it, or modules. Text that merely looks like
-one adds a file too many at worst; parsing the source would take 200 ms."""
+"""An import statement: the module and the names taken from it, or modules. Other text that looks
+like one adds an unneeded file at worst; parsing the source would take 200 ms."""
 _NAME = re.compile(rb"[\w.*]+")
 
 
 def bind_kernel_cache() -> None:
-    """Point numba at the folder for this source, and drop old ones of other states of it.
+    """Set numba's cache to the folder for this state of the source, and delete old folders.
 
-    Does nothing where the user has chosen a folder (NUMBA_CACHE_DIR), or where the package
-    cannot be written: then it does not change under the cache either.
+    Does nothing where the user has chosen a folder (NUMBA_CACHE_DIR) or where the package cannot
+    be written, so that its source does not change either.
     """
     if "NUMBA_CACHE_DIR" in os.environ:
         return
@@ -46,18 +48,18 @@ def bind_kernel_cache() -> None:
     try:
         if not folder.is_dir():
             for other in caches.glob(f"{PREFIX}*"):
-                if time.time() - other.stat().st_mtime > KEEP_SECONDS:  # perhaps still in use
+                if time.time() - other.stat().st_mtime > KEEP_SECONDS:
                     shutil.rmtree(other, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
-    if "numba" in sys.modules:  # imported before us: it has read its environment already
+    if "numba" in sys.modules:  # it was imported before and has read the environment
         sys.modules["numba"].config.reload_config()
 
 
 def source_digest(package: Path) -> str:
-    """Hash of the text of all files of a package that its kernels are made from."""
+    """Hash of the text of all files of a package that its compiled kernels depend on."""
     text = {}
     for path in package.rglob("*.py"):
         parts = (package.name, *path.relative_to(package).with_suffix("").parts)
@@ -77,7 +79,7 @@ def source_digest(package: Path) -> str:
 
 
 def _imported(source: bytes, known: Mapping[str, bytes]) -> Iterator[str]:
-    """The modules out of `known` that a text imports, by absolute names."""
+    """The modules in `known` that a source text imports by absolute names."""
     for origin, taken, modules in _IMPORT.findall(source):
         for name in map(bytes.decode, _NAME.findall(taken or modules)):
             inner = f"{origin.decode()}.{name}" if origin else name

@@ -1,3 +1,3 @@
-"""The version, in one place: the build and `partflow --version` both read it here."""
+"""The version of the package, for the build, `partflow --version` and the provenance of outputs."""
 
 __version__ = "0.1.0"

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from partflow.core.detector import CLIC, known_detector
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLIC, known_detector
 
 
-def test_a_detector_that_cannot_be_is_refused_by_the_constant() -> None:
+def test_an_invalid_detector_is_refused_and_its_constant_named() -> None:
     with pytest.raises(ConfigError, match=r"ecal\.cell_size = -1"):
         replace(CLIC, ecal=replace(CLIC.ecal, cell_size=-1.0))
     with pytest.raises(ConfigError, match="beyond its endcap"):
@@ -20,6 +20,11 @@ def test_a_detector_that_cannot_be_is_refused_by_the_constant() -> None:
         known_detector("atlas")
 
 
+def test_a_detector_without_a_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="name = ''; give the detector a name"):
+        replace(CLIC, name="")
+
+
 def test_a_changed_constant_changes_the_fingerprint() -> None:
     assert replace(CLIC).fingerprint() == CLIC.fingerprint()
     assert replace(CLIC, magnetic_field=3.5).fingerprint() != CLIC.fingerprint()
@@ -30,7 +35,7 @@ def test_a_pion_of_one_gev_bends_with_0_83_m_in_4_tesla() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "change", "named"),
+    ("part", "change", "message"),
     [
         ("ecal", {"threshold": math.nan}, r"ecal\.threshold = nan"),
         ("hcal", {"depth": math.inf}, r"hcal\.depth = inf"),
@@ -44,7 +49,7 @@ def test_a_pion_of_one_gev_bends_with_0_83_m_in_4_tesla() -> None:
         ("tracker", {"radiation_lengths": -0.1}, r"tracker\.radiation_lengths = -0\.1"),
         ("tracker", {"layer_half_lengths": (130.0,)}, r"layer_half_lengths has 1 rows"),
         ("tracker", {"disc_z": (500.0, 2400.0)}, r"disc_inner_radii has 14 rows, but disc_z"),
-        ("tracker", {"disc_z": (2400.0,) * 14}, r"disc_z = .*; discs must stand between 0 and"),
+        ("tracker", {"disc_z": (2400.0,) * 14}, r"disc_z = .*; discs must be between 0 and"),
         ("tracker", {"full_theta": 5.0}, r"tracker\.full_theta = 5\.0; it must be above 7\.5"),
         ("tracker", {"beam_pipe_radius": 130.0}, r"tracker\.vertex_radius = 120\.0"),
         ("tracker", {"material_to_face": 1400.0}, r"ends at 100\.0 mm; these must rise"),
@@ -57,8 +62,8 @@ def test_a_pion_of_one_gev_bends_with_0_83_m_in_4_tesla() -> None:
         ("yoke", {"outer_z": 4000.0}, "yoke is from z = 4179"),
     ],
 )
-def test_a_part_that_cannot_be_is_refused_by_name(part, change, named) -> None:
-    with pytest.raises(ConfigError, match=named):
+def test_an_invalid_part_is_refused_and_its_constant_named(part, change, message) -> None:
+    with pytest.raises(ConfigError, match=message):
         replace(CLIC, **{part: replace(getattr(CLIC, part), **change)})
 
 
@@ -73,15 +78,15 @@ def test_a_part_that_cannot_be_is_refused_by_name(part, change, named) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_whole_that_cannot_be_is_refused_by_name(change) -> None:
+def test_an_invalid_constant_of_the_whole_detector_is_refused_and_named(change) -> None:
     (name,) = change
     with pytest.raises(ConfigError, match=name.removeprefix("magnetic_")):
         replace(CLIC, **change)
 
 
-def test_half_a_layer_is_refused() -> None:
+def test_half_a_layer_group_is_refused() -> None:
     part = replace(CLIC.ecal)
-    object.__setattr__(part, "num_groups", 9.5)  # past the type checker of the tests
+    object.__setattr__(part, "num_groups", 9.5)  # not through the checked constructor
     with pytest.raises(ConfigError, match=r"ecal\.num_groups = 9\.5; it must be whole"):
         replace(CLIC, ecal=part)
 

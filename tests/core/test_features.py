@@ -28,7 +28,7 @@ def test_there_are_17_published_columns_and_every_column_has_one_name() -> None:
     assert len(ELEMENTS.fields) == NUM_FEATURES
 
 
-def test_the_tracks_of_an_event_stand_before_its_clusters() -> None:
+def test_the_tracks_of_an_event_come_before_its_clusters() -> None:
     tracks = random_collection(TRACKS, [2, 0, 1, 0], 0)
     clusters = random_collection(CLUSTERS, [1, 2, 0, 0], 1)
     elements = build_elements(tracks, clusters)
@@ -39,7 +39,9 @@ def test_the_tracks_of_an_event_stand_before_its_clusters() -> None:
     np.testing.assert_allclose(values[[2, 3, 4], ClusterFeature.X], clusters.x, rtol=1e-6)
 
 
-def test_a_track_says_what_it_reaches_and_how_far_out_it_was_seen() -> None:
+def test_a_track_has_the_part_of_the_calorimeter_it_reaches_and_the_radius_of_its_last_hit() -> (
+    None
+):
     tracks = random_collection(TRACKS, [4], 0)
     clusters = random_collection(CLUSTERS, [3], 1)
     values = feature_matrix(build_elements(tracks, clusters))
@@ -62,7 +64,7 @@ def test_momentum_and_transverse_energy_follow_from_the_angles() -> None:
     np.testing.assert_allclose(cluster[:, ClusterFeature.ET], transverse, rtol=1e-5)
 
 
-def test_what_is_not_finite_becomes_zero() -> None:
+def test_values_that_are_not_finite_become_zero() -> None:
     tracks = random_collection(TRACKS, [1], 0)
     broken = Collection(TRACKS, tracks.offsets, {**tracks.columns, "chi2": np.array([np.nan])})
     values = feature_matrix(build_elements(broken, Collection.empty(CLUSTERS, 1)))

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.errors import ConfigError
 from partflow.core.hadron_scale import bin_sums, energy_bin, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 
 
 def test_hits_fall_into_the_bins_of_their_energy_and_calorimeter() -> None:
@@ -34,7 +35,7 @@ def test_the_scale_follows_its_formula() -> None:
         np.testing.assert_allclose(scale.energy(sums)[0], energy, rtol=1e-12)
 
 
-def test_nothing_weighs_nothing() -> None:
+def test_no_hits_have_no_energy() -> None:
     assert load_hadron_scale(CLIC).energy(np.zeros((1, 8))).tolist() == [0.0]
 
 

@@ -29,13 +29,13 @@ def test_jets_are_those_of_fastjet_event_by_event() -> None:
             reference
         ) else []  # fmt: skip
         np.testing.assert_allclose(jets[i : i + 1].pt, expected, rtol=1e-9)
-        own = jet_index[offsets[i] : offsets[i + 1]]
+        jet_of_object = jet_index[offsets[i] : offsets[i + 1]]
         for j in range(len(expected)):
-            px, py = event[own == j, :2].sum(axis=0)
+            px, py = event[jet_of_object == j, :2].sum(axis=0)
             np.testing.assert_allclose(np.hypot(px, py), expected[j], rtol=1e-9)
 
 
-def test_inputs_of_soft_jets_belong_to_none() -> None:
+def test_objects_of_jets_below_the_threshold_have_no_jet() -> None:
     jets, jet_index = cluster_jets(
         np.array([0, 2]), np.array([-1.0, 50]), np.zeros(2), np.array([0, 1.0]), np.array([1.0, 51])
     )
@@ -55,7 +55,7 @@ def test_no_event_gives_no_jet_and_nan_is_refused() -> None:
         cluster_jets(np.array([0, 1]), np.array([np.nan]), *np.ones((3, 1)))
 
 
-def test_nothing_is_printed_among_our_results() -> None:
+def test_fastjet_prints_nothing_to_standard_output() -> None:
     program = (
         "import numpy as np; from partflow.core.jets import cluster_jets; "
         "cluster_jets(np.array([0, 1]), *np.array([[9.0], [0], [0], [9.0]])); print('done')"

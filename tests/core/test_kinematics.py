@@ -23,13 +23,13 @@ def test_delta_phi_is_the_difference_up_to_whole_turns(a: float, b: float) -> No
     assert abs(turns - round(turns)) < 1e-9
 
 
-def test_two_directions_on_either_side_of_pi_are_close() -> None:
+def test_delta_r_of_two_directions_across_pi_is_small() -> None:
     distance = delta_r(np.array([1.0]), np.array([3.1]), np.array([1.0]), np.array([-3.1]))
     np.testing.assert_allclose(distance, 2 * np.pi - 6.2)
 
 
 @given(st.floats(-10, 10))
-def test_eta_and_theta_undo_each_other(eta: float) -> None:
+def test_eta_and_theta_are_inverse_functions(eta: float) -> None:
     np.testing.assert_allclose(eta_from_theta(theta_from_eta(eta)), eta, atol=1e-9)
 
 

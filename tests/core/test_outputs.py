@@ -17,7 +17,7 @@ def interrupted(path: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(RuntimeError), replacing(path) as temporary:
@@ -35,7 +35,7 @@ def test_a_folder_appears_when_it_is_finished(tmp_path: Path) -> None:
     assert (path / PROVENANCE_FILE).read_text() == WORK.to_json()
 
 
-def test_an_interrupted_folder_is_taken_up_by_the_same_work(tmp_path: Path) -> None:
+def test_the_same_work_continues_in_an_interrupted_folder(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         interrupted(path)
@@ -45,7 +45,7 @@ def test_an_interrupted_folder_is_taken_up_by_the_same_work(tmp_path: Path) -> N
         assert (folder / "first").exists()
 
 
-def test_an_interrupted_folder_is_cleared_by_other_work(tmp_path: Path) -> None:
+def test_other_work_clears_an_interrupted_folder(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         interrupted(path)
@@ -54,7 +54,7 @@ def test_an_interrupted_folder_is_cleared_by_other_work(tmp_path: Path) -> None:
         assert not (folder / "first").exists()
 
 
-def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
+def test_finished_work_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with growing_folder(path, WORK):
         pass
@@ -62,7 +62,7 @@ def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
         assert folder is None
 
 
-def test_another_output_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+def test_another_output_is_overwritten_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with growing_folder(path, WORK) as folder:
         assert folder is not None
@@ -75,7 +75,7 @@ def test_another_output_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     assert not (path / "kept").exists()
 
 
-def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_gives_a_one_line_error(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match=r"out: the disk is full"),
         growing_folder(tmp_path / "out", WORK),

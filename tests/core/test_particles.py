@@ -11,7 +11,7 @@ def test_antiparticles_carry_the_opposite_charge_and_the_same_mass() -> None:
     np.testing.assert_allclose(masses(-pdg_id), masses(pdg_id))
 
 
-def test_a_detector_tells_five_classes_apart() -> None:
+def test_particles_fall_into_the_five_classes_that_a_detector_distinguishes() -> None:
     pdg_id = np.array([22, -11, 13, -211, 321, 2212, 130, 2112, -3122])
     expected = [22, 11, 13, 211, 211, 211, 130, 130, 130]
     assert classes(pdg_id, charges(pdg_id)).tolist() == expected
@@ -25,6 +25,6 @@ def test_an_ion_has_charge_and_mass() -> None:
 
 
 @pytest.mark.parametrize("code", [0, 99999999999, 1, -6])
-def test_what_no_detector_meets_is_refused_by_its_id(code: int) -> None:
+def test_particles_that_reach_no_detector_are_refused_and_their_id_named(code: int) -> None:
     with pytest.raises(DataError, match=str(code)):
         charges(np.array([code]))

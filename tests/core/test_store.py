@@ -11,10 +11,10 @@ from partflow.core.provenance import make_provenance
 from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.schemas import PARTICLES, Schema
 from partflow.core.store import (
-    EXTRAS,
+    OPTIONAL_COLLECTIONS,
     STAGES,
     EventWriter,
-    holds,
+    is_finished,
     iterate_events,
     num_events,
     read_events,
@@ -44,13 +44,13 @@ def assert_same(left: Events, right: Events) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_events_come_back_as_they_were_written(stage: str, tmp_path: Path) -> None:
+def test_events_are_read_as_they_were_written(stage: str, tmp_path: Path) -> None:
     events = random_events(stage, [3, 0, 2])
     write_events(tmp_path / "a.parquet", events, stage)
     assert_same(events, read_events(tmp_path / "a.parquet", stage))
 
 
-def test_a_file_without_events_is_read_as_no_events(tmp_path: Path) -> None:
+def test_a_file_without_events_is_read_without_events(tmp_path: Path) -> None:
     write_events(tmp_path / "a.parquet", random_events("events", []), "events")
     assert len(read_events(tmp_path / "a.parquet", "events")) == 0
     with EventWriter(tmp_path / "b.parquet", "events"):
@@ -62,12 +62,12 @@ def test_a_folder_is_read_shard_by_shard_in_the_order_of_names(tmp_path: Path) -
     parts = [random_events("candidates", [2, 1], seed) for seed in range(3)]
     for number in (2, 0, 1):
         write_events(tmp_path / f"{number:05d}.parquet", parts[number], "candidates")
-    for run, part in zip(iterate_events(tmp_path, "candidates"), parts, strict=True):
-        assert_same(run, part)
+    for chunk, part in zip(iterate_events(tmp_path, "candidates"), parts, strict=True):
+        assert_same(chunk, part)
     assert num_events(tmp_path, "candidates") == 6
 
 
-def test_anybody_can_open_a_file_and_finds_units(tmp_path: Path) -> None:
+def test_other_readers_can_open_a_file_and_find_units(tmp_path: Path) -> None:
     events = random_events("events", [3, 0, 2])
     write_events(tmp_path / "a.parquet", events, "events")
     opened = ak.from_parquet(tmp_path / "a.parquet")
@@ -112,7 +112,7 @@ def test_a_truncated_file_is_an_input_error(kept: float, tmp_path: Path) -> None
         read_events(path, "events")
 
 
-def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_error_while_writing_leaves_no_file(tmp_path: Path) -> None:
     def write_half() -> None:
         with EventWriter(tmp_path / "a.parquet", "generated") as writer:
             writer.write(random_events("generated", [2]))
@@ -123,7 +123,7 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_gives_a_one_line_error(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
@@ -134,38 +134,36 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def test_finished_work_is_recognised_and_other_work_is_not_overwritten(tmp_path: Path) -> None:
-    path, record = tmp_path / "a.parquet", make_provenance("generated", {"n": 1}, seed=3)
-    assert not holds(path, record)
-    write_events(path, random_events("generated", [1]), "generated", record)
-    assert holds(path, record)
-    assert read_provenance(path) == record
+    path, provenance = tmp_path / "a.parquet", make_provenance("generated", {"n": 1}, seed=3)
+    assert not is_finished(path, provenance)
+    write_events(path, random_events("generated", [1]), "generated", provenance)
+    assert is_finished(path, provenance)
+    assert read_provenance(path) == provenance
     other = make_provenance("generated", {"n": 2}, seed=3)
     with pytest.raises(OutputError, match="--overwrite"):
-        holds(path, other)
-    assert not holds(path, other, overwrite=True)
+        is_finished(path, other)
+    assert not is_finished(path, other, overwrite=True)
 
 
-@pytest.mark.parametrize("stage", EXTRAS)
-def test_extras_are_kept_where_a_file_has_them_and_not_missed_where_not(
-    stage: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("stage", OPTIONAL_COLLECTIONS)
+def test_optional_collections_are_read_where_a_file_has_them(stage: str, tmp_path: Path) -> None:
     plain, full = random_events(stage, [3, 0, 2]), random_events(stage, [3, 0, 2])
-    extras = {
+    optional = {
         name: Collection(
             schema, np.array([0, 1, 1, 3]), {f.name: np.arange(3) for f in schema.fields}
         )
-        for name, schema in EXTRAS[stage].items()
+        for name, schema in OPTIONAL_COLLECTIONS[stage].items()
     }
-    full = full.with_collections(**extras)
+    full = full.with_collections(**optional)
     write_events(tmp_path / "plain.parquet", plain, stage)
     write_events(tmp_path / "full.parquet", full, stage)
     assert set(read_events(tmp_path / "plain.parquet", stage).collections) == set(STAGES[stage])
     assert_same(full, read_events(tmp_path / "full.parquet", stage))
-    with pytest.raises(SchemaError, match=f"no column {min(extras)}"):
-        read_events(tmp_path / "plain.parquet", stage, [min(extras)])
+    with pytest.raises(SchemaError, match=f"no column {min(optional)}"):
+        read_events(tmp_path / "plain.parquet", stage, [min(optional)])
 
 
-def test_a_file_of_before_a_column_with_a_default_is_read_with_it(
+def test_an_older_file_without_a_column_is_read_with_its_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = random_events("generated", [3, 0, 2])

@@ -1,6 +1,6 @@
-"""Work in other processes: the same results, and a word where one dies.
+"""Work in other processes: the same results, and an error where one dies.
 
-What they do is Python's own: they cannot import tests.
+Their work is a function of the standard library, because they cannot import tests.
 """
 
 import math
@@ -21,7 +21,7 @@ def test_results_are_the_same_with_any_number_of_workers(workers):
     assert sorted(in_processes(math.isqrt, TASKS, workers)) == [1, 2, 3]
 
 
-def test_workers_begin_with_what_was_asked_for():
+def test_workers_start_with_the_preloaded_module():
     program = """
 from partflow.core.workers import in_processes
 
@@ -35,11 +35,11 @@ if __name__ == "__main__":
     )
 
 
-def test_a_worker_that_dies_is_told_of():
+def test_a_worker_that_dies_is_an_error():
     with pytest.raises(PartflowError, match="a worker died"):
         list(in_processes(os._exit, TASKS, 2))
 
 
-def test_no_workers_are_refused():
+def test_zero_workers_are_refused():
     with pytest.raises(ConfigError, match="at least 1"):
         list(in_processes(math.isqrt, TASKS, 0))

@@ -8,7 +8,7 @@ from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.schemas import GEN_MET, TARGETS
 from partflow.dataset.packing import pack
 
-RECORD = Provenance("labelled", {"definition": "closed", "detector": "clic"}, seed=1)
+PROVENANCE = Provenance("labelled", {"definition": "closed", "detector": "clic"}, seed=1)
 
 
 def labelled_events(counts, first_id=100, process="ttbar", seed=0):
@@ -42,16 +42,16 @@ def make_events():
 
 
 @pytest.fixture(scope="session")
-def record():
-    return RECORD
+def provenance():
+    return PROVENANCE
 
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """400 events of 0 to 40 elements, two processes."""
     sizes = np.random.default_rng(3).integers(0, 41, 400)
-    runs = [
+    chunks = [
         labelled_events(sizes[:250], 1000, "ttbar"),
         labelled_events(sizes[250:], 5000, "qq"),
     ]
-    return pack(runs, tmp_path_factory.mktemp("packed") / "packed", RECORD)
+    return pack(chunks, tmp_path_factory.mktemp("packed") / "packed", PROVENANCE)

@@ -18,7 +18,7 @@ from partflow.dataset.batches import (
 from partflow.dataset.packing import pack
 
 
-def test_a_batch_holds_the_elements_of_its_events_one_after_the_other(dataset):
+def test_a_batch_holds_the_elements_of_one_event_after_another(dataset):
     events = np.array([7, 300, 12])
     batch = PackedBatches(dataset)[Selection(0, events)]
     assert isinstance(batch, LabelledBatch)
@@ -53,7 +53,7 @@ def test_each_element_is_a_track_or_a_cluster(dataset):
     assert batch.is_cluster.any()
 
 
-def test_a_batch_moves_as_a_whole(dataset):
+def test_all_tensors_of_a_batch_move_to_another_device(dataset):
     batch = PackedBatches(dataset)[Selection(0, np.arange(5))]
     moved = batch.to("meta")
     assert moved.features.device.type == moved.gen_met.device.type == "meta"
@@ -61,7 +61,7 @@ def test_a_batch_moves_as_a_whole(dataset):
     assert type(moved) is LabelledBatch
 
 
-def test_elements_for_inference_make_a_batch_without_truth():
+def test_a_batch_for_reconstruction_holds_no_truth():
     tracks, clusters = Collection.empty(TRACKS, 3), Collection.empty(CLUSTERS, 3)
     batch = batch_of_elements(build_elements(tracks, clusters), np.array([5, 6, 7]))
     assert batch.event_id.tolist() == [5, 6, 7]
@@ -74,74 +74,76 @@ def sampler_of(dataset, **options):
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_every_event_with_elements_comes_once_an_epoch(dataset, shuffle):
-    seen = np.concatenate([s.events for s in sampler_of(dataset, shuffle=shuffle)])
+def test_every_event_with_elements_is_drawn_once_per_epoch(dataset, shuffle):
+    seen = np.concatenate([s.event_index for s in sampler_of(dataset, shuffle=shuffle)])
     assert np.array_equal(np.sort(seen), np.flatnonzero(dataset.counts > 0))
     assert sampler_of(dataset).num_events == len(seen)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_a_batch_stays_within_its_budget_and_is_nearly_full(dataset, shuffle):
-    sizes = [dataset.counts[s.events].sum() for s in sampler_of(dataset, shuffle=shuffle)]
+def test_a_batch_is_within_the_limit_of_elements_and_nearly_full(dataset, shuffle):
+    sizes = [dataset.counts[s.event_index].sum() for s in sampler_of(dataset, shuffle=shuffle)]
     assert max(sizes) <= 200
-    # Each is full up to one event of at most 40 elements; only the last of a pass is a rest.
+    # Each is full up to one event of at most 40 elements, except the last one of an epoch.
     assert sorted(sizes)[1] > 200 - 40
 
 
-def test_an_event_larger_than_the_budget_stands_alone(dataset):
+def test_an_event_larger_than_the_limit_is_a_batch_of_its_own(dataset):
     sampler = BucketBatchSampler(np.array([3, 50, 4]), np.arange(3), 10, shuffle=False)
-    assert [s.events.tolist() for s in sampler] == [[0, 2], [1]]
+    assert [s.event_index.tolist() for s in sampler] == [[0, 2], [1]]
 
 
-def test_events_of_a_batch_stand_by_size_and_are_of_similar_size(dataset):
+def test_events_of_a_batch_are_sorted_by_size_and_of_similar_size(dataset):
     spreads = []
     for selection in sampler_of(dataset, seed=4):
-        sizes = dataset.counts[selection.events]
+        sizes = dataset.counts[selection.event_index]
         assert np.all(np.diff(sizes) >= 0)
         spreads.append(np.ptp(sizes))
-    assert np.mean(spreads) < 4  # drawn blindly from 0 to 40, about ten events spread over 33
+    assert (
+        np.mean(spreads) < 4
+    )  # ten events drawn at random from 0 to 40 elements spread over about 33
 
 
-def test_an_epoch_follows_from_seed_and_number_alone(dataset):
+def test_an_epoch_depends_on_seed_and_epoch_number_alone(dataset):
     def events_of(seed, epoch, epochs_before=()):
         sampler = sampler_of(dataset, seed=seed)
         for before in epochs_before:
             sampler.set_epoch(before)
             list(sampler)
         sampler.set_epoch(epoch)
-        return [s.events.tolist() for s in sampler]
+        return [s.event_index.tolist() for s in sampler]
 
     assert events_of(1, 3) == events_of(1, 3, epochs_before=(0, 1, 2))
     assert events_of(1, 3) != events_of(1, 2)
     assert events_of(1, 3) != events_of(2, 3)
 
 
-def test_a_training_goes_on_where_it_stopped(dataset):
+def test_an_interrupted_epoch_continues_at_the_next_batch(dataset):
     whole, cut = sampler_of(dataset, seed=1), sampler_of(dataset, seed=1)
     whole.set_epoch(2)
     cut.resume(epoch=2, first_batch=5)
-    cut.set_epoch(2)  # a trainer announces the epoch again
+    cut.set_epoch(2)  # a trainer sets the epoch again
     assert len(cut) == len(whole) - 5
-    rest = [s.events.tolist() for s in cut]
-    assert rest == [s.events.tolist() for s in whole][5:]
+    rest = [s.event_index.tolist() for s in cut]
+    assert rest == [s.event_index.tolist() for s in whole][5:]
     for sampler in (whole, cut):
         sampler.set_epoch(3)
-    assert [s.events.tolist() for s in cut] == [s.events.tolist() for s in whole]
+    assert [s.event_index.tolist() for s in cut] == [s.event_index.tolist() for s in whole]
 
 
 def test_without_shuffling_every_epoch_is_the_same(dataset):
     sampler = sampler_of(dataset, shuffle=False)
-    first = [s.events.tolist() for s in sampler]
+    first = [s.event_index.tolist() for s in sampler]
     sampler.set_epoch(1)
-    assert first == [s.events.tolist() for s in sampler]
+    assert first == [s.event_index.tolist() for s in sampler]
 
 
-def test_a_budget_of_nothing_is_refused(dataset):
+def test_a_limit_of_no_elements_is_refused(dataset):
     with pytest.raises(ConfigError, match="max_elements = 0"):
         BucketBatchSampler(dataset.counts, np.arange(3), 0)
 
 
-def test_a_loader_gives_each_event_with_its_truth(dataset):
+def test_a_loader_yields_each_event_with_its_truth(dataset):
     training, _ = dataset.split(0.2)
     loader = batch_loader(dataset, training, 300, seed=1)
     by_id = {int(i): n for n, i in enumerate(dataset.event_id)}
@@ -156,7 +158,7 @@ def test_a_loader_gives_each_event_with_its_truth(dataset):
     assert len(list(loader)) == len(loader)
 
 
-def test_workers_change_nothing(dataset):
+def test_batches_do_not_depend_on_the_number_of_workers(dataset):
     options = {"max_elements": 500, "seed": 2, "augment": True}
     events = np.arange(100)
     here = list(batch_loader(dataset, events, **options))
@@ -166,7 +168,7 @@ def test_workers_change_nothing(dataset):
         assert torch.equal(one.targets, other.targets)
 
 
-def test_an_event_is_augmented_alike_in_any_batch_and_anew_in_every_epoch(dataset):
+def test_the_augmentation_of_an_event_depends_on_the_epoch_and_not_on_its_batch(dataset):
     batches = PackedBatches(dataset, augmentation_seed=3)
     symmetry = draw_symmetry(dataset.event_id[[9]], seed=3, epoch=1)
     expected = transform_met(dataset.gen_met[[9]], symmetry)[0]
@@ -183,7 +185,7 @@ def test_an_event_is_augmented_alike_in_any_batch_and_anew_in_every_epoch(datase
     )
 
 
-def test_a_data_set_of_empty_events_cannot_be_trained_on(tmp_path, make_events, record):
-    data = pack([make_events([0, 0], 1)], tmp_path / "packed", record)
+def test_a_loader_of_empty_events_is_refused(tmp_path, make_events, provenance):
+    data = pack([make_events([0, 0], 1)], tmp_path / "packed", provenance)
     with pytest.raises(DataError, match="none of the 2 events"):
         batch_loader(data, np.arange(2), 100)

@@ -5,23 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.detector_file import describe
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.features import NUM_FEATURES, feature_matrix
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, concatenate_events
 from partflow.core.schemas import JETS
 from partflow.core.store import iterate_events, write_events
-from partflow.dataset.columns import NUM_TARGET_COLUMNS, MetColumn, TargetColumn
-from partflow.dataset.packing import PackedDataset, pack
+from partflow.dataset.columns import MetColumn, TargetColumn
+from partflow.dataset.packed import PackedDataset
+from partflow.dataset.packing import pack
 
 
-def test_what_was_packed_is_what_was_labelled(tmp_path, make_events, record):
-    runs = [make_events([3, 0, 5], 10), make_events([], 50), make_events([7], 90, "qq")]
-    data = pack(iter(runs), tmp_path / "packed", record)
-    events = concatenate_events(runs)
+def test_the_arrays_hold_the_labelled_events(tmp_path, make_events, provenance):
+    chunks = [make_events([3, 0, 5], 10), make_events([], 50), make_events([7], 90, "qq")]
+    data = pack(iter(chunks), tmp_path / "packed", provenance)
+    events = concatenate_events(chunks)
     assert np.array_equal(data.features, feature_matrix(events.elements))
     assert data.features.dtype == data.targets.dtype == data.gen_met.dtype == np.float32
     assert np.array_equal(data.offsets, events.elements.offsets)
@@ -36,28 +37,30 @@ def test_what_was_packed_is_what_was_labelled(tmp_path, make_events, record):
     assert np.array_equal(data.gen_met[:, MetColumn.PY], events.gen_met.py.astype(np.float32))
 
 
-def test_the_arrays_do_not_depend_on_the_runs_they_came_in(tmp_path, make_events, record):
+def test_the_arrays_do_not_depend_on_how_the_events_are_cut_into_chunks(
+    tmp_path, make_events, provenance
+):
     events = make_events([3, 0, 5, 1, 8], 10)
-    pack([events], tmp_path / "once", record)
-    pack([events[:2], events[2:2], events[2:]], tmp_path / "bit-by-bit", record)
+    pack([events], tmp_path / "once", provenance)
+    pack([events[:2], events[2:2], events[2:]], tmp_path / "bit-by-bit", provenance)
     for file in (tmp_path / "once").iterdir():
         assert file.read_bytes() == (tmp_path / "bit-by-bit" / file.name).read_bytes()
 
 
-def test_events_pack_alike_straight_from_the_labels_and_from_their_file(
-    tmp_path, make_events, record
-):
+def test_events_from_memory_and_from_a_file_are_packed_alike(tmp_path, make_events, provenance):
     events = make_events([3, 0, 5], 10)
     jets = Collection.empty(JETS, 3)
     file = tmp_path / "labelled.parquet"
-    write_events(file, events.with_collections(gen_jets=jets, target_jets=jets), "labelled", record)
-    straight = pack([events], tmp_path / "straight", record)
-    read = pack(iterate_events(file, "labelled"), tmp_path / "read", record)
+    write_events(
+        file, events.with_collections(gen_jets=jets, target_jets=jets), "labelled", provenance
+    )
+    in_memory = pack([events], tmp_path / "in-memory", provenance)
+    from_file = pack(iterate_events(file, "labelled"), tmp_path / "from-file", provenance)
     for name in ("features", "targets", "offsets", "event_id", "gen_met"):
-        assert np.array_equal(getattr(straight, name), getattr(read, name))
+        assert np.array_equal(getattr(in_memory, name), getattr(from_file, name))
 
 
-def test_the_description_says_what_the_columns_are_and_how_much_there_is(dataset):
+def test_the_description_names_the_columns_and_the_numbers_of_events_and_elements(dataset):
     text = json.loads((dataset.folder / "dataset.json").read_text())
     assert len(text["features"]) == NUM_FEATURES
     assert text["targets"] == [c.name.lower() for c in TargetColumn]
@@ -68,7 +71,7 @@ def test_the_description_says_what_the_columns_are_and_how_much_there_is(dataset
     assert Provenance.from_json((dataset.folder / "provenance.json").read_text()).seed == 1
 
 
-def test_arrays_are_mapped_and_not_read(dataset):
+def test_arrays_are_memory_mapped(dataset):
     base = dataset.features
     while base.base is not None and not isinstance(base, np.memmap):
         base = base.base
@@ -80,62 +83,64 @@ def test_arrays_are_mapped_and_not_read(dataset):
     ("collection", "column"), [("elements", "omega_or_num_hits"), ("targets", "eta")]
 )
 def test_a_value_that_is_not_finite_is_named_with_its_event(
-    tmp_path, make_events, record, collection, column, value
+    tmp_path, make_events, provenance, collection, column, value
 ):
     events = make_events([3, 4], 70)
     events.collections[collection].columns[column][5] = value
     with pytest.raises(DataError, match=f"event 71: {collection}.{column} is {value}"):
-        pack([make_events([2], 10), events], tmp_path / "packed", record)
+        pack([make_events([2], 10), events], tmp_path / "packed", provenance)
     assert not (tmp_path / "packed").exists()
 
 
 def test_a_missing_momentum_that_is_not_finite_is_named_with_its_event(
-    tmp_path, make_events, record
+    tmp_path, make_events, provenance
 ):
     events = make_events([3, 4], 70)
     events.gen_met.columns["py"][1] = np.nan
     with pytest.raises(DataError, match=r"event 71: gen_met\.py is nan"):
-        pack([events], tmp_path / "packed", record)
+        pack([events], tmp_path / "packed", provenance)
 
 
-def test_targets_must_be_parallel_to_elements(tmp_path, make_events, record):
+def test_targets_must_be_parallel_to_elements(tmp_path, make_events, provenance):
     events = make_events([3, 4], 70)
     other = make_events([3, 3], 70)
     with pytest.raises(DataError, match="event 71: 3 targets for elements, not 4"):
-        pack([events.with_collections(targets=other.targets)], tmp_path / "packed", record)
+        pack([events.with_collections(targets=other.targets)], tmp_path / "packed", provenance)
 
 
-def test_an_interrupted_packing_leaves_nothing_and_can_be_run_again(tmp_path, make_events, record):
+def test_an_interrupted_packing_leaves_nothing_and_can_be_run_again(
+    tmp_path, make_events, provenance
+):
     def interrupted():
         yield make_events([3], 1)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pack(interrupted(), tmp_path / "packed", record)
+        pack(interrupted(), tmp_path / "packed", provenance)
     assert not (tmp_path / "packed").exists()
-    assert len(pack([make_events([3], 1)], tmp_path / "packed", record)) == 1
+    assert len(pack([make_events([3], 1)], tmp_path / "packed", provenance)) == 1
 
 
-def test_another_data_set_is_not_overwritten_unasked(tmp_path, make_events, record):
-    pack([make_events([3], 1)], tmp_path / "packed", record)
+def test_another_data_set_is_replaced_only_with_overwrite(tmp_path, make_events, provenance):
+    pack([make_events([3], 1)], tmp_path / "packed", provenance)
     other = Provenance("labelled", {"definition": "another", "detector": "clic"})
     with pytest.raises(OutputError, match="--overwrite"):
         pack([make_events([3, 4], 1)], tmp_path / "packed", other)
     assert len(pack([make_events([3, 4], 1)], tmp_path / "packed", other, overwrite=True)) == 2
 
 
-def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path, make_events, record):
-    (tmp_path / "file").write_text("in the way")
+def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path, make_events, provenance):
+    (tmp_path / "file").write_text("a file, not a folder")
     with pytest.raises(OutputError, match="choose another --output"):
-        pack([make_events([3], 1)], tmp_path / "file" / "packed", record)
+        pack([make_events([3], 1)], tmp_path / "file" / "packed", provenance)
 
 
-@pytest.mark.parametrize("runs", [[], [[]], [[0, 0]]], ids=["no run", "no event", "no element"])
-def test_nothing_packs_to_nothing(tmp_path, make_events, record, runs):
-    data = pack((make_events(counts, 1) for counts in runs), tmp_path / "packed", record)
-    assert len(data) == sum(map(len, runs))
+@pytest.mark.parametrize("chunks", [[], [[]], [[0, 0]]], ids=["no chunk", "no event", "no element"])
+def test_no_events_or_elements_give_an_empty_data_set(tmp_path, make_events, provenance, chunks):
+    data = pack((make_events(counts, 1) for counts in chunks), tmp_path / "packed", provenance)
+    assert len(data) == sum(map(len, chunks))
     assert data.features.shape == (0, NUM_FEATURES)
-    assert data.targets.shape == (0, NUM_TARGET_COLUMNS)
+    assert data.targets.shape == (0, len(TargetColumn))
     assert len(data.rows(np.arange(len(data)))) == 0
 
 
@@ -144,23 +149,23 @@ def test_a_folder_without_a_data_set_says_how_to_make_one(tmp_path):
         PackedDataset.open(tmp_path)
 
 
-def test_a_data_set_says_which_detector_it_is_of(tmp_path, make_events):
+def test_a_data_set_names_its_detector(tmp_path, make_events):
     detector = replace(
         CLIC,
         name="mine",
         ecal=replace(CLIC.ecal, inner_radius=1520.0, endcap_outer_radius=1722.0),
         hcal=replace(CLIC.hcal, inner_radius=1760.0, endcap_outer_radius=3350.0),
     )
-    record = Provenance("labelled", {"detector": describe(detector)})
-    face = pack([make_events([3], 1)], tmp_path / "packed", record).face
+    provenance = Provenance("labelled", {"detector": describe(detector)})
+    face = pack([make_events([3], 1)], tmp_path / "packed", provenance).face
     assert (face.detector, face.radius, face.half_length) == ("mine", 1520.0, 2307.0)
     with pytest.raises(SchemaError, match="does not say which detector"):
         pack([make_events([3], 1)], tmp_path / "none", Provenance("labelled"))
     assert not (tmp_path / "none").exists()
 
 
-def test_a_data_set_of_before_there_were_detectors_is_refused(tmp_path, make_events, record):
-    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+def test_a_data_set_of_an_older_format_is_refused(tmp_path, make_events, provenance):
+    data = pack([make_events([3], 1)], tmp_path / "packed", provenance)
     path = data.folder / "dataset.json"
     description = json.loads(path.read_text())
     del description["face"]
@@ -169,24 +174,26 @@ def test_a_data_set_of_before_there_were_detectors_is_refused(tmp_path, make_eve
         PackedDataset.open(data.folder)
 
 
-def test_a_truncated_array_is_noticed(tmp_path, make_events, record):
-    data = pack([make_events([3, 4], 1)], tmp_path / "packed", record)
+def test_a_truncated_array_is_an_input_error(tmp_path, make_events, provenance):
+    data = pack([make_events([3, 4], 1)], tmp_path / "packed", provenance)
     path = data.folder / "targets.npy"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(InputError, match=r"targets\.npy"):
         PackedDataset.open(data.folder)
 
 
-def test_arrays_of_another_size_than_described_are_noticed(tmp_path, make_events, record):
-    data = pack([make_events([3, 4], 1)], tmp_path / "packed", record)
+def test_an_array_of_another_size_than_described_is_an_input_error(
+    tmp_path, make_events, provenance
+):
+    data = pack([make_events([3, 4], 1)], tmp_path / "packed", provenance)
     np.save(data.folder / "gen_met.npy", np.zeros((3, 2), np.float32))
     with pytest.raises(InputError, match=r"gen_met\.npy holds \(3, 2\)"):
         PackedDataset.open(data.folder)
 
 
 @pytest.mark.parametrize("kind", ["features", "targets"])
-def test_a_data_set_with_other_columns_is_refused(tmp_path, make_events, record, kind):
-    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+def test_a_data_set_with_other_columns_is_refused(tmp_path, make_events, provenance, kind):
+    data = pack([make_events([3], 1)], tmp_path / "packed", provenance)
     path = data.folder / "dataset.json"
     description = json.loads(path.read_text())
     description[kind][2] = "renamed"
@@ -195,8 +202,8 @@ def test_a_data_set_with_other_columns_is_refused(tmp_path, make_events, record,
         PackedDataset.open(data.folder)
 
 
-def test_a_data_set_with_columns_in_another_order_is_refused(tmp_path, make_events, record):
-    data = pack([make_events([3], 1)], tmp_path / "packed", record)
+def test_a_data_set_with_columns_in_another_order_is_refused(tmp_path, make_events, provenance):
+    data = pack([make_events([3], 1)], tmp_path / "packed", provenance)
     path = data.folder / "dataset.json"
     description = json.loads(path.read_text())
     description["features"].reverse()
@@ -211,22 +218,26 @@ def test_a_copy_in_another_process_maps_the_same_files(dataset):
     assert np.array_equal(pickle.loads(sent).features, dataset.features)
 
 
-def test_the_split_is_a_partition_of_about_the_fraction_asked_for(dataset):
+def test_the_split_is_a_partition_of_about_the_requested_fraction(dataset):
     training, validation = dataset.split(0.25)
     assert sorted([*training, *validation]) == list(range(len(dataset)))
     # five standard deviations of a binomial around 100 of 400
     assert abs(len(validation) - 100) < 5 * np.sqrt(400 * 0.25 * 0.75)
 
 
-def test_an_event_keeps_its_side_when_events_are_added(tmp_path, make_events, record):
-    few = pack([make_events([1] * 50, 200)], tmp_path / "few", record)
-    more = pack([make_events([1] * 70, 500), make_events([1] * 50, 200)], tmp_path / "more", record)
-    sides = [{int(data.event_id[i]) for i in data.split(0.3)[1]} for data in (few, more)]
-    assert sides[0] == {i for i in sides[1] if i < 250}
-    assert 0 < len(sides[0]) < len(sides[1])
+def test_an_event_stays_in_training_or_validation_when_events_are_added(
+    tmp_path, make_events, provenance
+):
+    few = pack([make_events([1] * 50, 200)], tmp_path / "few", provenance)
+    more = pack(
+        [make_events([1] * 70, 500), make_events([1] * 50, 200)], tmp_path / "more", provenance
+    )
+    validation = [{int(data.event_id[i]) for i in data.split(0.3)[1]} for data in (few, more)]
+    assert validation[0] == {i for i in validation[1] if i < 250}
+    assert 0 < len(validation[0]) < len(validation[1])
 
 
-def test_a_larger_validation_fraction_moves_events_one_way_only(dataset):
+def test_a_larger_validation_fraction_only_adds_events_to_the_validation(dataset):
     small, large = (set(dataset.split(f)[1].tolist()) for f in (0.1, 0.2))
     assert small < large
     assert dataset.split(0.0)[1].size == dataset.split(1.0)[0].size == 0

@@ -1,4 +1,4 @@
-"""Energy shares on their way from the labels to a batch."""
+"""Energy shares, from the labels to a batch."""
 
 import json
 import pickle
@@ -12,11 +12,12 @@ from partflow.core.records import Collection, concatenate_events, offsets_from_c
 from partflow.core.schemas import JETS, SHARES
 from partflow.core.store import iterate_events, write_events
 from partflow.dataset.batches import PackedBatches, Selection, batch_of_elements
-from partflow.dataset.packing import PackedDataset, pack
+from partflow.dataset.packed import PackedDataset
+from partflow.dataset.packing import pack
 
 
 def with_shares(events, seed=0):
-    """Each cluster's energy divided among nobody and one or two elements of its event."""
+    """Events whose clusters are divided among up to two elements of their event and -1."""
     rng = np.random.default_rng(seed)
     elements = events.elements
     rows = []
@@ -35,7 +36,7 @@ def with_shares(events, seed=0):
 
 
 @pytest.fixture
-def runs(make_events):
+def chunks(make_events):
     return [
         with_shares(make_events([6, 0, 5], 10)),
         with_shares(make_events([], 50)),
@@ -43,11 +44,11 @@ def runs(make_events):
     ]
 
 
-def test_shares_are_packed_as_they_were_labelled(tmp_path, runs, record):
-    data = pack(iter(runs), tmp_path / "packed", record, elements="fine")
-    shares = concatenate_events(runs).shares
+def test_shares_are_packed_as_they_were_labelled(tmp_path, chunks, provenance):
+    data = pack(iter(chunks), tmp_path / "packed", provenance, element_set="fine")
+    shares = concatenate_events(chunks).shares
     assert len(shares) > 10
-    assert data.elements == "fine"
+    assert data.element_set == "fine"
     assert np.array_equal(data.shares.offsets, shares.offsets)
     assert np.array_equal(data.shares.cluster, shares.cluster_element)
     assert np.array_equal(data.shares.owner, shares.owner_element)
@@ -56,29 +57,29 @@ def test_shares_are_packed_as_they_were_labelled(tmp_path, runs, record):
     assert text["num_shares"] == len(shares)
 
 
-def test_shares_come_back_from_parquet_as_they_were_packed(tmp_path, runs, record):
+def test_shares_from_memory_and_from_a_file_are_packed_alike(tmp_path, chunks, provenance):
     jets = Collection.empty(JETS, 3)
     file = tmp_path / "labelled.parquet"
-    events = runs[0].with_collections(gen_jets=jets, target_jets=jets)
-    write_events(file, events, "labelled", record)
-    straight = pack([runs[0]], tmp_path / "straight", record)
-    read = pack(iterate_events(file, "labelled"), tmp_path / "read", record)
+    events = chunks[0].with_collections(gen_jets=jets, target_jets=jets)
+    write_events(file, events, "labelled", provenance)
+    in_memory = pack([chunks[0]], tmp_path / "in-memory", provenance)
+    from_file = pack(iterate_events(file, "labelled"), tmp_path / "from-file", provenance)
     for name in ("offsets", "cluster", "owner", "energy_em"):
-        assert np.array_equal(getattr(straight.shares, name), getattr(read.shares, name))
+        assert np.array_equal(getattr(in_memory.shares, name), getattr(from_file.shares, name))
 
 
-def test_a_data_set_without_shares_has_none(dataset):
+def test_a_data_set_of_labels_without_shares_has_none(dataset):
     assert dataset.shares is None
-    assert dataset.elements == "final"
+    assert dataset.element_set == "final"
     assert PackedBatches(dataset)[Selection(0, np.arange(3))].shares is None
     assert not list(dataset.folder.glob("share_*"))
 
 
-def test_shares_of_a_batch_point_to_its_rows(tmp_path, runs, record):
-    data = pack(runs, tmp_path / "packed", record)
+def test_shares_of_a_batch_refer_to_its_rows(tmp_path, chunks, provenance):
+    data = pack(chunks, tmp_path / "packed", provenance)
     events = np.array([3, 1, 0])
     batch = PackedBatches(data, augmentation_seed=1)[Selection(2, events)]
-    labelled = concatenate_events(runs)
+    labelled = concatenate_events(chunks)
     expected = []
     for place, event in enumerate(events):
         shares, first = labelled.shares[event : event + 1], int(batch.offsets[place])
@@ -95,13 +96,13 @@ def test_shares_of_a_batch_point_to_its_rows(tmp_path, runs, record):
     assert torch.allclose(total, energy, rtol=1e-5)
 
 
-def test_shares_move_with_their_batch(tmp_path, runs, record):
-    data = pack(runs, tmp_path / "packed", record)
+def test_shares_move_with_their_batch(tmp_path, chunks, provenance):
+    data = pack(chunks, tmp_path / "packed", provenance)
     batch = PackedBatches(data)[Selection(0, np.arange(2))]
     assert all(column.device.type == "meta" for column in batch.to("meta").shares)
     sent = pickle.loads(pickle.dumps(data))
     assert np.array_equal(sent.shares.energy_em, data.shares.energy_em)
-    assert not hasattr(batch_of_elements(runs[0].elements, runs[0].event_id), "shares")
+    assert not hasattr(batch_of_elements(chunks[0].elements, chunks[0].event_id), "shares")
 
 
 def changed(events, column, row, value):
@@ -119,22 +120,22 @@ def changed(events, column, row, value):
      ("cluster_element", -1, r"event 10: shares\.cluster_element is -1 of 6"),
      ("cluster_element", 0, "event 10: shares of an element sum to")],
 )  # fmt: skip
-def test_shares_that_cannot_be_are_refused(tmp_path, runs, record, column, value, message):
-    """Energy that does not close, elements that are not there, shares of a track."""
+def test_impossible_shares_are_refused(tmp_path, chunks, provenance, column, value, message):
+    """Shares that do not sum to the energy, of elements that do not exist, and of a track."""
     with pytest.raises(DataError, match=message):
-        pack([changed(runs[0], column, 0, value)], tmp_path / "packed", record)
+        pack([changed(chunks[0], column, 0, value)], tmp_path / "packed", provenance)
     assert not (tmp_path / "packed").exists()
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_shares_in_some_shards_only_are_refused(tmp_path, make_events, runs, record, order):
-    mixed = [runs[0], make_events([3], 70)][::order]
+def test_shares_in_some_shards_only_are_refused(tmp_path, make_events, chunks, provenance, order):
+    mixed = [chunks[0], make_events([3], 70)][::order]
     with pytest.raises(DataError, match="only some of the shards"):
-        pack(mixed, tmp_path / "packed", record)
+        pack(mixed, tmp_path / "packed", provenance)
 
 
-def test_a_truncated_array_of_shares_is_noticed(tmp_path, runs, record):
-    data = pack(runs, tmp_path / "packed", record)
+def test_a_truncated_array_of_shares_is_an_input_error(tmp_path, chunks, provenance):
+    data = pack(chunks, tmp_path / "packed", provenance)
     np.save(data.folder / "share_owner.npy", np.zeros(3, np.int32))
     with pytest.raises(InputError, match=r"share_owner\.npy holds \(3,\)"):
         PackedDataset.open(data.folder)

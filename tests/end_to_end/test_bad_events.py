@@ -1,4 +1,4 @@
-"""Events that should not be, through every room: nothing breaks, nothing becomes infinite."""
+"""Impossible and extreme events through all stages: nothing fails, nothing becomes infinite."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ EVENTS = {
 
 
 def generated() -> Events:
-    """The events above, and one so full that it has fifty thousand hits."""
+    """The events above, and a crowded one with more than fifty thousand hits."""
     rng = np.random.default_rng(4)
     kinds = rng.choice([22, 130, 211, 11, 13], 1800)
     momenta = rng.normal(size=(len(kinds), 3))
@@ -64,7 +64,7 @@ def assert_finite(events: Events) -> None:
 
 
 @pytest.mark.parametrize("config", [SimulationConfig(), realistic()], ids=["plain", "realistic"])
-def test_bad_events_go_all_the_way(config: SimulationConfig, tmp_path: Path) -> None:
+def test_bad_events_pass_all_stages(config: SimulationConfig, tmp_path: Path) -> None:
     write_events(tmp_path / "gen.parquet", generated(), "generated")
     pipeline.simulate([tmp_path / "gen.parquet"], tmp_path / "events", config=config)
     events = read_events(tmp_path / "events", "events")
@@ -75,7 +75,7 @@ def test_bad_events_go_all_the_way(config: SimulationConfig, tmp_path: Path) -> 
         pipeline.label(events=tmp_path / "events", output=tmp_path / definition,
                        definition=definition)  # fmt: skip
         assert_finite(read_events(tmp_path / definition, "labelled"))
-    judged = pipeline.judge(tmp_path / "events", {}, EvaluationConfig())
-    assert judged.num_events == len(events)
-    jets = judged.metrics()["jets"]["baseline"]
+    evaluator = pipeline.judge(tmp_path / "events", {}, EvaluationConfig())
+    assert evaluator.num_events == len(events)
+    jets = evaluator.metrics()["jets"]["baseline"]
     assert 0 < jets["matched_fraction"] <= 1

@@ -1,4 +1,4 @@
-"""A network belongs to the detector that it learnt from: known ones, and one from a file."""
+"""A network is used with the detector it was trained on: known detectors, and one from a file."""
 
 import json
 import shutil
@@ -46,19 +46,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("detectors")
     (folder / "mine.json").write_text(json.dumps(MINE))
     for name in FACES:
-        own, detector = folder / name, str(folder / "mine.json") if name == "mine" else name
+        part, detector = folder / name, str(folder / "mine.json") if name == "mine" else name
         config = GenerationConfig("qq", 10, seed=5).made_for(find_detector(detector))
-        pipeline.generate(config, own / "gen.parquet")
-        pipeline.simulate([own / "gen.parquet"], own / "events", detector)
-        pipeline.label(own / "events", own / "labelled")
-        pipeline.train(own / "labelled", own / "run", "tiny", epochs=1, threads=1)
+        pipeline.generate(config, part / "gen.parquet")
+        pipeline.simulate([part / "gen.parquet"], part / "events", detector)
+        pipeline.label(part / "events", part / "labelled")
+        pipeline.train(part / "labelled", part / "run", "tiny", epochs=1, threads=1)
     return folder
 
 
 def columns_of(events: Path, config: ModelConfig) -> Columns:
     """The inputs of the clusters of `events` by name."""
-    held = read_events(events, "events")
-    batch = batch_of_elements(build_elements(held.tracks, held.clusters), held.event_id)
+    stored = read_events(events, "events")
+    batch = batch_of_elements(build_elements(stored.tracks, stored.clusters), stored.event_id)
     return cluster_columns(batch.features[batch.is_cluster], config)
 
 
@@ -74,7 +74,7 @@ def test_a_network_is_made_for_the_detector_of_its_events(folder: Path, name: st
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_its_depths_count_from_that_detectors_face(folder: Path, name: str) -> None:
+def test_its_depths_are_measured_from_the_face_of_that_detector(folder: Path, name: str) -> None:
     config = load_config(folder / name / "run")
     assert isinstance(config, ModelConfig)
     depth = DEPTH_UNIT * columns_of(folder / name / "events", config)["depth"].numpy()
@@ -82,26 +82,26 @@ def test_its_depths_count_from_that_detectors_face(folder: Path, name: str) -> N
     radius, half_length = FACES[name]
     expected = np.maximum(np.hypot(clusters.x, clusters.y) - radius, abs(clusters.z) - half_length)
     np.testing.assert_allclose(depth, expected, atol=0.1)
-    # As showers do, most begin in the 202 mm of the ECAL, and none before it.
+    # Most showers begin in the 202 mm of the ECAL, and none before it.
     assert np.quantile(depth, 0.01) > 0.0
     assert 20.0 < np.quantile(depth, 0.25) < 202.0
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_a_cluster_is_said_to_be_where_most_of_its_energy_is(folder: Path, name: str) -> None:
+def test_a_cluster_counts_as_endcap_if_most_of_its_energy_is_there(folder: Path, name: str) -> None:
     config = load_config(folder / name / "run")
     assert isinstance(config, ModelConfig)
     is_endcap = columns_of(folder / name / "events", config)["is_endcap"].numpy() == 1.0
-    held = read_events(folder / name / "events", "events")
-    cluster = held.clusters.flat_index(held.hits.event_index, held.hit_clusters.cluster_index)
-    weight = np.where(cluster >= 0, held.hits.energy_em, 0.0)
-    total, of_endcap = (
-        np.bincount(np.maximum(cluster, 0), w, len(held.clusters))
-        for w in (weight, weight * (held.hits.region == ENDCAP))
+    events = read_events(folder / name / "events", "events")
+    cluster = events.clusters.flat_index(events.hits.event_index, events.hit_clusters.cluster_index)
+    weight = np.where(cluster >= 0, events.hits.energy_em, 0.0)
+    total, in_endcap = (
+        np.bincount(np.maximum(cluster, 0), w, len(events.clusters))
+        for w in (weight, weight * (events.hits.region == ENDCAP))
     )
-    is_really = of_endcap > 0.5 * total
-    assert 0.2 < is_really.mean() < 0.8
-    assert np.mean(is_endcap == is_really) > 0.99
+    is_truly_endcap = in_endcap > 0.5 * total
+    assert 0.2 < is_truly_endcap.mean() < 0.8
+    assert np.mean(is_endcap == is_truly_endcap) > 0.99
 
 
 def test_events_of_another_detector_are_refused_by_name(
@@ -118,10 +118,10 @@ def test_events_of_another_detector_are_refused_by_name(
     assert run(*words, "--output", tmp_path / "out.parquet", "--adapt-detector")[0] == 0
 
 
-def test_an_adapted_network_counts_from_the_face_of_the_events(
+def test_an_adapted_network_measures_from_the_face_of_the_events(
     folder: Path, tmp_path: Path
 ) -> None:
-    """Its candidates are those of the same weights beside the other detector's face."""
+    """Its candidates are those of the same weights with the face of the other detector."""
     shutil.copytree(folder / "cld" / "run", tmp_path / "run")
     config = json.loads((tmp_path / "run" / CONFIG_FILE).read_text())
     radius, half_length = FACES["mine"]
@@ -148,7 +148,7 @@ def test_an_adapted_network_counts_from_the_face_of_the_events(
 
 
 def test_a_published_network_takes_events_of_any_detector(folder: Path, tmp_path: Path) -> None:
-    """It is handed the published columns alone, which count nothing from the face."""
+    """It reads the published columns only, and none of them is measured from the face."""
     config = PublishedConfig(elemtypes_nonzero=(1, 2), num_convs=1, num_heads=2, head_dim=4)
     save_model(PublishedMLPF(config), tmp_path / "published")
     output = tmp_path / "out.parquet"

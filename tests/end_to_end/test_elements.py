@@ -1,4 +1,4 @@
-"""Final and fine elements through every room: a network remembers which it was trained on."""
+"""Final and fine elements through all stages; a network uses those it was trained on."""
 
 import json
 from dataclasses import replace
@@ -16,15 +16,15 @@ from partflow.label import LabelConfig
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that the verbs make of eight events with fine elements."""
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the output of every stage for eight events, with both element sets."""
     folder = tmp_path_factory.mktemp("fine")
     pipeline.generate(GenerationConfig("qq", 8, seed=5), folder / "gen.parquet")
     pipeline.simulate([folder / "gen.parquet"], folder / "events", fine_elements=True)
     pipeline.simulate([folder / "gen.parquet"], folder / "plain")
     for elements in ("final", "fine"):
         labelled, run = folder / f"labelled-{elements}", folder / f"run-{elements}"
-        pipeline.label(folder / "events", labelled, elements=elements)
+        pipeline.label(folder / "events", labelled, element_set=elements)
         head = "sharing" if elements == "fine" else "direct"
         pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1, head=head)
         pipeline.reconstruct(folder / "events", str(run), folder / f"{elements}.parquet")
@@ -33,8 +33,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fine_clusters_change_nothing_else(walk: Path) -> None:
-    with_fine, plain = (read_events(walk / name, "events") for name in ("events", "plain"))
+def test_fine_clusters_change_nothing_else(outputs: Path) -> None:
+    with_fine, plain = (read_events(outputs / name, "events") for name in ("events", "plain"))
     assert set(with_fine.collections) - set(plain.collections) == {
         "fine_clusters",
         "fine_hit_clusters",
@@ -46,10 +46,10 @@ def test_fine_clusters_change_nothing_else(walk: Path) -> None:
 
 
 @pytest.mark.parametrize("elements", ["final", "fine"])
-def test_labels_hold_the_elements_asked_for_and_their_shares(walk: Path, elements: str) -> None:
+def test_labels_hold_the_elements_asked_for_and_their_shares(outputs: Path, elements: str) -> None:
     clusters = "clusters" if elements == "final" else "fine_clusters"
-    events = read_events(walk / "events", "events", ["tracks", clusters])
-    labelled = read_events(walk / f"labelled-{elements}", "labelled")
+    events = read_events(outputs / "events", "events", ["tracks", clusters])
+    labelled = read_events(outputs / f"labelled-{elements}", "labelled")
     expected = events.tracks.counts + events.collections[clusters].counts
     assert labelled.elements.counts.tolist() == expected.tolist()
     shares = labelled.shares
@@ -57,69 +57,69 @@ def test_labels_hold_the_elements_asked_for_and_their_shares(walk: Path, element
     total = np.bincount(row, shares.energy_em, len(labelled.elements))
     is_cluster = labelled.elements.type == 2
     assert total[is_cluster] == pytest.approx(labelled.elements.energy[is_cluster], rel=1e-5)
-    dataset = PackedDataset.open(walk / f"labelled-{elements}" / pipeline.PACKED)
-    assert dataset.elements == elements
+    dataset = PackedDataset.open(outputs / f"labelled-{elements}" / pipeline.PACKED)
+    assert dataset.element_set == elements
     assert dataset.shares is not None
     assert len(dataset.shares.energy_em) == len(shares)
 
 
-def test_a_network_is_given_the_elements_it_was_trained_on(walk: Path) -> None:
+def test_a_network_reconstructs_from_the_elements_it_was_trained_on(outputs: Path) -> None:
     for elements in ("final", "fine"):
-        record = read_provenance(walk / f"{elements}.parquet")
-        assert record.config["elements"] == elements
+        provenance = read_provenance(outputs / f"{elements}.parquet")
+        assert provenance.config["elements"] == elements
     with pytest.raises(InputError, match="simulate again with --fine-elements"):
-        pipeline.reconstruct(walk / "plain", str(walk / "run-fine"), walk / "none.parquet")
-    assert not (walk / "none.parquet").exists()
+        pipeline.reconstruct(outputs / "plain", str(outputs / "run-fine"), outputs / "none.parquet")
+    assert not (outputs / "none.parquet").exists()
 
 
-def test_the_report_has_the_ceilings_of_both_sets_of_elements(walk: Path) -> None:
-    metrics = json.loads((walk / "report" / "metrics.json").read_text())
+def test_the_report_has_the_ceilings_of_both_element_sets(outputs: Path) -> None:
+    metrics = json.loads((outputs / "report" / "metrics.json").read_text())
     names = {"final", "fine", "baseline", "perfect", "perfect_sharing", "perfect_sharing_fine"}
     for part in ("jets", "met", "particles"):
         assert names <= set(metrics[part])
-    # Perfect sharing names every cluster's particle rightly, whatever its elements.
+    # Perfect sharing assigns every cluster to the right particle, with any elements.
     for name in ("perfect_sharing", "perfect_sharing_fine"):
         assert metrics["particles"][name]["photon"]["fake_rate"] == 0
         assert metrics["particles"][name]["charged_hadron"]["efficiency"] == 1
 
 
-def test_elements_that_are_not_there_are_refused_by_name(walk: Path) -> None:
+def test_missing_and_unknown_element_sets_are_refused_by_name(outputs: Path) -> None:
     with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.label(walk / "plain", walk / "none", elements="fine")
+        pipeline.label(outputs / "plain", outputs / "none", element_set="fine")
     with pytest.raises(ConfigError, match="choose one of final, fine"):
-        pipeline.label(walk / "events", walk / "none", elements="finest")
-    candidates = {"fine": walk / "fine.parquet"}
+        pipeline.label(outputs / "events", outputs / "none", element_set="finest")
+    candidates = {"fine": outputs / "fine.parquet"}
     with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.evaluate(walk / "plain", candidates, walk / "none")
-    assert not (walk / "none").exists()
+        pipeline.evaluate(outputs / "plain", candidates, outputs / "none")
+    assert not (outputs / "none").exists()
 
 
-def test_another_label_definition_is_another_output(walk: Path, tmp_path: Path) -> None:
+def test_another_label_definition_is_another_output(outputs: Path, tmp_path: Path) -> None:
     config = LabelConfig(secondary_tracks="none")
-    pipeline.label(walk / "plain", tmp_path / "none", config=config)
-    record = read_provenance(next((tmp_path / "none").glob("*.parquet")))
-    assert record.config["secondary_tracks"] == "none"
-    default = read_events(walk / "labelled-final", "labelled").targets
+    pipeline.label(outputs / "plain", tmp_path / "none", config=config)
+    provenance = read_provenance(next((tmp_path / "none").glob("*.parquet")))
+    assert provenance.config["secondary_tracks"] == "none"
+    default = read_events(outputs / "labelled-final", "labelled").targets
     other = read_events(tmp_path / "none", "labelled").targets
     assert np.count_nonzero(default.pdg_id == 11) > np.count_nonzero(other.pdg_id == 11)
 
 
-def test_shares_of_a_network_are_saved_beside_its_candidates(walk: Path) -> None:
+def test_shares_of_a_network_are_saved_with_its_candidates(outputs: Path) -> None:
     events, saved = (
-        read_events(walk / "events", "events"),
-        read_events(walk / "fine.parquet", "candidates"),
+        read_events(outputs / "events", "events"),
+        read_events(outputs / "fine.parquet", "candidates"),
     )
     assert np.array_equal(events.event_id, saved.event_id)
     shares = saved.shares
-    given = np.bincount(shares.event_index, shares.energy_em, len(saved))
+    shared = np.bincount(shares.event_index, shares.energy_em, len(saved))
     clusters = events.fine_clusters
-    held = np.bincount(clusters.event_index, clusters.energy_em, len(events))
-    np.testing.assert_allclose(given, held, rtol=1e-5)
-    assert "shares" not in read_events(walk / "final.parquet", "candidates").collections
+    expected = np.bincount(clusters.event_index, clusters.energy_em, len(events))
+    np.testing.assert_allclose(shared, expected, rtol=1e-5)
+    assert "shares" not in read_events(outputs / "final.parquet", "candidates").collections
 
 
 def flow_sums(report: Path) -> dict[str, float]:
-    """Energy per event in each candidate set's matrix of where the energy goes [GeV]."""
+    """Energy per event in the energy-flow matrix of each candidate set [GeV]."""
     flow = json.loads((report / "metrics.json").read_text())["energy_flow"]
     return {
         name: sum(row[key] for row in rows.values() for key in row if not key.endswith("_ci"))
@@ -127,33 +127,37 @@ def flow_sums(report: Path) -> dict[str, float]:
     }
 
 
-def test_every_matrix_of_where_the_energy_goes_holds_all_of_it(walk: Path) -> None:
-    events = read_events(walk / "events", "events")
-    sums = flow_sums(walk / "report")
+def test_every_energy_flow_matrix_holds_all_the_energy(outputs: Path) -> None:
+    events = read_events(outputs / "events", "events")
+    sums = flow_sums(outputs / "report")
     assert sums.pop("perfect") == 0  # of particles, not of clusters
-    held = {
+    expected = {
         elements: events.collections[clusters].energy_em.sum() / len(events)
         for elements, clusters in (("final", "clusters"), ("fine", "fine_clusters"))
     }
     for name, energy in sums.items():
         elements = "fine" if "fine" in name else "final"
-        assert energy == pytest.approx(held[elements], rel=1e-4), name
-    flow = json.loads((walk / "report" / "metrics.json").read_text())["energy_flow"]
+        assert energy == pytest.approx(expected[elements], rel=1e-4), name
+    flow = json.loads((outputs / "report" / "metrics.json").read_text())["energy_flow"]
     for name in ("perfect_sharing", "perfect_sharing_fine"):
-        # What photons left in clusters is theirs, or that of the tracks of converted ones.
+        # Energy of photons is assigned to photons, or to the tracks of converted ones.
         assert flow[name]["photon"]["as_photon"] > 0.8 * sum(
             flow[name]["photon"][key] for key in ("left_to_tracks", "as_photon", "to_nobody")
         )
         assert flow[name]["charged_with_track"]["as_photon"] == pytest.approx(0, abs=0.02)
 
 
-def test_a_network_of_which_no_shares_were_kept_has_no_matrix(walk: Path, tmp_path: Path) -> None:
-    """As in files of before: their provenance does not tell the head."""
-    events = read_events(walk / "fine.parquet", "candidates", ["candidates"])
-    record = read_provenance(walk / "fine.parquet")
-    settings = {key: value for key, value in record.config.items() if key != "head"}
-    write_events(tmp_path / "old.parquet", events, "candidates", replace(record, config=settings))
-    pipeline.evaluate(walk / "events", {"old": tmp_path / "old.parquet"}, tmp_path / "report")
+def test_a_network_without_stored_shares_has_no_energy_flow_matrix(
+    outputs: Path, tmp_path: Path
+) -> None:
+    """As in files of earlier versions, whose provenance does not name the head."""
+    events = read_events(outputs / "fine.parquet", "candidates", ["candidates"])
+    provenance = read_provenance(outputs / "fine.parquet")
+    settings = {key: value for key, value in provenance.config.items() if key != "head"}
+    write_events(
+        tmp_path / "old.parquet", events, "candidates", replace(provenance, config=settings)
+    )
+    pipeline.evaluate(outputs / "events", {"old": tmp_path / "old.parquet"}, tmp_path / "report")
     assert flow_sums(tmp_path / "report")["old"] == 0
     assert "Not available for old:" in (tmp_path / "report" / "index.html").read_text()
-    assert "Not available" not in (walk / "report" / "index.html").read_text()
+    assert "Not available" not in (outputs / "report" / "index.html").read_text()

@@ -1,4 +1,4 @@
-"""The other doors of the command line: full-simulation files and published data sets."""
+"""Full-simulation files and published data sets through the command line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from partflow.dataset.packed import PackedDataset
 Run = Callable[..., tuple[int, str, str]]
 
 
-def test_full_simulation_is_ingested_judged_and_exported(
+def test_full_simulation_is_ingested_evaluated_and_inspected(
     shared_data: Path, tmp_path: Path, run: Run
 ) -> None:
     files = sorted((shared_data / "edm4hep").glob("cld_*.root"))
@@ -25,7 +25,7 @@ def test_full_simulation_is_ingested_judged_and_exported(
     assert "cld" in page
 
 
-def test_events_with_their_hits_leave_as_edm4hep_and_come_back(
+def test_events_are_exported_as_edm4hep_and_ingested_again(
     shared_data: Path, tmp_path: Path, run: Run
 ) -> None:
     files = [shared_data / "edm4hep" / name for name in ("clic_toy.root",)]
@@ -36,7 +36,7 @@ def test_events_with_their_hits_leave_as_edm4hep_and_come_back(
     assert num_events(again, "events") == num_events(events, "events") == 29
 
 
-def test_the_published_definition_and_data_sets_have_verbs(
+def test_published_data_sets_are_ingested_and_the_published_definition_labels_events(
     shared_data: Path, tmp_path: Path, run: Run
 ) -> None:
     toy = shared_data / "edm4hep" / "clic_toy.root"
@@ -52,7 +52,7 @@ def test_the_published_definition_and_data_sets_have_verbs(
     assert PackedDataset.open(tmp_path / "tfds" / "train" / "packed").face.detector == "clic"
 
 
-def test_a_foreign_file_costs_itself_and_is_named(
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_ingested(
     shared_data: Path, tmp_path: Path, run: Run
 ) -> None:
     (tmp_path / "broken.root").write_bytes(b"root, but not really")

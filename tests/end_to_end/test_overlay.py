@@ -1,4 +1,4 @@
-"""Beam-induced background through the verbs."""
+"""Beam-induced background through the stages."""
 
 from pathlib import Path
 
@@ -39,15 +39,15 @@ def test_overlaid_events_are_the_same_with_any_number_of_workers(folder: Path) -
             np.testing.assert_array_equal(values, two.collections[name].columns[column])
 
 
-def test_the_signal_is_in_overlaid_events_and_the_report_is_of_its_jets(folder: Path) -> None:
+def test_the_signal_is_in_overlaid_events_and_its_jets_are_the_generator_jets(folder: Path) -> None:
     plain, overlaid = (read_events(folder / name, "events") for name in ("plain", "one"))
     assert (plain.particles.is_overlay == 0).all()
     signal = overlaid.particles.select(overlaid.particles.is_overlay == 0)
     np.testing.assert_array_equal(signal.energy, plain.particles.energy)
     gen_jets = []
     for name in ("plain", "one"):
-        judged = pipeline.judge(folder / name, {}, EvaluationConfig())
-        gen_jets.append(judged.metrics()["jets"]["baseline"]["num_gen"])
+        evaluator = pipeline.judge(folder / name, {}, EvaluationConfig())
+        gen_jets.append(evaluator.metrics()["jets"]["baseline"]["num_gen"])
     assert gen_jets[0] == gen_jets[1] > 0
 
 
@@ -60,19 +60,19 @@ def test_the_background_is_part_of_the_provenance(folder: Path) -> None:
     assert overlaid["background"]
 
 
-def test_half_a_background_is_refused(
+def test_a_background_file_without_a_mean_number_or_the_reverse_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     verb = ["partflow", "simulate", str(folder / "gen.parquet"), "--output", str(folder / "none")]
-    for half in (["--overlay", str(folder / "gg.parquet")], ["--overlay-mean", "3"]):
-        monkeypatch.setattr("sys.argv", [*verb, *half])
+    for option in (["--overlay", str(folder / "gg.parquet")], ["--overlay-mean", "3"]):
+        monkeypatch.setattr("sys.argv", [*verb, *option])
         with pytest.raises(SystemExit):
             main()
         assert "--overlay-mean NUMBER" in capsys.readouterr().err
     assert not (folder / "none").exists()
 
 
-def test_a_background_that_is_not_there_is_refused(folder: Path) -> None:
+def test_a_missing_background_file_is_refused(folder: Path) -> None:
     missing = pipeline.Background(folder / "nothing.parquet", OverlayConfig(1.0))
     with pytest.raises(InputError, match="no such file"):
         pipeline.simulate([folder / "gen.parquet"], folder / "none", background=missing)

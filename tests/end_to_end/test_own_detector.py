@@ -1,6 +1,7 @@
-"""A detector that no code knows: simulated, labelled and judged from its file alone."""
+"""A detector from a JSON file: simulated, labelled, evaluated and calibrated."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.store import read_events
 from partflow.evaluate import EvaluationConfig
 from partflow.generate import GenerationConfig
-from partflow.pipeline import calibration as calibrate
+from partflow.pipeline.calibration import showers
+
+Run = Callable[..., tuple[int, str, str]]
 
 RADIUS = 1700.0
 MINE = {
@@ -35,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_events_of_an_own_detector_go_all_the_way_without_its_file(folder: Path) -> None:
+def test_events_keep_the_description_of_the_detector_when_its_file_is_gone(folder: Path) -> None:
     file = folder / "borrowed.json"
     pipeline.simulate([folder / "gen.parquet"], folder / "events", str(file))
     file.unlink()
@@ -47,8 +50,8 @@ def test_events_of_an_own_detector_go_all_the_way_without_its_file(folder: Path)
     bending = np.abs(1 / (events.tracks.omega * events.tracks.pt))
     np.testing.assert_allclose(bending, 1e3 / (0.299792458 * 3.0), rtol=1e-6)
     pipeline.label(folder / "events", folder / "labelled")
-    judged = pipeline.judge(folder / "events", {}, EvaluationConfig()).metrics()
-    assert judged["jets"]["baseline"]["median"] == pytest.approx(1.0, abs=0.1)
+    metrics = pipeline.judge(folder / "events", {}, EvaluationConfig()).metrics()
+    assert metrics["jets"]["baseline"]["median"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_events_made_for_another_tracker_are_refused(folder: Path) -> None:
@@ -73,17 +76,33 @@ def test_a_detector_without_a_scale_is_refused_before_work_begins(folder: Path) 
     assert not (folder / "none").exists()
 
 
-def test_a_scale_is_fitted_and_written_into_the_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_calibrate_fits_a_scale_and_writes_it_into_the_file(folder: Path, run: Run) -> None:
     file = folder / "fitted.json"
     file.write_text(json.dumps(MINE))
-    monkeypatch.setattr(calibrate, "NUM_SHOWERS", 400)
-    monkeypatch.setattr(calibrate, "NUM_TESTED", 20)
-    monkeypatch.setattr("sys.argv", ["calibrate", str(file)])
-    calibrate.main()
-    assert "median" in capsys.readouterr().out
+    status, printed, _ = run("calibrate", file, "--num-showers", 400, "--num-tested", 20)
+    assert status == 0
+    header, *rows, stored = printed.splitlines()
+    assert header.split() == ["E", "[GeV]", "median", "IQR/1.349/median"]
+    assert [float(row.split()[0]) for row in rows] == [1, 2, 5, 10, 20, 50]
+    assert all(0.7 < float(row.split()[1]) < 1.3 for row in rows)
+    assert stored == f"The scale: {file}"
     assert {**json.loads(file.read_text()), "hadron_scale": None} == {**MINE, "hadron_scale": None}
-    own = load_hadron_scale(find_detector(str(file)))
-    sums, truth = calibrate.showers(find_detector(str(file)), (10.0, 10.0), 200, seed=3)
-    assert np.median(own.energy(sums) / truth) == pytest.approx(1.0, abs=0.1)
+    detector = find_detector(str(file))
+    sums, truth = showers(detector, (10.0, 10.0), 200, seed=3)
+    response = load_hadron_scale(detector).energy(sums) / truth
+    assert np.median(response) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_calibration_with_too_few_showers_is_refused(folder: Path, run: Run) -> None:
+    file = folder / "few.json"
+    file.write_text(json.dumps(MINE))
+    status, _, error = run("calibrate", file, "--num-showers", 10)
+    assert status == 2
+    assert "--num-showers 10: give at least 200" in error
+    assert json.loads(file.read_text()) == MINE
+
+
+def test_a_calibration_of_an_unknown_detector_is_refused(run: Run) -> None:
+    status, _, error = run("calibrate", "atlas")
+    assert status == 2
+    assert "'atlas' is unknown" in error

@@ -1,4 +1,4 @@
-"""Nothing that a detector cannot measure reaches the rules or a network."""
+"""Rules and networks read nothing that a detector cannot measure."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
 from partflow.core.features import ELEMENTS, build_elements, feature_matrix
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.schemas import CLUSTERS, HITS, TRACKS
 from partflow.core.store import iterate_events, read_events, read_provenance, write_events
@@ -19,8 +19,8 @@ NUM_EVENTS = 6
 
 
 def with_another_truth(events: Events, seed: int) -> Events:
-    """The same hits and tracks, made by other particles: identities, momenta, vertices, order
-    and every link are drawn anew.
+    """The same hits and tracks with another truth: identities, momenta, vertices, order and every
+    link of the particles are drawn anew.
     """
     rng = np.random.default_rng(seed)
     particles = events.particles
@@ -91,19 +91,19 @@ def test_elements_and_candidates_do_not_depend_on_the_truth(
     """Rules and network, byte for byte."""
     results = []
     for events in folders[:2]:
-        held = concatenate_events(list(iterate_events(events, "events")))
-        by_rules = reconstruct(held.hits, held.tracks, CLIC)
-        elements = build_elements(held.tracks, by_rules.clusters)
+        stored = concatenate_events(list(iterate_events(events, "events")))
+        by_rules = reconstruct(stored.hits, stored.tracks, CLIC)
+        elements = build_elements(stored.tracks, by_rules.clusters)
         output = events.parent / f"{events.name}.parquet"
         pipeline.reconstruct(events, str(folders[2]), output)
-        held = read_events(output, "candidates")
+        by_network = read_events(output, "candidates")
         results.append(
             (
                 bytes_of(by_rules.candidates),
                 bytes_of(by_rules.hit_clusters),
                 feature_matrix(elements).tobytes(),
-                bytes_of(held.candidates),
-                bytes_of(held.shares),
+                bytes_of(by_network.candidates),
+                bytes_of(by_network.shares),
             )
         )
     assert results[0] == results[1]
@@ -117,9 +117,9 @@ FOLLOWED = {"face_region", "face_x", "face_y", "face_z", "face_dx", "face_dy", "
 
 
 def test_every_column_is_a_measurement() -> None:
-    """A new column has to be thought about: how would a detector measure it?
+    """For a new column, state here how a detector would measure it.
 
-    `tests/simulate/test_tracker.py` holds what follows from the fit, and the hits, against it.
+    `tests/simulate/test_tracker.py` compares the followed columns with the fit and the hits.
     """
     assert set(TRACKS.names) == FIT | LAYERS | FOLLOWED
     assert set(HITS.names) == {"x", "y", "z", "energy_em", "subdetector", "region", "layer", "time"}
@@ -129,13 +129,13 @@ def test_every_column_is_a_measurement() -> None:
 
 
 def test_the_simulated_columns_at_the_face_hold_no_production_point() -> None:
-    """Of tracks that reach no calorimeter: where they end is far from where they began."""
+    """A track that reaches no calorimeter ends far from where its particle was produced."""
     events = concatenate_events(list(generate(GenerationConfig("ttbar", 60, seed=62))))
     simulated = pipeline.simulate_events(events, CLIC, SimulationConfig())
     tracks, truth = simulated.tracks, simulated.track_particles
     lost = (tracks.face_region == 0) & (truth.is_primary == 1)
-    made = events.particles.flat_index(truth.event_index, truth.particle_index)[lost]
-    vertex = np.stack([events.particles.columns[f"v{axis}"][made] for axis in "xyz"], 1)
+    particle = events.particles.flat_index(truth.event_index, truth.particle_index)[lost]
+    vertex = np.stack([events.particles.columns[f"v{axis}"][particle] for axis in "xyz"], 1)
     face = np.stack([tracks.columns[f"face_{axis}"][lost] for axis in "xyz"], 1)
     assert lost.sum() > 100
     assert np.linalg.norm(face - vertex, axis=1).min() > 100.0

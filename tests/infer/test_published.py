@@ -16,14 +16,14 @@ CLASSES = np.array([0, 211, 130, 22, 11, 13])
 
 
 @pytest.fixture(scope="module")
-def elements(toy_events):
+def elements(learnable_events):
     """Events with and without tracks and clusters, and one without either."""
-    return toy_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
+    return learnable_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
 
 
 @pytest.fixture(scope="module")
 def model():
-    """Random weights: what is promised must hold for any network."""
+    """A network with random weights: the facts hold for any network."""
     with torch.random.fork_rng():
         torch.manual_seed(8)
         network = PublishedMLPF(
@@ -32,7 +32,7 @@ def model():
                             sin_phi_mode="additive", cos_phi_mode="additive",
                             energy_mode="direct-elemtype-split")
         )  # fmt: skip
-        with torch.no_grad():  # so that every class, and none, is said of some element
+        with torch.no_grad():  # so that every class, and "no particle", occurs
             network.nn_pid[-1].weight.mul_(20.0)
             network.nn_binary_particle[-1].weight.mul_(20.0)
     return network.eval()
@@ -44,7 +44,9 @@ def output(model, elements):
         return model(batch_of_elements(elements, np.arange(elements.num_events)))
 
 
-def test_the_larger_logit_makes_a_candidate_of_the_class_with_the_largest(model, elements, output):
+def test_the_larger_logits_decide_whether_an_element_is_a_candidate_and_its_class(
+    model, elements, output
+):
     candidates = reconstruct(model, elements)
     pdg_class = CLASSES[output.class_logits.argmax(1).numpy()]
     is_candidate = (output.binary_logits.argmax(1).numpy() == 1) & (pdg_class != 0)
@@ -55,7 +57,7 @@ def test_the_larger_logit_makes_a_candidate_of_the_class_with_the_largest(model,
     np.testing.assert_array_equal(candidates.counts, counts)
 
 
-def test_candidates_have_the_predicted_momentum_and_energy_tracks_too(model, elements, output):
+def test_candidates_have_the_predicted_momentum_and_energy_also_on_tracks(model, elements, output):
     candidates = reconstruct(model, elements)
     binary, kind = output.binary_logits.argmax(1).numpy(), output.class_logits.argmax(1).numpy()
     rows = np.flatnonzero((binary == 1) & (kind != 0))
@@ -67,19 +69,21 @@ def test_candidates_have_the_predicted_momentum_and_energy_tracks_too(model, ele
     np.testing.assert_allclose(candidates.energy, elements.energy[rows] * np.exp(momentum[:, 4]))
 
 
-def test_a_charge_is_that_of_a_track_of_a_charged_class(model, elements):
+def test_only_candidates_of_a_charged_class_on_a_track_have_a_charge(model, elements):
     candidates = reconstruct(model, elements)
     has_track = candidates.track_index >= 0
     is_charged = has_track & np.isin(candidates.pdg_id, (211, 11, 13))
     assert np.array_equal(candidates.charge != 0, is_charged)
 
 
-def test_a_published_network_can_be_read_out_as_ours_are(model, elements):
+def test_a_published_network_can_be_read_out_with_a_threshold(model, elements):
     listed = reconstruct(model, elements, ReadoutConfig("threshold", 0.0))
-    assert set(listed.pdg_id.tolist()) <= {211, 130, 22, 11, 13}, "none is no particle"
+    assert set(listed.pdg_id.tolist()) <= {211, 130, 22, 11, 13}, (
+        "no particle is not a class of candidates"
+    )
     is_track = listed.track_index >= 0
-    own = elements.pt[elements.type == 1]
-    assert set(listed.pt[is_track]) <= set(own.astype(float)), "tracks keep what was measured"
+    measured = elements.pt[elements.type == 1]
+    assert set(listed.pt[is_track]) <= set(measured.astype(float)), "tracks keep their momentum"
 
 
 @pytest.mark.parametrize("batch_elements", [1, 16, 10_000])
@@ -95,7 +99,7 @@ def test_candidates_do_not_depend_on_the_batches(model, elements, batch_elements
         )
 
 
-def test_no_event_and_empty_ones_come_out_empty(model):
+def test_empty_events_and_no_events_give_no_candidates(model):
     for number in (0, 2):
         candidates = reconstruct(model, Collection.empty(ELEMENTS, number))
         assert candidates.num_events == number and len(candidates) == 0

@@ -16,20 +16,20 @@ EVERYTHING = ReadoutConfig("threshold", threshold=0.0)
 
 
 @pytest.fixture(scope="module")
-def elements(toy_events):
+def elements(learnable_events):
     """Events with and without tracks and clusters, and one without either."""
-    return toy_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
+    return learnable_events([6, 0, 5, 0, 8], [9, 7, 0, 0, 12], seed=2).elements
 
 
 @pytest.fixture(scope="module")
 def model():
-    """Random weights: what is promised must hold for any network."""
+    """A network with random weights: the facts hold for any network."""
     network = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
-        # The classes of a cluster about as probable as each other, so that both occur.
+        # Both classes of a cluster are about equally probable, so that both occur.
         network.cluster_heads.identity[-1].weight[1:].mul_(10.0)
         network.cluster_heads.identity[-1].bias[1:] = 0.0
     return network
@@ -43,7 +43,7 @@ def momentum(candidates):
     return candidates.pt * np.cosh(candidates.eta)
 
 
-def test_every_element_is_a_candidate_at_threshold_0(model, elements):
+def test_every_element_is_a_candidate_at_threshold_zero(model, elements):
     candidates = reconstruct(model, elements, EVERYTHING)
     assert candidates.counts.tolist() == elements.counts.tolist()
     is_track = candidates.track_index >= 0
@@ -58,17 +58,19 @@ def test_a_track_keeps_its_momentum_and_has_the_energy_of_its_class(model, eleme
     candidates = reconstruct(model, elements, EVERYTHING)
     is_track = elements.type == 1
     phi = np.arctan2(elements.sin_phi, elements.cos_phi)
-    for found, own in (("pt", elements.pt), ("eta", elements.eta), ("phi", phi)):
-        np.testing.assert_allclose(candidates.columns[found][is_track], own[is_track], rtol=1e-6)
+    for name, measured in (("pt", elements.pt), ("eta", elements.eta), ("phi", phi)):
+        np.testing.assert_allclose(
+            candidates.columns[name][is_track], measured[is_track], rtol=1e-6
+        )
     mass = {211: 0.13957039, 11: 0.51099895e-3, 13: 0.1056583755}
-    of_class = np.array([mass[k] for k in candidates.pdg_id[is_track]])
+    class_mass = np.array([mass[k] for k in candidates.pdg_id[is_track]])
     p = momentum(candidates)[is_track]
-    np.testing.assert_allclose(candidates.energy[is_track], np.hypot(p, of_class), rtol=1e-6)
+    np.testing.assert_allclose(candidates.energy[is_track], np.hypot(p, class_mass), rtol=1e-6)
     omega = elements.omega_or_num_hits[is_track]
     assert np.array_equal(candidates.charge[is_track], np.sign(omega))
 
 
-def test_a_cluster_becomes_a_neutral_particle_that_is_not_faster_than_light(model, elements):
+def test_a_cluster_becomes_a_neutral_particle_with_energy_not_below_momentum(model, elements):
     candidates = reconstruct(model, elements, EVERYTHING)
     is_neutral = elements.type == 2
     assert set(candidates.pdg_id[is_neutral]) <= {22, 130}
@@ -80,7 +82,7 @@ def test_a_cluster_becomes_a_neutral_particle_that_is_not_faster_than_light(mode
     np.testing.assert_allclose(candidates.energy[is_photon], momentum(candidates)[is_photon])
 
 
-def test_the_threshold_keeps_what_is_probable_enough(model, elements):
+def test_the_threshold_keeps_the_elements_of_larger_probability(model, elements):
     everything = reconstruct(model, elements, EVERYTHING)
     threshold = float(np.median(everything.probability))
     kept = reconstruct(model, elements, ReadoutConfig("threshold", threshold))
@@ -90,7 +92,7 @@ def test_the_threshold_keeps_what_is_probable_enough(model, elements):
         np.testing.assert_array_equal(kept.columns[name], expected.columns[name])
 
 
-def test_the_expectation_scales_clusters_by_their_probability_and_leaves_tracks(model, elements):
+def test_the_expectation_scales_clusters_by_their_probability_but_not_tracks(model, elements):
     whole = reconstruct(model, elements, EVERYTHING)
     scaled = reconstruct(model, elements, ReadoutConfig("expectation", 0.0, 0.0))
     factor = np.where(whole.cluster_index >= 0, whole.probability, 1.0)
@@ -99,17 +101,17 @@ def test_the_expectation_scales_clusters_by_their_probability_and_leaves_tracks(
     np.testing.assert_array_equal(scaled.eta, whole.eta)
 
 
-def test_the_expectation_keeps_improbable_clusters_but_no_improbable_tracks(model, elements):
+def test_the_expectation_keeps_improbable_clusters_but_not_improbable_tracks(model, elements):
     whole = reconstruct(model, elements, EVERYTHING)
     scaled = reconstruct(model, elements, ReadoutConfig("expectation", 0.99, 1e-3))
     is_kept = np.where(whole.cluster_index >= 0, True, whole.probability >= 0.99)
     assert len(scaled) == int(is_kept.sum()) < len(whole)
 
 
-def test_the_model_says_how_it_is_read_out(model, elements):
-    chosen = MLPF(replace(model.config, readout=EVERYTHING))
-    chosen.load_state_dict(model.state_dict())
-    assert len(reconstruct(chosen, elements)) == len(elements)
+def test_the_default_readout_is_that_of_the_model(model, elements):
+    other = MLPF(replace(model.config, readout=EVERYTHING))
+    other.load_state_dict(model.state_dict())
+    assert len(reconstruct(other, elements)) == len(elements)
 
 
 @pytest.mark.parametrize("batch_elements", [1, 16, 30, 10_000])
@@ -123,21 +125,21 @@ def test_candidates_do_not_depend_on_the_batches(model, elements, batch_elements
         )
 
 
-def test_an_empty_event_comes_out_empty_and_so_does_no_event(model, elements):
+def test_empty_events_and_no_events_give_no_candidates(model, elements):
     assert reconstruct(model, elements).counts[3] == 0
     for number in (0, 2):
         candidates = reconstruct(model, Collection.empty(ELEMENTS, number))
         assert candidates.num_events == number and len(candidates) == 0
 
 
-def test_a_value_that_is_no_number_names_its_column_and_event(model, elements):
+def test_a_value_that_is_not_a_number_is_named_with_event_and_column(model, elements):
     eta = elements.eta.copy()
     eta[elements.offsets[4]] = np.nan
     with pytest.raises(DataError, match=r"event 4 .*elements\.eta is nan"):
         reconstruct(model, changed(elements, eta=eta))
 
 
-def test_a_network_in_training_reads_out_without_dropout_and_goes_on_training(elements):
+def test_reconstruction_is_without_dropout_and_keeps_the_training_mode(elements):
     torch.manual_seed(1)
     network = MLPF(ModelConfig(dim=16, num_layers=2, num_heads=2, dropout=0.5)).train()
     first, second = (reconstruct(network, elements, EVERYTHING) for _ in range(2))
@@ -162,8 +164,10 @@ def test_the_shares_of_a_cluster_sum_to_its_energy_and_belong_to_candidates(
     readout = ReadoutConfig(kind, threshold=0.5, min_probability=0.4)
     found, shares = reconstruct_with_shares(sharing_model, elements, readout)
     row = elements.flat_index(shares.event_index, shares.cluster_element)
-    given = np.bincount(row, shares.energy_em, len(elements))
-    np.testing.assert_allclose(given, np.where(elements.type == 2, elements.energy, 0), rtol=1e-6)
+    shared_energy = np.bincount(row, shares.energy_em, len(elements))
+    np.testing.assert_allclose(
+        shared_energy, np.where(elements.type == 2, elements.energy, 0), rtol=1e-6
+    )
     assert np.all(np.diff(row) >= 0)
     owner = elements.flat_index(shares.event_index, shares.owner_element)[shares.owner_element >= 0]
     on_cluster = found.cluster_index >= 0
@@ -178,10 +182,10 @@ def test_the_shares_of_a_cluster_sum_to_its_energy_and_belong_to_candidates(
         assert np.array_equal(found.columns[name], alone.columns[name])
 
 
-def test_the_list_and_the_expectation_of_a_sharing_model_have_nearly_one_sum(
+def test_the_expectation_of_a_sharing_model_is_not_multiplied_by_probabilities(
     sharing_model, elements
 ):
-    """Who is left out leaves its energy to others; so no probability multiplies a momentum."""
+    """Its momenta are expectations already."""
     whole = reconstruct(sharing_model, elements, ReadoutConfig("expectation", 0.0, 0.0))
     everything = reconstruct(sharing_model, elements, EVERYTHING)
     np.testing.assert_allclose(whole.pt, everything.pt)
@@ -197,12 +201,12 @@ def test_shares_do_not_depend_on_the_batches(sharing_model, elements, batch_elem
         np.testing.assert_allclose(apart.columns[name], together.columns[name], rtol=1e-5)
 
 
-def test_no_event_has_no_shares(sharing_model):
+def test_empty_events_and_no_events_give_no_shares(sharing_model):
     for number in (0, 2):
         found, shares = reconstruct_with_shares(sharing_model, Collection.empty(ELEMENTS, number))
         assert len(found) == len(shares) == 0 and shares.num_events == number
 
 
-def test_a_model_that_shares_nothing_says_so(model, elements):
+def test_shares_of_a_model_without_a_sharing_head_are_refused(model, elements):
     with pytest.raises(ConfigError, match="'direct' shares no energy"):
         reconstruct_with_shares(model, elements)

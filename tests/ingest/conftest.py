@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from partflow.core.detector import known_detector
+from partflow.core.known_detectors import known_detector
 from partflow.core.records import Events, concatenate_events
 from partflow.ingest.edm4hep.podio import open_podio
-from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
 
 
 def read_all(path: Path, detector_name: str) -> Events:

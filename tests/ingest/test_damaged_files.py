@@ -1,14 +1,14 @@
-"""Truncations and flipped bits end in a clean error or in events that hold together."""
+"""Truncated files and flipped bits give a clean error, or events that are consistent."""
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partflow.core.detector import known_detector
+from partflow.core.known_detectors import known_detector
 from partflow.core.provenance import Provenance
 from partflow.core.store import read_events
-from partflow.ingest.ingestion import ingest_file
+from partflow.ingest.edm4hep.ingestion import ingest_file
 from partflow.label.published import label_published
 
 SAMPLES = {
@@ -25,7 +25,7 @@ INDICES = {
 }
 
 
-def assert_holds_together(events):
+def assert_consistent(events):
     for name, references in INDICES.items():
         collection = events.collections[name]
         for column, target in references:
@@ -40,7 +40,7 @@ def assert_holds_together(events):
 @pytest.mark.parametrize("name", SAMPLES)
 @given(data=st.data())
 @settings(max_examples=12, suppress_health_check=list(HealthCheck))
-def test_a_damaged_file_is_read_right_or_refused(name, data, edm4hep, tmp_path_factory):
+def test_a_damaged_file_is_read_consistently_or_refused(name, data, edm4hep, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")
     content = bytearray((edm4hep / name).read_bytes())
     size = len(content)
@@ -61,5 +61,5 @@ def test_a_damaged_file_is_read_right_or_refused(name, data, edm4hep, tmp_path_f
         return
     events = read_events(shard, "events")
     assert len(events) == report.num_ingested == report.num_events - len(report.left_out)
-    assert_holds_together(events)
+    assert_consistent(events)
     label_published(events)

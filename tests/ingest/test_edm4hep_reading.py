@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
+from partflow.core.deposits import resolve_deposits
+from partflow.core.detector import ECAL, FACE_BARREL, FACE_ENDCAP, HCAL, MUON
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.store import FULL_SIMULATION, STAGES, read_events, write_events
-from partflow.ingest.edm4hep.contents import contents_of
 from partflow.ingest.edm4hep.podio import open_podio
-from partflow.ingest.edm4hep.reading import EntryRange, entry_ranges, process_of, read_chunk
+from partflow.ingest.edm4hep.reading.contents import contents_of
+from partflow.ingest.edm4hep.reading.events import EntryRange, entry_ranges, process_of, read_chunk
 from partflow.label.labelling import label
 
 SAMPLES = {
@@ -14,10 +16,6 @@ SAMPLES = {
     "cld": "cld_mumuh_240_full_1ev.edm4hep.root",
     "cld_without_hits": "cld_mumuh_240_nohits_10ev.edm4hep.root",
 }
-TRUTH_OF_THE_FILE = (
-    "particle_sources", "particle_daughters", "contribution_sources", "track_links",
-    "unrefitted_states",
-)  # fmt: skip
 NUMBERS = {
     "toy": {"events": 29, "clusters": 359, "tracks": 245},
     "photons": {"events": 3, "hits": 677, "clusters": 3, "tracks": 0, "baseline": 3},
@@ -35,25 +33,28 @@ def test_every_event_and_object_is_read(sample, request):
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_what_is_read_can_be_stored_and_labelled(sample, request, tmp_path):
+def test_events_that_are_read_can_be_stored_and_labelled(sample, request, tmp_path):
     events = request.getfixturevalue(sample)
     assert set(events.collections) == {*STAGES["events"], *FULL_SIMULATION}
     write_events(tmp_path / "a.parquet", events, "events")
     stored = read_events(tmp_path / "a.parquet", "events")
+    deposits = resolve_deposits(
+        stored.particles, stored.clusters, stored.hit_clusters, stored.contributions
+    )
     labels = label(
-        stored.particles, stored.tracks, stored.clusters, stored.hit_clusters,
-        stored.contributions, stored.track_particles, stored.event_id,
+        stored.particles, stored.tracks, stored.track_particles, stored.clusters, deposits,
+        stored.event_id,
     )  # fmt: skip
     assert labels.targets.num_events == len(events)
 
 
-def test_hits_of_a_full_simulation_hold_what_particles_left_in_them(cld):
+def test_contributions_sum_to_the_energies_of_hits(cld):
     hit = cld.contributions.hit_index
     summed = np.bincount(hit, cld.contributions.energy_em, len(cld.hits))
     np.testing.assert_allclose(summed, cld.hits.energy_em, rtol=1e-5)
 
 
-def test_clusters_are_made_of_their_hits(cld, toy):
+def test_energies_of_clusters_are_sums_over_their_hits(cld, toy):
     for events in (cld, toy):
         cluster = events.clusters.flat_index(
             events.hit_clusters.event_index, events.hit_clusters.cluster_index
@@ -73,7 +74,7 @@ def test_clusters_are_made_of_their_hits(cld, toy):
             np.testing.assert_allclose(energy, events.clusters.columns[name], atol=1e-5)
 
 
-def test_without_hits_pandora_says_what_clusters_are_made_of(cld_without_hits):
+def test_without_hits_the_energies_of_clusters_are_those_that_pandora_stores(cld_without_hits):
     clusters = cld_without_hits.clusters
     parts = clusters.energy_em_ecal + clusters.energy_em_hcal + clusters.energy_em_other
     assert np.all(parts > 0)
@@ -100,9 +101,9 @@ def test_tracks_meet_the_calorimeter_at_its_faces(cld):
 @pytest.mark.parametrize("sample", ["cld", "cld_without_hits"])
 def test_pt_of_muon_tracks_is_that_of_the_generator_in_two_tesla(sample, request):
     events = request.getfixturevalue(sample)
-    made = events.track_particles
-    particle = events.particles.flat_index(made.event_index, made.particle_index)
-    of_muon = (made.is_primary == 1) & (np.abs(events.particles.pdg_id[particle]) == 13)
+    links = events.track_particles
+    particle = events.particles.flat_index(links.event_index, links.particle_index)
+    of_muon = (links.is_primary == 1) & (np.abs(events.particles.pdg_id[particle]) == 13)
     particle = particle[of_muon]
     true_pt = np.hypot(events.particles.px[particle], events.particles.py[particle])
     ratio = events.tracks.pt[of_muon] / true_pt
@@ -120,19 +121,19 @@ def test_energy_of_pandora_is_that_of_the_event(cld):
     )
 
 
-def test_descendants_count_for_their_stable_ancestor(cld):
+def test_energy_of_descendants_belongs_to_their_stable_ancestor(cld):
     assert len(cld.contributions) == 5024  # every link has one
     assert np.all(cld.contributions.particle_index >= 0)
-    own = cld.particle_sources.mc_index[cld.contributions.particle_index]
-    is_own = own == cld.contribution_sources.mc_index
-    assert 0 < np.mean(is_own) < 1
+    mc_index = cld.particle_sources.mc_index[cld.contributions.particle_index]
+    is_of_stable_particle = mc_index == cld.contribution_sources.mc_index
+    assert 0 < np.mean(is_of_stable_particle) < 1
 
 
-def test_what_a_file_lacks_is_named_with_its_cost(edm4hep):
+def test_missing_parts_of_a_file_are_named_with_what_is_impossible_without_them(edm4hep):
     with open_podio(edm4hep / SAMPLES["cld_without_hits"]) as file:
         missing = contents_of(file).missing
-    assert any("CalohitMCTruthLink" in lack.what for lack in missing)
-    assert any("no labels from clusters" in lack.cost for lack in missing)
+    assert any("CalohitMCTruthLink" in part.what for part in missing)
+    assert any("no labels from clusters" in part.cost for part in missing)
     with open_podio(edm4hep / SAMPLES["cld"]) as file:
         assert contents_of(file).missing == ()
 
@@ -148,7 +149,7 @@ def test_events_are_the_same_whatever_range_they_are_read_in(edm4hep, toy):
             np.testing.assert_array_equal(values, expected.columns[column])
 
 
-def test_an_event_without_any_element_goes_through(toy):
+def test_an_event_without_any_element_is_read(toy):
     empty = toy[16:17]
     assert len(empty.hits) == len(empty.tracks) == len(empty.clusters) == 0
 

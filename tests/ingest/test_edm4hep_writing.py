@@ -1,18 +1,19 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, FACE_NONE, known_detector
+from partflow.core.detector import FACE_NONE
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLD, CLIC, known_detector
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import TRACK_PARTICLES, TRACKS
 from partflow.core.store import STAGES, read_events, write_events
 from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.export import export_edm4hep
+from partflow.ingest.edm4hep.ingestion import ingest_edm4hep
 from partflow.ingest.edm4hep.podio import open_podio
-from partflow.ingest.edm4hep.reading import entry_ranges, read_chunk
-from partflow.ingest.edm4hep.writing import EdmWriter
-from partflow.ingest.ingestion import ingest
+from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.writing.writer import EdmWriter
 from partflow.pipeline import simulate_events
 from partflow.simulate import SimulationConfig
 
@@ -20,7 +21,6 @@ SINGLE = 1e-6
 """EDM4hep stores most numbers in single precision: seven digits."""
 LENGTH = 3e-4
 """Single precision at 3 m [mm]."""
-RECOMPUTED = {"sigma_x", "sigma_y", "sigma_z"}
 
 
 def read_back(path, detector_name):
@@ -29,11 +29,11 @@ def read_back(path, detector_name):
         return read_chunk(file, entries, known_detector(detector_name))
 
 
-def assert_same(found: Events, expected: Events):
-    assert found.event_id.tolist() == expected.event_id.tolist()
-    assert found.process.tolist() == expected.process.tolist()
+def assert_same(result: Events, expected: Events):
+    assert result.event_id.tolist() == expected.event_id.tolist()
+    assert result.process.tolist() == expected.process.tolist()
     for name in STAGES["events"]:
-        ours, theirs = found.collections[name], expected.collections[name]
+        ours, theirs = result.collections[name], expected.collections[name]
         assert ours.offsets.tolist() == theirs.offsets.tolist(), name
         for column, values in theirs.columns.items():
             same = ours.columns[column]
@@ -52,16 +52,16 @@ def test_events_are_read_back_as_they_were_written(sample, detector, request, tm
     events = request.getfixturevalue(sample)[:26]
     half = len(events) // 2
     with EdmWriter(tmp_path / "a.root", detector, Provenance("edm4hep")) as writer:
-        for run in (events[:half], events[half:]):
-            if len(run):
-                writer.write(run)
+        for chunk in (events[:half], events[half:]):
+            if len(chunk):
+                writer.write(chunk)
     chunk = read_back(tmp_path / "a.root", detector.name)
     assert chunk.bad_events == ()
     assert_same(chunk.events, events)
 
 
 def test_a_track_without_a_state_at_the_calorimeter_is_followed_as_in_the_simulation(tmp_path):
-    """Its face columns follow from the perigee: what else the file holds of it does not matter."""
+    """Its face columns follow from the perigee alone."""
     (generated,) = generate(GenerationConfig("ttbar", 10, seed=4))
     events = simulate_events(generated, CLIC, SimulationConfig())
     lost = events.tracks.face_region == FACE_NONE
@@ -74,60 +74,61 @@ def test_a_track_without_a_state_at_the_calorimeter_is_followed_as_in_the_simula
     tracks = Collection(TRACKS, events.tracks.offsets, moved)
     with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
         writer.write(events.with_collections(tracks=tracks))
-    found = read_back(tmp_path / "a.root", "clic").events.tracks
-    assert np.array_equal(found.face_region, events.tracks.face_region)
+    result = read_back(tmp_path / "a.root", "clic").events.tracks
+    assert np.array_equal(result.face_region, events.tracks.face_region)
     np.testing.assert_allclose(
-        found.radius_of_outermost_hit, events.tracks.radius_of_outermost_hit, rtol=SINGLE
+        result.radius_of_outermost_hit, events.tracks.radius_of_outermost_hit, rtol=SINGLE
     )
     for name in ("face_x", "face_y", "face_z"):  # 20 m of a circle, from single precision
         np.testing.assert_allclose(
-            found.columns[name][lost], events.tracks.columns[name][lost], atol=0.1
+            result.columns[name][lost], events.tracks.columns[name][lost], atol=0.1
         )
     for name in ("face_dx", "face_dy", "face_dz"):
         np.testing.assert_allclose(
-            found.columns[name][lost], events.tracks.columns[name][lost], atol=1e-3
+            result.columns[name][lost], events.tracks.columns[name][lost], atol=1e-3
         )
 
 
 @pytest.mark.parametrize(("original", "duplicate", "other"), [(1, 2, 0), (2, 1, 0), (2, 0, 1)])
-@pytest.mark.parametrize("is_own", [0, 1])
-def test_a_duplicate_is_linked_to_what_made_its_track(
-    toy, original, duplicate, other, is_own, tmp_path
+@pytest.mark.parametrize("is_primary", [0, 1])
+def test_a_duplicate_is_linked_to_the_same_particle_as_the_track_it_repeats(
+    toy, original, duplicate, other, is_primary, tmp_path
 ):
-    """Of the first particle are three tracks: one of a secondary (`other`), one of another
-    secondary or its own (`original`), and one of the same hits, of nearly the same momentum."""
-    number = int(np.flatnonzero(toy.tracks.counts >= 3)[0])
-    event = toy[number : number + 1]
-    tracks, made = dict(event.tracks.columns), np.full((3, len(event.tracks)), 0)
+    """The first particle has three tracks: `other` is that of a secondary, `original` that of
+    another secondary or its primary track, and `duplicate` has nearly the momentum of `original`.
+    """
+    position = int(np.flatnonzero(toy.tracks.counts >= 3)[0])
+    event = toy[position : position + 1]
+    tracks, truth = dict(event.tracks.columns), np.full((3, len(event.tracks)), 0)
     for name in ("charge", "pt", "phi", "tan_lambda", "omega"):
         tracks[name] = tracks[name].copy()
         tracks[name][duplicate] = tracks[name][original]
     tracks["pt"][duplicate] *= 1.01
     tracks["omega"][duplicate] /= 1.01
-    if is_own:
+    if is_primary:
         tracks["charge"][other] = tracks["charge"][duplicate]
-    else:  # the other leg of a conversion, along with the first
+    else:  # the other secondary of a conversion, in the same direction
         for name in ("pt", "phi", "tan_lambda"):
             tracks[name][other] = tracks[name][duplicate]
         tracks["charge"][other] = -tracks["charge"][duplicate]
-    particle, is_primary, is_duplicate = made
-    particle[3:] = -1
-    is_primary[original], is_duplicate[duplicate] = is_own, 1
-    columns = dict(zip(TRACK_PARTICLES.names, made, strict=True))
+    columns = dict(zip(TRACK_PARTICLES.names, truth, strict=True))
+    columns["particle_index"][3:] = -1
+    columns["is_primary"][original] = is_primary
+    columns["is_duplicate"][duplicate] = 1
     changed = event.with_collections(
         tracks=Collection(TRACKS, event.tracks.offsets, tracks),
         track_particles=Collection(TRACK_PARTICLES, event.tracks.offsets, columns),
     )
     with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep")) as writer:
         writer.write(changed)
-    found = read_back(tmp_path / "a.root", "clic").events
+    result = read_back(tmp_path / "a.root", "clic").events
     for name, values in columns.items():
-        assert found.track_particles.columns[name].tolist() == values.tolist(), name
-    linked = found.track_links.mc_index
+        assert result.track_particles.columns[name].tolist() == values.tolist(), name
+    linked = result.track_links.mc_index
     assert linked[original] == linked[duplicate] != linked[other]
 
 
-def test_others_find_the_members_by_their_names(toy, tmp_path):
+def test_other_programs_find_the_members_by_their_edm4hep_names(toy, tmp_path):
     import uproot
 
     with EdmWriter(tmp_path / "a.root", CLIC, Provenance("edm4hep"), ["mlpf"]) as writer:
@@ -144,24 +145,24 @@ def test_others_find_the_members_by_their_names(toy, tmp_path):
         assert "_MCParticles_daughters.index" in tree.keys(full_paths=False)
 
 
-def test_a_folder_and_its_candidates_are_exported_and_come_back(toy, tmp_path):
-    record = make_provenance("events", {"detector": "clic"})
-    write_events(tmp_path / "events" / "a.parquet", toy[:4], "events", record)
-    write_events(tmp_path / "events" / "b.parquet", toy[4:9], "events", record)
-    found = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})
-    write_events(tmp_path / "found.parquet", found, "candidates", record)
-    number = export_edm4hep(
-        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+def test_exported_events_and_candidates_are_ingested_again(toy, tmp_path):
+    provenance = make_provenance("events", {"detector": "clic"})
+    write_events(tmp_path / "events" / "a.parquet", toy[:4], "events", provenance)
+    write_events(tmp_path / "events" / "b.parquet", toy[4:9], "events", provenance)
+    result = Events(toy.event_id[:9], toy.process[:9], {"candidates": toy.baseline[:9]})
+    write_events(tmp_path / "result.parquet", result, "candidates", provenance)
+    num_events = export_edm4hep(
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "result.parquet"}
     )
-    assert number == 9
+    assert num_events == 9
     assert export_edm4hep(
-        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "found.parquet"}
+        tmp_path / "events", tmp_path / "out", {"mlpf": tmp_path / "result.parquet"}
     ) is None  # fmt: skip
-    report = ingest([tmp_path / "out"], tmp_path / "back")
+    report = ingest_edm4hep([tmp_path / "out"], tmp_path / "back")
     assert report.num_ingested == 9
     assert_same(read_events(tmp_path / "back", "events"), toy[:9])
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path):
+def test_the_name_of_a_baseline_collection_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="take another"):
         export_edm4hep(tmp_path, tmp_path / "out", {"PandoraPFOs": tmp_path})

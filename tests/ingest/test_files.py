@@ -14,7 +14,7 @@ def make(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
-def test_folders_and_patterns_stand_for_their_files_by_name_each_once(tmp_path):
+def test_files_of_folders_and_patterns_are_listed_by_name_and_once(tmp_path):
     b, a, _ = make(tmp_path, "x/b.root", "x/y/a.root", "x/note.txt")
     assert find_files([tmp_path / "x"]) == [b, a]
     assert find_files([tmp_path / "x" / "*.root", tmp_path / "x"]) == [b, a]
@@ -22,11 +22,11 @@ def test_folders_and_patterns_stand_for_their_files_by_name_each_once(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing.root", "*.root", "."])
-def test_what_stands_for_no_file_is_an_error(name, tmp_path):
+def test_a_name_or_pattern_without_a_file_is_an_error(name, tmp_path):
     with pytest.raises(InputError):
         find_files([tmp_path / name])
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+def test_files_with_the_same_name_are_named_with_their_folders(tmp_path):
     paths = make(tmp_path, "a/1/rec.root", "b/1/rec.root", "b/2/rec.root")
     assert short_names(paths) == ["a/1/rec.root", "b/1/rec.root", "2/rec.root"]

@@ -1,4 +1,4 @@
-"""The compatible definition against what particleflow v2.2.0 makes of the same file."""
+"""The published definition (mlpf-2.5), compared with MLPF v2.2.0 on the same file."""
 
 import json
 
@@ -35,8 +35,8 @@ def labels(toy):
 
 
 @pytest.fixture(scope="module")
-def found(toy, labels):
-    """Our arrays by the columns of the reference, one list of events each."""
+def arrays(toy, labels):
+    """Our arrays, [event], by the columns of the reference."""
     events = labels.events
     kept = np.isin(toy.event_id, events.event_id)
     num_tracks = toy.tracks.counts[kept]
@@ -60,14 +60,14 @@ def found(toy, labels):
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_every_event_equals_the_reference(column, found, edm4hep, names):
+def test_every_event_equals_the_reference(column, arrays, edm4hep, names):
     expected = ak.from_parquet(edm4hep / "clic_toy.expected.parquet")[column]
-    assert len(expected) == len(found[column]) == len(names["parquet_events"])
+    assert len(expected) == len(arrays[column]) == len(names["parquet_events"])
     for event, name in enumerate(names["parquet_events"]):
         theirs = np.asarray(ak.to_numpy(expected[event]), float).reshape(-1, COLUMNS[column])
-        ours = found[column][event]
+        ours = arrays[column][event]
         if name == "no_reco_particles" and column.startswith("ycand"):
-            # The reference has no rows at all where Pandora found nothing; ours are zero.
+            # The reference has no rows at all where Pandora has no candidate; ours are zero.
             assert len(theirs) == 0
             assert not np.any(ours)
             continue
@@ -101,8 +101,8 @@ def test_the_labels_of_an_event_do_not_depend_on_its_neighbours(toy, labels):
     assert position == len(together)
 
 
-def test_both_layouts_go_through_the_same_code(cld, photons):
-    """No reference is at hand for these; but an element is somebody's and jets hold targets."""
+def test_files_of_both_layouts_are_labelled(cld, photons):
+    """There is no reference for these; but elements have targets, and jets have targets in them."""
     for events in (cld, photons):
         labelled = label_published(events).events
         assert len(labelled) == len(events)

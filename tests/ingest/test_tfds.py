@@ -14,7 +14,7 @@ from partflow.core.features import TRACK
 from partflow.core.provenance import Provenance
 from partflow.core.records import concatenate_events
 from partflow.core.store import read_events, read_provenance, write_events
-from partflow.ingest.tfds.arrays import COLUMNS, from_events, published_event, to_events
+from partflow.ingest.tfds.arrays import NUM_ARRAY_COLUMNS, from_events, published_event, to_events
 from partflow.ingest.tfds.example import parse_example, serialize_example
 from partflow.ingest.tfds.folders import INFO_FILE, find_split_files
 from partflow.ingest.tfds.ingestion import ingest_tfds
@@ -47,19 +47,19 @@ def records(folder: Path, split: str) -> list[dict[str, np.ndarray]]:
 
 @given(st.dictionaries(st.text(max_size=12), FLOATS, max_size=7))
 def test_a_message_is_read_as_it_was_written(lists):
-    found = parse_example(serialize_example(lists))
-    assert found.keys() == lists.keys()
+    result = parse_example(serialize_example(lists))
+    assert result.keys() == lists.keys()
     for key, values in lists.items():
-        np.testing.assert_array_equal(found[key], values)
+        np.testing.assert_array_equal(result[key], values)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_a_clean_error(record):
     try:
-        found = parse_example(record)
+        result = parse_example(record)
     except DataError:
         return
-    assert all(values.dtype == np.dtype("<f4") for values in found.values())
+    assert all(values.dtype == np.dtype("<f4") for values in result.values())
 
 
 @given(data=st.data())
@@ -78,7 +78,7 @@ def test_a_damaged_record_is_an_event_or_a_clean_error(data, sample):
     assert len(labelled.elements) == len(labelled.targets) == len(event["X"])
 
 
-def test_values_that_are_not_packed_are_read_too():
+def test_values_that_are_not_packed_are_also_read():
     value = np.float32(1.5).tobytes()
     float_list = b"\x0d" + value + b"\x0d" + value  # field 1, 32 bits, twice
     feature = b"\x12" + bytes([len(float_list)]) + float_list
@@ -94,12 +94,12 @@ def test_values_that_are_not_packed_are_read_too():
         (lambda e: e.update(X=e["X"][:-1]), "of 17 columns"),
         (lambda e: e.update(ytarget=e["ytarget"][:-13]), "rows in 'ytarget'"),
         (lambda e: e["ytarget"].__setitem__(0, 6), "a class in 'ytarget'"),
-        (lambda e: e["X"].__setitem__(5, np.nan), "no number"),
+        (lambda e: e["X"].__setitem__(5, np.nan), "not finite"),
         (lambda e: e["X"].__setitem__(0, 3), "tracks, then clusters"),
         (lambda e: e.update(genmet=np.zeros(2)), "values of 'genmet'"),
     ],
 )
-def test_an_event_that_cannot_be_is_refused_with_its_reason(change, reason, sample):
+def test_an_impossible_event_is_refused_with_a_reason(change, reason, sample):
     event = {key: values.copy() for key, values in records(sample, "test")[0].items()}
     change(event)
     with pytest.raises(DataError, match=reason):
@@ -109,21 +109,21 @@ def test_an_event_that_cannot_be_is_refused_with_its_reason(change, reason, samp
 # --- data sets ----------------------------------------------------------------------------
 
 
-def test_the_sample_has_the_events_that_it_promises(ingested):
-    found = {s: len(read_events(folder, "labelled")) for s, folder in ingested.items()}
-    assert found == NUMBERS
+def test_the_sample_has_as_many_events_as_its_description_says(ingested):
+    result = {s: len(read_events(folder, "labelled")) for s, folder in ingested.items()}
+    assert result == NUMBERS
 
 
 @pytest.mark.parametrize("split", NUMBERS)
 def test_labelled_events_hold_the_published_arrays(split, ingested, sample):
     events = read_events(ingested[split], "labelled")
-    for found, expected in zip(from_events(events), records(sample, split), strict=True):
-        for key, num_columns in COLUMNS.items():
-            np.testing.assert_array_equal(found[key], expected[key].reshape(-1, num_columns))
+    for result, expected in zip(from_events(events), records(sample, split), strict=True):
+        for key, num_columns in NUM_ARRAY_COLUMNS.items():
+            np.testing.assert_array_equal(result[key], expected[key].reshape(-1, num_columns))
 
 
-def test_published_tracks_are_not_said_to_reach_any_place_of_the_calorimeter(ingested):
-    """Nothing in the data says where they would."""
+def test_published_tracks_have_no_position_at_the_calorimeter(ingested):
+    """The data do not hold it."""
     elements = read_events(ingested["test"], "labelled").elements
     assert np.any(elements.type == TRACK)
     for name in ("face_region", "face_x", "face_z", "radius_of_outermost_hit"):
@@ -131,7 +131,7 @@ def test_published_tracks_are_not_said_to_reach_any_place_of_the_calorimeter(ing
 
 
 @pytest.mark.parametrize("name", ["clic", "cld"])
-def test_published_data_are_of_the_detector_that_they_are_said_to_be(sample, tmp_path, name):
+def test_published_data_have_the_detector_that_the_user_names(sample, tmp_path, name):
     ingest_tfds([sample], tmp_path / "in", name)
     record = read_provenance(next((tmp_path / "in" / "test").glob("*.parquet")))
     assert recorded_detector(record, "").name == name
@@ -144,10 +144,10 @@ def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):
     assert report.num_written == NUMBERS
     written = tmp_path / DATASET
     for split in NUMBERS:
-        for found, expected in zip(records(written, split), records(sample, split), strict=True):
-            assert found.keys() == expected.keys()
+        for result, expected in zip(records(written, split), records(sample, split), strict=True):
+            assert result.keys() == expected.keys()
             for key, values in expected.items():
-                np.testing.assert_array_equal(found[key], values)
+                np.testing.assert_array_equal(result[key], values)
     theirs, ours = (
         json.loads((d / "1" / VERSION / INFO_FILE).read_text()) for d in (sample, written)
     )
@@ -167,7 +167,9 @@ def test_written_again_the_sample_is_the_same(ingested, sample, tmp_path):
                 np.testing.assert_array_equal(second.collections[name].columns[column], values)
 
 
-def test_train_and_test_share_no_shard_and_files_are_dealt_to_ten(ingested, tmp_path):
+def test_train_and_test_share_no_shard_and_files_are_divided_over_ten_configurations(
+    ingested, tmp_path
+):
     one = read_events(ingested["test"], "labelled")[:1]
     for number in range(110):
         renamed = type(one)(np.array([number]), one.process, one.collections)
@@ -187,7 +189,7 @@ def test_one_shard_cannot_be_cut_by_file(ingested, tmp_path):
         export_tfds(ingested["test"], tmp_path)
 
 
-def test_an_event_in_which_the_baseline_finds_nothing_is_left_out(ingested, tmp_path):
+def test_an_event_without_a_baseline_candidate_is_left_out(ingested, tmp_path):
     events = read_events(ingested["test"], "labelled")[:2]
     blank = events.baseline_targets
     nothing = type(blank)(
@@ -212,7 +214,7 @@ def test_a_truncated_file_is_a_clean_error(keep, sample, tmp_path):
         list(read_split_file(file._replace(path=tmp_path / "a")))
 
 
-def test_a_bad_record_costs_itself(ingested, sample, tmp_path):
+def test_a_bad_record_is_skipped_and_reported(ingested, sample, tmp_path):
     good = records(sample, "test")
     bad = dict(good[2])
     bad.pop("genmet")
@@ -234,7 +236,7 @@ def test_a_bad_record_costs_itself(ingested, sample, tmp_path):
     ]
 
 
-def test_a_damaged_file_costs_only_itself(sample, tmp_path):
+def test_a_damaged_file_is_skipped_and_reported_and_the_others_are_read(sample, tmp_path):
     import shutil
 
     shutil.copytree(sample, tmp_path / DATASET)
@@ -243,8 +245,8 @@ def test_a_damaged_file_costs_only_itself(sample, tmp_path):
     name = f"{DATASET}-test.array_record-00000-of-00001"
     (second / name).chmod(0o644)
     (second / name).write_bytes((second / name).read_bytes()[:20_000])
-    found = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
-    numbers = {s: len(read_events(folder, "labelled")) for s, folder in found.folders.items()}
+    result = ingest_tfds([tmp_path / DATASET], tmp_path / "out")
+    numbers = {s: len(read_events(folder, "labelled")) for s, folder in result.folders.items()}
     assert numbers == {"train": 100, "test": 5}
     with pytest.raises(InputError, match="1 of 4 files"):
-        found.report.raise_if_failed("out")
+        result.report.raise_if_failed("out")

@@ -1,10 +1,11 @@
-"""Small events, written down as a story: who was there, who left a track, who lit what."""
+"""Small events, given by their particles, tracks and deposits."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from partflow.core.deposits import resolve_deposits
 from partflow.core.hadron_scale import bin_sums
 from partflow.core.particles import charges, masses
 from partflow.core.records import Collection, concatenate
@@ -20,7 +21,7 @@ from partflow.core.schemas import (
 )
 
 
-class Truth(NamedTuple):
+class EventTruth(NamedTuple):
     particles: Collection
     tracks: Collection
     hits: Collection
@@ -29,14 +30,23 @@ class Truth(NamedTuple):
     contributions: Collection
     track_particles: Collection
 
-    def with_hits(self):
-        return self._asdict()
+    @property
+    def deposits(self):
+        return resolve_deposits(
+            self.particles, self.clusters, self.hit_clusters, self.contributions
+        )
 
     def for_label(self):
-        return {n: v for n, v in self._asdict().items() if n != "hits"}
+        return self._arguments("particles", "tracks", "track_particles", "clusters", "deposits")
+
+    def for_label_with_hits(self):
+        return {**self.for_label(), "hits": self.hits}
 
     def for_perfect(self):
-        return {n: v for n, v in self._asdict().items() if n != "clusters"}
+        return self._arguments("particles", "tracks", "track_particles", "hits", "deposits")
+
+    def _arguments(self, *names):
+        return {name: getattr(self, name) for name in names}
 
 
 def _filled(schema, number, **columns):
@@ -66,18 +76,19 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
     )
     line = face / np.maximum(np.linalg.norm(face, axis=1, keepdims=True), 1e-9)
     track_pt = np.hypot(track_momentum[:, 0], track_momentum[:, 1])
-    lit = np.array(deposits, dtype=float).reshape(-1, 6)
-    particle, cluster = lit[:, 0].astype(int), lit[:, 1].astype(int)
-    energy, position = lit[:, 2], lit[:, 3:]
-    listed = cluster >= 0
-    cluster_energy = np.bincount(cluster[listed], energy[listed], num_clusters)
+    rows = np.array(deposits, dtype=float).reshape(-1, 6)
+    particle, cluster = rows[:, 0].astype(int), rows[:, 1].astype(int)
+    energy, position = rows[:, 2], rows[:, 3:]
+    is_clustered = cluster >= 0
+    clustered = cluster[is_clustered]
+    cluster_energy = np.bincount(clustered, energy[is_clustered], num_clusters)
     centroid = [
-        np.bincount(cluster[listed], (energy * x)[listed], num_clusters) / cluster_energy
+        np.bincount(clustered, (energy * x)[is_clustered], num_clusters) / cluster_energy
         for x in position.T
     ]
-    spectrum = bin_sums(energy, np.zeros(len(lit)), cluster, num_clusters)
-    number = len(lit)
-    return Truth(
+    spectrum = bin_sums(energy, np.zeros(len(rows)), cluster, num_clusters)
+    number = len(rows)
+    return EventTruth(
         _filled(
             PARTICLES,
             len(pdg_id),
@@ -100,11 +111,13 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
             **{f"face_{axis}": face[:, i] for i, axis in enumerate("xyz")},
             **{f"face_d{axis}": line[:, i] for i, axis in enumerate("xyz")},
         ),
-        _filled(HITS, number, x=position[:, 0], y=position[:, 1], z=position[:, 2], energy=energy),
+        _filled(
+            HITS, number, x=position[:, 0], y=position[:, 1], z=position[:, 2], energy_em=energy
+        ),
         _filled(
             CLUSTERS,
             num_clusters,
-            energy=cluster_energy,
+            energy_em=cluster_energy,
             theta=1.0,
             **dict(zip(HIT_SPECTRUM, spectrum.T, strict=True)),
             **dict(zip("xyz", centroid, strict=True)),
@@ -115,7 +128,7 @@ def make_event(particles, tracks=(), deposits=(), num_clusters=0):
             number,
             hit_index=np.arange(number),
             particle_index=particle,
-            energy=energy,
+            energy_em=energy,
         ),
         _filled(
             TRACK_PARTICLES,
@@ -133,8 +146,8 @@ def event():
 
 @pytest.fixture(scope="session")
 def join():
-    """Several events as one batch."""
-    return lambda *events: Truth(*(concatenate(parts) for parts in zip(*events, strict=True)))
+    """Several events as one chunk."""
+    return lambda *events: EventTruth(*(concatenate(parts) for parts in zip(*events, strict=True)))
 
 
 @pytest.fixture(scope="session")
@@ -147,11 +160,11 @@ def random_event():
         momentum = rng.normal(0, 10, (num_particles, 3))
         charged = np.flatnonzero(np.isin(np.abs(pdg_id), (211, 11, 13)))
         tracks = [(i, True) for i in charged if rng.random() < 0.6]
-        lighting = np.flatnonzero(np.abs(pdg_id) != 12)
-        num_deposits = rng.integers(0, 25) if len(lighting) and num_clusters else 0
+        depositing = np.flatnonzero(np.abs(pdg_id) != 12)
+        num_deposits = rng.integers(0, 25) if len(depositing) and num_clusters else 0
         deposits = [
             (
-                rng.choice(lighting),
+                rng.choice(depositing),
                 rng.integers(-1, num_clusters),
                 rng.exponential(2.0),
                 *rng.normal(0, 1500, 3),
@@ -162,8 +175,8 @@ def random_event():
         used = sorted({d[1] for d in deposits if d[1] >= 0})
         number = {old: new for new, old in enumerate(used)} | {-1: -1}
         deposits = [(d[0], number[d[1]], *d[2:]) for d in deposits]
-        secondary = rng.integers(0, len(lighting), rng.integers(0, 5)) if len(lighting) else []
-        for i in lighting[secondary]:
+        secondary = rng.integers(0, len(depositing), rng.integers(0, 5)) if len(depositing) else []
+        for i in depositing[secondary]:
             place = deposits[rng.integers(len(deposits))][3:] if deposits else None
             place = None if rng.random() < 0.3 else place
             tracks.append((i, False, rng.uniform(0.05, 1.02), place))

@@ -1,16 +1,14 @@
 import numpy as np
 
-from partflow.label.assignment import assign, owner_of_largest_overlap
-from partflow.label.links import link_clusters, own_track
+from partflow.label.assignment import assign, particle_of_largest_overlap
+from partflow.label.links import link_clusters, primary_tracks
 
 PLACE = (1.0, 1.0, 1.0)
 
 
 def assigned(truth):
-    links = link_clusters(
-        truth.particles, truth.clusters.counts, truth.hit_clusters, truth.contributions
-    )
-    track = own_track(truth.particles, truth.track_particles)
+    links = link_clusters(truth.deposits)
+    track = primary_tracks(truth.particles, truth.track_particles)
     return assign(truth.particles, track, links, len(truth.tracks), len(truth.clusters))
 
 
@@ -44,13 +42,13 @@ def test_without_a_track_visible_means_more_than_five_percent_in_clusters(event)
 
 
 def test_a_neutrino_is_never_visible(event):
-    """Not even where a generator's link says that it lit something."""
+    """Not even with a truth link to a hit."""
     result = assigned(event([(-14, 5, 0, 0)], [], [(0, 0, 3.0, *PLACE)], 1))
     assert not result.is_visible.any()
     assert not result.is_placed.any()
 
 
-def test_a_particle_left_over_goes_to_the_owner_of_its_largest_cluster(event):
+def test_a_particle_left_over_is_merged_into_the_particle_on_its_largest_cluster(event):
     particles = [(22, 9, 0, 0), (130, 0, 8, 0), (22, 0, 0, 2)]
     deposits = [
         (0, 0, 8.0, *PLACE),
@@ -63,26 +61,24 @@ def test_a_particle_left_over_goes_to_the_owner_of_its_largest_cluster(event):
     assert result.merged_into.tolist() == [-1, -1, 1]
 
 
-def test_what_can_be_put_nowhere_is_lost_and_never_merged_at_random(event):
-    """Two particles that claim one track, and no cluster at all."""
+def test_a_particle_without_element_or_cluster_is_lost_and_never_merged_at_random(event):
+    """Two particles with the same track, and no cluster."""
     truth = event([(211, 5, 0, 0), (211, 4, 0, 0)], [(0, True)])
-    links = link_clusters(
-        truth.particles, truth.clusters.counts, truth.hit_clusters, truth.contributions
-    )
+    links = link_clusters(truth.deposits)
     result = assign(truth.particles, np.array([0, 0]), links, 1, 0)
     assert result.track.tolist() == [0, -1]
     assert result.merged_into.tolist() == [-1, -1]
     assert result.is_lost.tolist() == [False, True]
 
 
-def test_merging_passes_over_a_cluster_that_has_no_owner(event):
+def test_merging_skips_a_cluster_without_a_particle(event):
     deposits = [(0, 0, 2.0, *PLACE), (0, 1, 1.0, *PLACE), (1, 0, 3.0, *PLACE)]
     truth = event([(22, 9, 0, 0), (22, 5, 0, 0), (22, 7, 0, 0)], [], deposits, 2)
-    links = link_clusters(
-        truth.particles, truth.clusters.counts, truth.hit_clusters, truth.contributions
+    links = link_clusters(truth.deposits)
+    merged_into = particle_of_largest_overlap(
+        np.array([True, True, False]), links, cluster_to_particle=np.array([-1, 2])
     )
-    left_over, cluster_owner = np.array([True, True, False]), np.array([-1, 2])
-    assert owner_of_largest_overlap(left_over, links, cluster_owner).tolist() == [2, -1, -1]
+    assert merged_into.tolist() == [2, -1, -1]
 
 
 def test_every_visible_particle_is_placed_once_or_merged_into_one_that_is(random_event, join):

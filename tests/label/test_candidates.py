@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import PION_MASS, masses
 from partflow.label import label, perfect_candidates, target_candidates
 
@@ -98,7 +98,7 @@ def test_below_twenty_mev_nothing_is_seen_without_a_track(event, scale):
 
 
 def test_the_cluster_is_the_target_cluster_or_else_the_best(event, join, scale):
-    """Particle 1 finds its best cluster taken; 2 is left over; 3 has a track; 4 lit nothing."""
+    """The best cluster of particle 1 is taken; 2 is left over; 3 has a track; 4 has no deposit."""
     particles = [(22, 9, 0, 0), (22, 0, 5, 0), (22, 0, 0, 3), (211, 2, 0, 0), (211, 0, 2, 0)]
     deposits = [
         (0, 0, 8.0, *PLACE),
@@ -115,7 +115,7 @@ def test_the_cluster_is_the_target_cluster_or_else_the_best(event, join, scale):
     assert found.track_index.tolist() == [-1, -1, -1, 0, 1] * 2
 
 
-def test_perfect_candidates_of_an_event_do_not_depend_on_its_company(random_event, join, scale):
+def test_perfect_candidates_of_an_event_do_not_depend_on_other_events(random_event, join, scale):
     rng = np.random.default_rng(8)
     truths = [random_event(rng) for _ in range(30)]
     together = perfect_candidates(**join(*truths).for_perfect(), hadron_scale=scale)

@@ -15,7 +15,7 @@ def energies(collection):
     return np.bincount(collection.event_index, collection.energy, collection.num_events)
 
 
-def test_merges_into_one_owner_accumulate(event):
+def test_merges_into_one_particle_accumulate(event):
     particles = [(22, 9, 0, 0), (22, 0, 2, 0), (22, 0, 0, 1)]
     deposits = [(0, 0, 8.0, *PLACE), (1, 0, 1.0, *PLACE), (2, 0, 0.5, *PLACE)]
     result = label(**event(particles, [], deposits, 1).for_label())
@@ -85,19 +85,19 @@ def test_target_energy_is_visible_energy_in_every_event(random_event, join):
     rng = np.random.default_rng(3)
     truths = [random_event(rng) for _ in range(200)]
     result = label(**join(*truths).for_label(), config=LabelConfig(secondary_tracks="none"))
-    seen = []
+    expected = []
     for truth in truths:  # the definition, spelled out for one event at a time
         p, in_clusters = truth.particles, truth.hit_clusters.cluster_index >= 0
-        lit = np.bincount(
+        clustered = np.bincount(
             truth.contributions.particle_index[in_clusters],
             truth.contributions.energy_em[in_clusters],
             len(p),
         )
-        own = truth.track_particles.is_primary == 1
-        has_track = np.isin(np.arange(len(p)), truth.track_particles.particle_index[own])
-        visible = (has_track | (lit > 0.05 * p.energy)) & (np.abs(p.pdg_id) != 12)
-        seen.append(p.energy[visible].sum())
-    assert energies(result.targets) == pytest.approx(np.array(seen), rel=1e-9)
+        primary = truth.track_particles.is_primary == 1
+        has_track = np.isin(np.arange(len(p)), truth.track_particles.particle_index[primary])
+        visible = (has_track | (clustered > 0.05 * p.energy)) & (np.abs(p.pdg_id) != 12)
+        expected.append(p.energy[visible].sum())
+    assert energies(result.targets) == pytest.approx(np.array(expected), rel=1e-9)
     assert result.report.visible_without_cluster.number == 0
 
 
@@ -113,7 +113,7 @@ def test_tracks_and_their_truth_must_belong_together(event):
     truth = event([(211, 5, 0, 0)], [(0, True)])._replace(
         track_particles=event([(211, 5, 0, 0)]).track_particles
     )
-    with pytest.raises(DataError, match="0 rows beside 1 tracks"):
+    with pytest.raises(DataError, match="0 rows for 1 tracks"):
         label(**truth.for_label())
 
 
@@ -153,7 +153,7 @@ def test_gen_met_has_one_row_for_every_event(event, join):
     assert result.gen_met.px.tolist() == [0, 3, 0]
 
 
-def test_an_event_is_labelled_alike_alone_and_in_company(random_event, join):
+def test_an_event_is_labelled_alike_alone_and_with_others(random_event, join):
     rng = np.random.default_rng(5)
     truths = [random_event(rng) for _ in range(40)]
     together = label(**join(*truths).for_label())
@@ -165,7 +165,7 @@ def test_an_event_is_labelled_alike_alone_and_in_company(random_event, join):
                 assert np.array_equal(values, there.columns[column]), (i, name, column)
 
 
-def test_nothing_comes_out_of_nothing(event):
+def test_an_empty_event_has_no_labels(event):
     for number in (0, 1):
         empty = type(event([]))(*(c[:number] for c in event([])))
         result = label(**empty.for_label())
@@ -186,7 +186,7 @@ def test_an_event_without_tracks_or_without_clusters_is_labelled(event, missing)
     assert targets.energy == pytest.approx(truth.particles.energy)
 
 
-def test_the_report_accounts_for_every_particle_and_adds_up_over_batches(random_event, join):
+def test_the_report_accounts_for_every_particle_and_adds_up_over_chunks(random_event, join):
     rng = np.random.default_rng(6)
     truths = [random_event(rng) for _ in range(30)]
     total = label(**join(*truths).for_label()).report
@@ -211,8 +211,8 @@ def test_the_report_accounts_for_every_particle_and_adds_up_over_batches(random_
 
 def test_without_jets_the_targets_are_the_same(random_event):
     for seed in range(10):
-        given = random_event(np.random.default_rng(seed)).for_label()
-        whole, bare = label(**given), label(**given, with_jets=False)
+        arguments = random_event(np.random.default_rng(seed)).for_label()
+        whole, bare = label(**arguments), label(**arguments, with_jets=False)
         for name, column in whole.targets.columns.items():
             if name != "jet_index":
                 np.testing.assert_array_equal(bare.targets.columns[name], column)

@@ -1,4 +1,4 @@
-"""The published definition on events written by hand; the reference file is in tests/ingest."""
+"""The published definition on small events; the reference file is in tests/ingest."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def test_of_two_merged_particles_only_the_last_counts(event):
     assert (found.report.num_merged, found.report.num_forgotten) == (2, 1)
 
 
-def test_what_overlaps_nothing_goes_to_the_owner_of_the_first_cluster(event):
-    # Both pions are on the only track; the second has nowhere else to go.
+def test_a_particle_without_overlap_is_merged_into_the_particle_on_the_first_cluster(event):
+    # Both pions are linked to the only track; for the second no element is left.
     truth = event(
         [(22, 0, 9, 0), (211, 8, 0, 0), (-211, 3, 0, 0)],
         tracks=[(1, 1)],
@@ -62,10 +62,10 @@ def test_what_overlaps_nothing_goes_to_the_owner_of_the_first_cluster(event):
     assert targets.gp_to_track.tolist() == pytest.approx([0.6, 0])
 
 
-def test_a_particle_that_can_be_put_nowhere_costs_its_event_only(event, join):
-    homeless = event([(211, 8, 0, 0), (-211, 3, 0, 0)], tracks=[(0, 1)])
+def test_a_particle_that_cannot_be_placed_drops_its_event_only(event, join):
+    without_cluster = event([(211, 8, 0, 0), (-211, 3, 0, 0)], tracks=[(0, 1)])
     good = event([(13, 8, 0, 0)], tracks=[(0, 1)])
-    events = as_events(join(good, homeless, good))
+    events = as_events(join(good, without_cluster, good))
     # The second pion is linked to the first one's track.
     links = events.track_particles
     assert len(links) == 3
@@ -81,8 +81,7 @@ def test_a_particle_that_can_be_put_nowhere_costs_its_event_only(event, join):
         },
     )
     counts = events.particles.offsets
-    index = np.arange(4) - counts[:-1][events.particles.event_index]
-    sources = {"mc_index": index, "simulator_status": np.zeros(4)}
+    sources = {"mc_index": events.particles.index_in_event, "simulator_status": np.zeros(4)}
     events = events.with_collections(
         particle_sources=Collection(r.PARTICLE_SOURCES, counts, sources),
         particle_daughters=Collection.empty(r.PARTICLE_DAUGHTERS, 3),
@@ -95,14 +94,14 @@ def test_a_particle_that_can_be_put_nowhere_costs_its_event_only(event, join):
     assert found.report.to_dict()["bad_events"][0]["event_id"] == 1
 
 
-def test_an_event_in_which_nothing_is_seen_is_dropped(event, join):
+def test_an_event_without_visible_particle_is_dropped(event, join):
     truth = join(event([(22, 0, 1, 0)]), event([(13, 8, 0, 0)], tracks=[(0, 1)]), event([]))
     found = label_published(as_events(truth))
     assert found.events.event_id.tolist() == [1]
     assert found.report.num_without_visible == 2
 
 
-def test_no_events_are_labelled_as_none(event):
+def test_no_events_give_no_labels(event):
     events = as_events(event([]))[:0]
     found = label_published(events)
     assert len(found.events) == 0

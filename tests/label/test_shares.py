@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS
 from partflow.label import LabelConfig, label, perfect_candidates, sharing_candidates
@@ -16,7 +16,7 @@ def rows(shares):
 
 
 def shares_of(truth, **options):
-    return label(**truth.with_hits(), **options).shares
+    return label(**truth.for_label_with_hits(), **options).shares
 
 
 def test_shares_say_where_the_energy_of_each_cluster_should_go(event):
@@ -28,20 +28,20 @@ def test_shares_say_where_the_energy_of_each_cluster_should_go(event):
     assert rows(shares_of(truth)) == [(1, 0, 3.0), (1, 2, 0.5), (2, 0, 0.25), (2, 2, 4.0)]
 
 
-def test_a_particle_without_target_belongs_to_nobody(event):
+def test_energy_of_a_particle_without_target_has_no_owner(event):
     """Not visible: at most 5 % of its energy is in clusters."""
     deposits = [(0, 0, 8.0, *PLACE), (1, 0, 0.4, *PLACE)]
     truth = event([(22, 9, 0, 0), (130, 0, 20, 0)], [], deposits, 1)
     assert rows(shares_of(truth)) == [(0, -1, 0.4), (0, 0, 8.0)]
 
 
-def test_a_merged_particle_counts_for_its_owner(event):
+def test_a_merged_particle_counts_for_the_target_it_is_in(event):
     deposits = [(0, 0, 8.0, *PLACE), (1, 0, 1.5, *PLACE)]
     truth = event([(22, 9, 0, 0), (130, 0, 2, 0)], [], deposits, 1)
     assert rows(shares_of(truth)) == [(0, 0, 9.5)]
 
 
-def test_the_legs_of_a_conversion_own_their_clusters(event):
+def test_secondary_tracks_of_a_conversion_own_their_clusters(event):
     tracks = [(0, False, 0.6, PLACE), (0, False, 0.4, ASIDE)]
     deposits = [(0, 0, 6.5, *PLACE), (0, 1, 3.5, *ASIDE)]
     truth = event([(22, 0, 10, 0)], tracks, deposits, 2)
@@ -50,10 +50,10 @@ def test_the_legs_of_a_conversion_own_their_clusters(event):
     assert rows(shares_of(truth, config=config)) == [(2, 2, 6.5), (3, 2, 3.5)]
 
 
-def test_a_hit_that_nobody_lit_belongs_to_nobody(event):
+def test_a_hit_without_contributions_has_no_owner(event):
     truth = event([(22, 0, 5, 0)], [], [(0, 0, 4.0, *PLACE), (0, 0, 0.5, *PLACE)], 1)
-    lit = truth.contributions
-    truth = truth._replace(contributions=lit.select(np.array([True, False])))
+    first = truth.contributions.select(np.array([True, False]))
+    truth = truth._replace(contributions=first)
     assert rows(shares_of(truth)) == [(0, -1, 0.5), (0, 0, 4.0)]
 
 
@@ -71,8 +71,8 @@ def test_hits_are_divided_as_their_contributions_whatever_the_scale_of_these(eve
     assert rows(shares_of(truth)) == [(1, 0, 1.1), (1, 1, 5.5)]
 
 
-def test_a_cluster_without_hits_belongs_to_nobody(event):
-    """Files without hits still tell the energies of clusters."""
+def test_a_cluster_without_hits_has_no_owner(event):
+    """Files without hits still hold the energies of clusters."""
     truth = event([(22, 9, 0, 0)], [], [(0, 0, 3.0, *PLACE)], 1)
     nothing = np.zeros(1, dtype=bool)
     bare = truth._replace(
@@ -85,24 +85,21 @@ def test_a_cluster_without_hits_belongs_to_nobody(event):
 
 @pytest.mark.parametrize("mode", ["none", "leading", "each"])
 def test_shares_close_for_every_cluster_and_owner(random_event, join, mode):
-    """Independently: owners hold what the targets in them lit, clusters what they weigh."""
+    """Independently: per owner the energy of its target in clusters, per cluster its energy."""
     rng = np.random.default_rng(11)
     truth = join(*(random_event(rng) for _ in range(200)))
-    result = label(**truth.with_hits(), config=LabelConfig(secondary_tracks=mode))
+    result = label(**truth.for_label_with_hits(), config=LabelConfig(secondary_tracks=mode))
     shares, targets = result.shares, result.targets
     assert np.all(shares.energy_em > 0)
     cluster = targets.flat_index(shares.event_index, shares.cluster_element)
     total = np.bincount(cluster, shares.energy_em, len(targets))
-    is_cluster = (
-        np.arange(len(targets)) - targets.offsets[:-1][targets.event_index]
-        >= (truth.tracks.counts[targets.event_index])
-    )
+    is_cluster = targets.index_in_event >= truth.tracks.counts[targets.event_index]
     assert total[is_cluster] == pytest.approx(truth.clusters.energy_em, rel=1e-5)
     assert np.all(total[~is_cluster] == 0)
     owner = targets.flat_index(shares.event_index, shares.owner_element)
     assert np.all(targets.pdg_id[owner[owner >= 0]] != 0)
     if mode == "none":
-        # Without merges a target's clustered energy is what its element owns.
+        # Without merges the element owns the clustered energy of its target.
         merged = targets.energy > np.where(
             targets.particle_index >= 0,
             truth.particles.energy[
@@ -122,17 +119,17 @@ def test_shares_without_hits_are_those_of_the_contributions(random_event, join):
     with_hits, without = shares_of(truth), label(**truth.for_label()).shares
     assert len(with_hits) > 50
     assert np.array_equal(with_hits.owner_element, without.owner_element)
-    assert with_hits.energy == pytest.approx(without.energy, rel=1e-6)
+    assert with_hits.energy_em == pytest.approx(without.energy_em, rel=1e-6)
 
 
 def shared(truth, **options):
-    result = label(**truth.with_hits(), **options)
+    result = label(**truth.for_label_with_hits(), **options)
     return sharing_candidates(
         result.targets, result.shares, truth.tracks, truth.clusters, load_hadron_scale(CLIC)
     )
 
 
-def test_perfect_sharing_has_tracks_and_everybodys_part_of_every_cluster(event):
+def test_perfect_sharing_has_tracks_and_the_true_part_of_every_cluster(event):
     """A neutral hadron is compensated as the shower that its parts of clusters make together."""
     deposits = [
         (0, 0, 3.0, *PLACE), (1, 0, 1.0, *PLACE), (1, 1, 4.0, *ASIDE), (2, 2, 2.0, *ASIDE),
@@ -152,14 +149,14 @@ def test_perfect_sharing_has_tracks_and_everybodys_part_of_every_cluster(event):
     assert found.cluster_index.tolist() == [-1, 1, 2]
 
 
-def test_perfect_sharing_points_to_the_mean_centroid_of_what_it_was_given(event):
+def test_perfect_sharing_points_to_the_mean_centroid_of_its_shares(event):
     deposits = [(0, 0, 3.0, *PLACE), (0, 1, 1.0, *ASIDE)]
     found = shared(event([(22, 0, 5, 0)], [], deposits, 2))
     assert found.phi == pytest.approx(np.arctan2([1500.0], [150.0]))
 
 
 def test_perfect_sharing_is_perfect_where_every_particle_has_its_own_cluster(event):
-    """Cluster and particle are then one: so are what perfect particle flow and sharing see."""
+    """Perfect particle flow and perfect sharing then measure the same."""
     deposits = [
         (0, 0, 3.0, *PLACE), (1, 1, 4.0, *ASIDE), (2, 2, 3.5, 0, 0, 2400), (2, 2, 0.2, 0, 9, 2420),
     ]  # fmt: skip
@@ -170,7 +167,7 @@ def test_perfect_sharing_is_perfect_where_every_particle_has_its_own_cluster(eve
         assert sharing.columns[name] == pytest.approx(perfect.columns[name])
 
 
-def test_perfect_sharing_of_an_event_does_not_depend_on_its_company(random_event, join):
+def test_perfect_sharing_of_an_event_does_not_depend_on_other_events(random_event, join):
     rng = np.random.default_rng(13)
     truths = [random_event(rng) for _ in range(40)]
     together = shared(join(*truths))
@@ -181,7 +178,7 @@ def test_perfect_sharing_of_an_event_does_not_depend_on_its_company(random_event
             assert np.array_equal(values, together[i : i + 1].columns[name])
 
 
-def test_nothing_is_shared_in_an_event_without_anything(event):
+def test_an_empty_event_has_no_shares(event):
     truth = event([])
     assert len(shares_of(truth)) == len(shared(truth)) == 0
     assert shares_of(truth).num_events == 1

@@ -10,12 +10,12 @@ from partflow.model.published.config import PUBLISHED_FEATURES, PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF
 
 SIZES = ((12, 20), (0, 7), (9, 0), (0, 0), (1, 1), (20, 30))
-"""Tracks and clusters of each event: none of either, none at all, one of each."""
+"""Tracks and clusters of each event; some events lack one of them, or both."""
 
 
 @pytest.fixture(scope="session")
-def events(toy_events):
-    return toy_events(*np.transpose(SIZES), seed=4)
+def events(learnable_events):
+    return learnable_events(*np.transpose(SIZES), seed=4)
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +24,15 @@ def batch(events):
 
 
 @pytest.fixture(scope="session")
-def random_network(toy_events):
-    """`random_network(**config)`: a network with random weights everywhere (the momentum heads
-    begin at 0) and standardised inputs, ready for inference.
+def random_network(learnable_events):
+    """`random_network(**config)`: a network in which all weights are random (momentum heads begin
+    at 0 otherwise), with standardised inputs, ready for inference.
     """
-    train = toy_events([10] * 40, [18] * 40, seed=6)
+    train = learnable_events([10] * 40, [18] * 40, seed=6)
 
     def make(**config):
         with torch.random.fork_rng():
-            torch.manual_seed(7)  # directions of hashes and features
+            torch.manual_seed(7)  # for the directions of hashes and random features
             network = MLPF(ModelConfig(**{"dim": 32, "num_layers": 2, "num_heads": 4, **config}))
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
@@ -75,7 +75,7 @@ PUBLISHED_COUNTS = (13, 0, 40, 1, 27)
 
 @pytest.fixture(scope="session")
 def published_kwargs():
-    """Arguments of a small published network of each kind."""
+    """Arguments of a small network of published MLPF v2.2.0 with each type of layers."""
     return {"attention": PUBLISHED_ATTENTION, "gnn_lsh": PUBLISHED_GNN_LSH}
 
 
@@ -85,7 +85,7 @@ def published_network():
 
 
 def _published_network(kwargs):
-    """Random weights in biases and norms, too: a norm of ones would hide a missing one."""
+    """A network with random biases and norms as well: norms of ones would hide a missing norm."""
     with torch.random.fork_rng():
         torch.manual_seed(2)
         model = PublishedMLPF(PublishedConfig.from_kwargs(kwargs))
@@ -117,8 +117,8 @@ def _packed(features, counts):
 
 @pytest.fixture(scope="session")
 def published_events():
-    """Features of the elements of each of some events, of the sizes that they have in data; one
-    element has no momentum, one event no element.
+    """Features of the elements of several events, of realistic sizes; one element has no momentum,
+    one event has no elements.
     """
     rng = np.random.default_rng(5)
     x = rng.normal(size=(sum(PUBLISHED_COUNTS), len(PUBLISHED_FEATURES)))

@@ -29,7 +29,7 @@ def projections(num_heads=4, width=3):
 
 
 def one_big_masked_attention(qkv, rows, biases):
-    """The same by torch, on all rows at once, everything outside an event masked."""
+    """Attention by torch on all rows at once, with everything outside an event masked."""
     bias = torch.full((qkv.shape[2], len(qkv), len(qkv)), -torch.inf, dtype=qkv.dtype)
     for event, block in zip(rows, biases, strict=True):
         bias[:, event.begin : event.end, event.begin : event.end] = block
@@ -49,16 +49,16 @@ def test_packed_attention_and_its_gradient_are_those_of_masked_attention(rows, h
     expected = one_big_masked_attention(qkv, rows, biases)
     torch.testing.assert_close(packed, expected)
     upstream = torch.randn(packed.shape, generator=generator, dtype=qkv.dtype)
-    (got,) = torch.autograd.grad(packed, qkv, upstream)
-    (wanted,) = torch.autograd.grad(expected, qkv, upstream)
-    torch.testing.assert_close(got, wanted)
+    (gradient,) = torch.autograd.grad(packed, qkv, upstream)
+    (expected_gradient,) = torch.autograd.grad(expected, qkv, upstream)
+    torch.testing.assert_close(gradient, expected_gradient)
 
 
-def test_no_events_give_no_rows():
+def test_a_batch_without_events_gives_no_rows():
     assert packed_attention(torch.zeros(0, 3, 2, 4), (), []).shape == (0, 8)
 
 
-def test_bias_falls_with_distance_down_to_a_floor():
+def test_the_distance_term_falls_with_distance_to_a_lower_bound():
     distance = torch.tensor([[0.0, 100.0], [100.0, 0.0]])
     bias = distance_bias(distance, torch.tensor([1 / 50.0, 1.0, 0.0]))
     assert bias[:, 0, 0].tolist() == [0.0, 0.0, 0.0]
@@ -66,7 +66,7 @@ def test_bias_falls_with_distance_down_to_a_floor():
 
 
 @pytest.mark.parametrize("num_heads", [1, 2, 4, 8])
-def test_some_heads_are_local_and_with_several_one_sees_all(num_heads):
+def test_some_heads_have_a_distance_term_and_of_several_one_has_none(num_heads):
     inverse = inverse_length_scales(num_heads)
     assert len(inverse) == num_heads
     assert inverse[0] == pytest.approx(1 / 20.0)
@@ -75,7 +75,7 @@ def test_some_heads_are_local_and_with_several_one_sees_all(num_heads):
 
 
 @pytest.mark.parametrize("has_bias", [True, False])
-def test_a_large_event_in_parts_gets_the_answer_of_the_whole(rows, has_bias, monkeypatch):
+def test_a_large_event_in_parts_gives_the_attention_of_the_whole(rows, has_bias, monkeypatch):
     qkv = projections().detach()
     distances = [100.0 * torch.rand(n, n, dtype=qkv.dtype) for n in SIZES]
     scales = inverse_length_scales(4).to(qkv.dtype)

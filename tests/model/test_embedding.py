@@ -16,7 +16,7 @@ def test_standardised_training_data_have_mean_0_and_deviation_1():
     torch.testing.assert_close(standardised.std(0), torch.ones(3), atol=1e-3, rtol=0)
 
 
-def test_a_column_that_never_varies_becomes_0():
+def test_a_constant_column_becomes_0():
     inputs, standardisation = drawn(), Standardisation(3)
     inputs[:, 1] = 123.456
     standardisation.fit(inputs)
@@ -24,7 +24,7 @@ def test_a_column_that_never_varies_becomes_0():
     torch.testing.assert_close(standardised, torch.zeros(len(inputs)), atol=1e-3, rtol=0)
 
 
-def test_an_outlier_is_cut_off_and_not_zeroed():
+def test_an_outlier_is_set_to_the_bound():
     standardisation = Standardisation(3)
     standardisation.fit(drawn())
     assert standardisation(torch.full((1, 3), 1e6)).tolist() == [[MAX_STANDARDISED] * 3]

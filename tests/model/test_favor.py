@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from partflow.core.errors import ConfigError
-from partflow.model.attention import PackedSelfAttention, SharedRows
+from partflow.model.attention import AttentionContext, PackedSelfAttention
 from partflow.model.favor import FavorAttention, FavorConfig, orthogonal_directions
 from partflow.model.layout import EventRows
 
@@ -35,8 +35,8 @@ def with_weights_of(favor, exact):
 
 
 @torch.no_grad()
-def test_many_features_come_to_softmax_attention(x, softmax):
-    expected = softmax(x, SharedRows(ROWS, None))
+def test_with_many_features_the_attention_approaches_softmax_attention(x, softmax):
+    expected = softmax(x, AttentionContext(ROWS, None))
     errors = []
     for num_features in (64, 1024, 16384):
         drawn = (with_weights_of(layer(num_features, seed), softmax) for seed in range(3))
@@ -47,9 +47,9 @@ def test_many_features_come_to_softmax_attention(x, softmax):
 
 
 @torch.no_grad()
-def test_the_linear_sums_are_the_weights_of_the_map_times_the_values(x):
+def test_the_linear_sums_are_the_attention_weights_times_the_values(x):
     favor = layer(24)
-    weights = favor.maps(x, ROWS)
+    weights = favor.attention_weights(x, ROWS)
     value = favor.query_key_value(x).view(80, 3, NUM_HEADS, -1)[:, 2].transpose(0, 1)
     parts = [w @ value[:, r.begin : r.end] for w, r in zip(weights, ROWS, strict=True)]
     expected = favor.output(torch.cat(parts, 1).transpose(0, 1).flatten(1))
@@ -57,15 +57,15 @@ def test_the_linear_sums_are_the_weights_of_the_map_times_the_values(x):
 
 
 @torch.no_grad()
-def test_large_queries_and_keys_leave_the_answer_finite_and_within_the_values(x):
+def test_large_queries_and_keys_give_finite_normalised_attention_weights(x):
     favor = layer(16)
-    for weights in favor.maps(1e3 * x, ROWS):
+    for weights in favor.attention_weights(1e3 * x, ROWS):
         assert bool(weights.isfinite().all() and (weights >= 0).all())
         torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:2]))
     assert bool(favor(1e3 * x, ROWS).isfinite().all())
 
 
-def test_directions_are_orthogonal_in_groups_with_lengths_of_normal_ones():
+def test_directions_are_orthogonal_in_groups_with_the_lengths_of_normal_vectors():
     directions = orthogonal_directions(40, 50, 16, torch.Generator().manual_seed(2))
     assert directions.shape == (40, 16, 50)
     group = directions[:, :, 16:32]
@@ -77,7 +77,7 @@ def test_directions_are_orthogonal_in_groups_with_lengths_of_normal_ones():
 
 
 @torch.no_grad()
-def test_features_are_redrawn_on_request_and_kept_with_the_weights(x):
+def test_features_are_redrawn_on_request_and_stored_with_the_weights(x):
     favor, other = layer(16), layer(16, seed=9)
     before = favor(x, ROWS)
     assert torch.equal(favor(x, ROWS), before)
@@ -90,6 +90,6 @@ def test_features_are_redrawn_on_request_and_kept_with_the_weights(x):
     assert torch.equal(other(x, ROWS), redrawn)
 
 
-def test_no_feature_is_refused():
+def test_zero_features_are_refused():
     with pytest.raises(ConfigError, match=r"favor\.num_features = 0"):
         FavorConfig(0)

@@ -23,9 +23,9 @@ def folder(model, tmp_path):
 
 def edit_config(folder, change):
     path = folder / "config.json"
-    record = json.loads(path.read_text())
-    change(record)
-    path.write_text(json.dumps(record))
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
 
 
 def edit_weights(folder, change):
@@ -35,7 +35,7 @@ def edit_weights(folder, change):
     save_file(weights, path)
 
 
-def test_a_saved_network_answers_as_before(model, folder, events):
+def test_a_saved_network_predicts_as_before(model, folder, events):
     loaded = load_model(folder)
     batch = batch_of_elements(events.elements, np.arange(events.elements.num_events))
     with torch.inference_mode():
@@ -45,13 +45,13 @@ def test_a_saved_network_answers_as_before(model, folder, events):
     assert loaded.config == model.config and not loaded.training
 
 
-def test_configuration_and_provenance_come_back(tmp_path):
+def test_configuration_and_provenance_are_read_as_they_were_written(tmp_path):
     config = ModelConfig(dim=16, num_layers=1, num_heads=2, dropout=0.1, distance_bias=False,
                          readout=ReadoutConfig("threshold", 0.3, 0.1))  # fmt: skip
-    record = make_provenance("model", {"epochs": 3}, seed=5)
-    save_model(MLPF(config), tmp_path, record)
+    provenance = make_provenance("model", {"epochs": 3}, seed=5)
+    save_model(MLPF(config), tmp_path, provenance)
     assert load_config(tmp_path) == config
-    assert load_provenance(tmp_path) == record
+    assert load_provenance(tmp_path) == provenance
 
 
 def test_a_folder_without_a_model_says_what_to_give(tmp_path):
@@ -77,7 +77,7 @@ def test_an_extra_tensor_is_named(folder):
         load_model(folder)
 
 
-def test_a_misshapen_tensor_is_named(folder):
+def test_a_tensor_of_another_shape_is_named(folder):
     edit_weights(folder, lambda w: w.update({"trunk.norm.weight": torch.zeros(7)}))
     with pytest.raises(InputError, match=r"'trunk\.norm\.weight' has shape \(7,\).* needs \(32,\)"):
         load_model(folder)
@@ -89,7 +89,7 @@ def test_a_tensor_of_another_type_is_named(folder):
         load_model(folder)
 
 
-def test_cut_off_weights_are_refused(folder):
+def test_truncated_weights_are_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="damaged weights"):
@@ -127,11 +127,43 @@ def test_a_feature_list_that_differs_names_the_column(folder, change, message):
 
 def test_an_unknown_setting_is_named(folder):
     edit_config(folder, lambda c: c["model"].update(memory="long"))
-    with pytest.raises(SchemaError, match=r"model\.memory is unknown"):
+    with pytest.raises(
+        SchemaError, match=r"config\.json: .* memory: unknown; the fields here are backbone, dim, "
+    ):
         load_model(folder)
 
 
-def test_a_setting_that_cannot_be_is_refused(folder):
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"dim": 64.5}, "dim: expected `int`, got `float`"),
+        ({"distance_bias": 1}, "distance_bias: expected `bool`, got `int`"),
+        ({"features": ["type", 3]}, r"features\[1\]: expected `str`, got `int`"),
+        ({"favor": []}, "favor: expected `object`, got `array`"),
+        ({"gnn_lsh": {"bin_size": "32"}}, r"gnn_lsh\.bin_size: expected `int`, got `str`"),
+        ({"readout": {"cut": 0.5}}, r"readout\.cut: unknown"),
+        ({"readout": {"threshold": 2}}, r"readout\.threshold = 2"),
+        ({"backbone": "mamba"}, "backbone = 'mamba'; choose one of transformer, gnn_lsh, favor"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_or_value_is_named(folder, setting, message):
+    edit_config(folder, lambda c: c["model"].update(setting))
+    with pytest.raises(SchemaError, match=r"config\.json: .*" + message):
+        load_model(folder)
+
+
+def test_a_whole_number_is_accepted_for_a_float_setting(folder):
+    edit_config(folder, lambda c: c["model"].update(dropout=0, face_radius=1500))
+    assert load_config(folder).face_radius == 1500.0
+
+
+def test_a_damaged_provenance_is_named(folder):
+    edit_config(folder, lambda c: c["provenance"].update(seed="three"))
+    with pytest.raises(SchemaError, match=r"config\.json: damaged provenance: seed: expected"):
+        load_provenance(folder)
+
+
+def test_settings_that_contradict_each_other_are_refused(folder):
     edit_config(folder, lambda c: c["model"].update(num_heads=5))
     with pytest.raises(SchemaError, match="no multiple"):
         load_model(folder)

@@ -31,7 +31,7 @@ def x():
 
 
 def by_the_equations(layer, x, config):
-    """One event, element by element, as the paper's equations say it."""
+    """One event, element by element, by the equations of the paper."""
     if not len(x):
         return x
     num_bins = math.ceil(len(x) / config.bin_size)
@@ -63,7 +63,7 @@ def by_the_equations(layer, x, config):
     return out
 
 
-def test_the_layer_is_its_equations_for_every_event_of_a_batch(layer, x):
+def test_the_layer_agrees_with_its_equations_for_every_event_of_a_batch(layer, x):
     with torch.inference_mode():
         out = layer(x, BinnedRows.of_events(COUNTS, CONFIG))
         begin = 0
@@ -74,7 +74,7 @@ def test_the_layer_is_its_equations_for_every_event_of_a_batch(layer, x):
             begin += count
 
 
-def test_an_event_gets_the_same_answer_alone_and_in_any_batch(layer, x):
+def test_an_event_has_the_same_result_alone_and_in_any_batch(layer, x):
     with torch.inference_mode():
         together = layer(x, BinnedRows.of_events(COUNTS, CONFIG))
         for count, rows in zip(COUNTS, x.split(COUNTS), strict=True):
@@ -84,19 +84,19 @@ def test_an_event_gets_the_same_answer_alone_and_in_any_batch(layer, x):
 
 
 def test_messages_stay_in_their_bin(layer, x):
-    """A change too small for another hash is heard by those who share the bin, by nobody else."""
+    """A change too small for another hash affects the elements of the same bin and no others."""
     changed = x.clone()
     row = sum(COUNTS[:4]) + 50  # in the event of 97
     changed[row, 0] += 1e-7
     with torch.inference_mode():
         rows = BinnedRows.of_events(COUNTS, CONFIG)
         before, after = layer(x, rows), layer(changed, rows)
-    heard = torch.nonzero((before != after).any(1)).flatten()
-    assert row in heard and 1 < len(heard) <= CONFIG.bin_size
-    assert sum(COUNTS[:4]) <= heard.min() and heard.max() < sum(COUNTS[:5])
+    affected = torch.nonzero((before != after).any(1)).flatten()
+    assert row in affected and 1 < len(affected) <= CONFIG.bin_size
+    assert sum(COUNTS[:4]) <= affected.min() and affected.max() < sum(COUNTS[:5])
 
 
-def test_no_event_and_an_empty_one_go_through(layer):
+def test_batches_without_events_or_with_empty_events_are_accepted(layer):
     for counts in ((), (0,), (0, 0)):
         nothing = torch.empty(0, DIM, dtype=torch.float64)
         assert layer(nothing, BinnedRows.of_events(counts, CONFIG)).shape == (0, DIM)
@@ -125,7 +125,7 @@ def test_memory_grows_with_elements_not_with_their_square():
     assert largest(12_800) == 2 * largest(6_400)
 
 
-def test_all_that_is_learned_has_a_gradient(x):
+def test_every_parameter_has_a_gradient(x):
     torch.manual_seed(1)
     layer = GnnLshLayer(DIM, CONFIG).double()
     layer(x, BinnedRows.of_events(COUNTS, CONFIG)).square().sum().backward()
@@ -138,12 +138,12 @@ def test_all_that_is_learned_has_a_gradient(x):
 def test_every_event_begins_a_bin():
     rows = BinnedRows.of_events(COUNTS, CONFIG)
     event = np.repeat(np.arange(len(COUNTS)), COUNTS)
-    assert np.array_equal(rows.event[rows.place], event)
+    assert np.array_equal(rows.event[rows.row], event)
     assert np.all(np.bincount(rows.event) == [24, 0, 8, 8, 104, 24])
-    assert rows.num_directions[rows.place[np.flatnonzero(event == 4)]].eq(5).all()
+    assert rows.num_directions[rows.row[np.flatnonzero(event == 4)]].eq(5).all()
 
 
 @pytest.mark.parametrize("setting", ["bin_size", "distance_dim", "num_hidden_layers"])
-def test_a_layer_that_cannot_be_is_refused(setting):
+def test_sizes_below_one_are_refused(setting):
     with pytest.raises(ConfigError, match=setting):
         GnnLshConfig(**{setting: 0})

@@ -2,17 +2,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from partflow.model.linear import IS_AVAILABLE, Linear, linear, linear_add
+from partflow.model.linear import Linear, linear, linear_add
+from partflow.model.torch_operators import PLAIN, operators
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@pytest.fixture(params=[True, False], ids=["onednn", "torch"], autouse=True)
-def by_onednn(request, monkeypatch):
-    """Both ways: the operator, and what takes its place elsewhere."""
-    if request.param and not IS_AVAILABLE:
+@pytest.fixture(params=["onednn", "plain"], autouse=True)
+def chosen_operators(request, monkeypatch):
+    """The operator of oneDNN, and the plain form for a torch without it."""
+    if request.param == "onednn" and operators().linear is PLAIN.linear:
         pytest.skip("this build of torch has no oneDNN")
-    monkeypatch.setattr("partflow.model.linear.IS_AVAILABLE", request.param)
+    chosen = operators() if request.param == "onednn" else PLAIN
+    monkeypatch.setattr("partflow.model.linear.operators", lambda: chosen)
 
 
 def drawn(*shape):
@@ -50,13 +52,13 @@ def test_gradients_are_those_of_torch(relu, num_rows):
         torch.testing.assert_close(a, b, **TOLERANCE)
 
 
-def test_rows_and_weights_may_lie_anyhow_in_memory():
+def test_rows_and_weights_need_not_be_contiguous():
     x, weight = drawn(17, 40).t(), drawn(34, 17)[::2]
     with torch.inference_mode():
         torch.testing.assert_close(linear(x, weight), F.linear(x, weight), **TOLERANCE)
 
 
-def test_only_what_needs_a_gradient_gets_one():
+def test_only_tensors_that_require_a_gradient_get_one():
     x, layer = drawn(5, 4), Linear(4, 3)
     layer(x).sum().backward()
     assert x.grad is None and layer.weight.grad is not None
@@ -66,7 +68,7 @@ def test_only_what_needs_a_gradient_gets_one():
     assert layer.weight.grad is None and layer.bias.grad is not None
 
 
-def test_other_kinds_of_numbers_are_left_to_torch():
+def test_other_types_of_numbers_are_left_to_torch():
     x, layer = drawn(5, 4), Linear(4, 3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16

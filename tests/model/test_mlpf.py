@@ -8,9 +8,10 @@ from partflow.core.errors import DataError
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Collection
 from partflow.dataset.batches import batch_of_elements
-from partflow.model.config import BACKBONES, ModelConfig, preset
+from partflow.model.config import BACKBONES, ModelConfig
 from partflow.model.heads import PARTICLE_CLASSES, Output
 from partflow.model.mlpf import MLPF
+from partflow.presets import preset
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 """Float32 through a few layers, with products summed in another order."""
@@ -36,7 +37,7 @@ def changed(elements, **columns):
     return Collection(ELEMENTS, elements.offsets, {**elements.columns, **columns})
 
 
-def test_an_event_gets_the_same_answer_alone_and_in_any_batch(model_of_any_backbone, events):
+def test_an_event_has_the_same_result_alone_and_in_any_batch(model_of_any_backbone, events):
     together = predicted(model_of_any_backbone, events.elements)
     backwards = np.arange(len(events))[::-1]
     reversed_batch = predicted(model_of_any_backbone, events.elements.take(backwards))
@@ -50,7 +51,7 @@ def test_an_event_gets_the_same_answer_alone_and_in_any_batch(model_of_any_backb
 
 
 @pytest.mark.parametrize("backbone", ["transformer", "favor"])
-def test_elements_in_another_order_get_the_same_answers_in_that_order(
+def test_elements_in_another_order_have_the_same_predictions_in_that_order(
     backbone, random_network, events
 ):
     model = random_network(backbone=backbone)
@@ -58,11 +59,11 @@ def test_elements_in_another_order_get_the_same_answers_in_that_order(
     rng = np.random.default_rng(0)
     order = np.lexsort((rng.uniform(size=len(elements)), elements.event_index))
     shuffled = changed(elements, **{n: v[order] for n, v in elements.columns.items()})
-    assert np.any(np.diff(shuffled.type) < 0), "clusters stand between tracks"
+    assert np.any(np.diff(shuffled.type) < 0), "clusters are between tracks"
     assert_same(predicted(model, shuffled), predicted(model, elements), torch.from_numpy(order))
 
 
-def test_an_event_does_not_feel_what_happens_in_another(model_of_any_backbone, events):
+def test_an_event_does_not_depend_on_another(model_of_any_backbone, events):
     before = predicted(model_of_any_backbone, events.elements)
     first, last = rows_of(events.elements, 0), rows_of(events.elements, 5)
     energy = events.elements.energy.copy()
@@ -72,7 +73,7 @@ def test_an_event_does_not_feel_what_happens_in_another(model_of_any_backbone, e
     assert not torch.equal(before.is_particle_logit[first], after.is_particle_logit[first])
 
 
-def test_every_element_feels_the_others_of_its_event(model, events):
+def test_every_element_depends_on_the_others_of_its_event(model, events):
     features = batch_of_elements(events.elements[:1], events.event_id[:1])
     event = features.features.clone()
     before = model(features).is_particle_logit.detach()
@@ -105,9 +106,9 @@ def test_an_untrained_network_predicts_the_momentum_of_the_element(batch):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_parameter_learns_from_a_batch(backbone, batch):
+def test_every_parameter_has_a_gradient_from_a_batch(backbone, batch):
     model = MLPF(ModelConfig(backbone=backbone, dim=16, num_layers=2, num_heads=2))
-    with torch.no_grad():  # the heads begin at 0, which would hide what is behind them
+    with torch.no_grad():  # the heads begin at 0, which would hide gradients behind them
         for heads in (model.track_heads, model.cluster_heads):
             heads.momentum[-1].weight.fill_(0.1)
     output = model(batch)
@@ -117,19 +118,19 @@ def test_every_parameter_learns_from_a_batch(backbone, batch):
         if field.name != "class_logits":
             total = total + getattr(output, field.name).square().sum()
     total.backward()
-    silent = [
+    without_gradient = [
         name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()
     ]
-    assert silent == []
+    assert without_gradient == []
 
 
-def test_no_event_and_events_without_elements_come_out_empty(model_of_any_backbone):
+def test_batches_without_elements_give_empty_predictions(model_of_any_backbone):
     for number in (0, 3):
         output = predicted(model_of_any_backbone, Collection.empty(ELEMENTS, number))
         assert all(len(getattr(output, field.name)) == 0 for field in fields(Output))
 
 
-def test_an_element_of_another_kind_is_refused(model, events):
+def test_an_element_of_another_type_is_refused(model, events):
     hits = changed(events.elements, type=np.full(len(events.elements), 3.0))
     with pytest.raises(DataError, match=r"elements\.type = 3"):
         predicted(model, hits)
@@ -139,10 +140,10 @@ def test_an_element_of_another_kind_is_refused(model, events):
     ("name", "low", "high"), [("tiny", 5e4, 2e5), ("small", 5e5, 1e6), ("base", 3e6, 6e6)]
 )
 def test_presets_have_the_promised_size(name, low, high):
-    assert low < MLPF(preset(name)).num_parameters < high
+    assert low < MLPF(preset(name).model).num_parameters < high
 
 
-def test_without_the_distance_bias_attention_does_not_feel_distance(events):
+def test_without_the_distance_term_attention_does_not_depend_on_distance(events):
     from partflow.model.layout import layout
     from partflow.model.transformer import Transformer
 

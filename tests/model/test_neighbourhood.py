@@ -10,7 +10,7 @@ from partflow.model.config import ModelConfig
 from partflow.model.inputs import cluster_columns, cluster_inputs
 from partflow.model.layout import layout
 from partflow.model.mlpf import MLPF
-from partflow.model.neighbour_search import REACH
+from partflow.model.neighbour_search import NEIGHBOUR_REACH
 from partflow.model.neighbourhood import (
     NUM_CLUSTER_INPUTS,
     NUM_TRACK_INPUTS,
@@ -22,14 +22,14 @@ from partflow.model.neighbourhood import (
 CLOSEST_TRACK, MOMENTUM_OF_CLOSEST_TRACK = 0, 1
 
 
-def test_a_cluster_is_as_far_from_a_track_as_from_its_line():
+def test_the_distance_of_a_cluster_from_a_track_is_that_from_its_line():
     face = torch.tensor([[1500.0, 0.0, 0.0]])
     clusters = torch.tensor(
         [
             [1700.0, 0.0, 0.0],  # on the line, 200 mm deep
             [1700.0, 30.0, 40.0],  # 50 mm off it
-            [1480.0, 0.0, 0.0],  # 20 mm before the face: backscattered
-            [1000.0, 0.0, 0.0],  # far before it: not on the track's way
+            [1480.0, 0.0, 0.0],  # 20 mm in front of the face: backscattered
+            [1000.0, 0.0, 0.0],  # far in front of it: in front of the line as well
         ]
     )
     distance, depth = pair_distances(torch.cat([face, clusters]), torch.tensor([[1.0, 0, 0]]), 1)
@@ -39,15 +39,15 @@ def test_a_cluster_is_as_far_from_a_track_as_from_its_line():
     assert torch.equal(distance, distance.T)
 
 
-def test_two_of_a_kind_are_as_far_apart_as_their_positions():
+def test_the_distance_of_two_tracks_or_two_clusters_is_that_of_their_positions():
     positions = torch.tensor([[1500.0, 0, 0], [1500.0, 30.0, 40.0], [0.0, 1600.0, 0], [0, 1600, 9]])
     distance, _ = pair_distances(positions, torch.zeros(2, 3), 2)
     assert distance[0, 1].item() == pytest.approx(50.0)
     assert distance[2, 3].item() == pytest.approx(9.0)
 
 
-def test_the_track_in_front_of_a_cluster_is_its_closest(batch):
-    # In the toy events cluster i of the first event stands behind track i.
+def test_the_track_in_front_of_a_cluster_is_its_closest_track(batch):
+    # In these events cluster i of the first event stands behind track i.
     near = neighbourhood(batch.features, layout(batch.features, batch.counts))
     momenta = batch.features[:12, 5]
     expected = torch.log(momenta + 0.05)
@@ -55,17 +55,17 @@ def test_the_track_in_front_of_a_cluster_is_its_closest(batch):
     assert near.clusters[:12, CLOSEST_TRACK].max() < near.clusters[12:20, CLOSEST_TRACK].min()
 
 
-def test_neighbours_that_do_not_exist_are_far_away(batch):
+def test_neighbours_that_do_not_exist_have_the_largest_distance(batch):
     near = neighbourhood(batch.features, layout(batch.features, batch.counts))
     without_tracks = near.clusters[20:27]
-    expected = torch.full((7,), REACH / 10).log1p()
+    expected = torch.full((7,), NEIGHBOUR_REACH / 10).log1p()
     torch.testing.assert_close(without_tracks[:, CLOSEST_TRACK], expected)
     assert near.tracks.shape[1] == NUM_TRACK_INPUTS
     assert near.clusters.shape[1] == NUM_CLUSTER_INPUTS
     assert bool(near.tracks.isfinite().all() and near.clusters.isfinite().all())
 
 
-def test_a_turned_and_mirrored_event_has_the_same_neighbourhood(batch):
+def test_a_rotated_and_mirrored_event_has_the_same_neighbourhood(batch):
     per_element = Symmetry(
         np.full(len(batch), 1.1), np.full(len(batch), -1.0), -np.ones(len(batch))
     )

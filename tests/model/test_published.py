@@ -10,7 +10,7 @@ from partflow.model.published.config import PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
-"""What is asked of published checkpoints."""
+"""Agreement with published checkpoints that is required."""
 
 
 @pytest.fixture(params=["attention", "gnn_lsh"])
@@ -35,7 +35,7 @@ def rows_equal(output, expected, rows=slice(None)):
         )
 
 
-def test_an_event_gets_the_same_answer_alone_and_in_any_batch(
+def test_an_event_has_the_same_result_alone_and_in_any_batch(
     model, batch, published_events, packed
 ):
     counts = batch.counts
@@ -51,7 +51,7 @@ def test_an_event_gets_the_same_answer_alone_and_in_any_batch(
     rows_equal(backwards, together, order)
 
 
-def test_elements_in_another_order_get_the_same_answers_in_that_order(
+def test_elements_in_another_order_have_the_same_predictions_in_that_order(
     attention, published_network, batch, packed
 ):
     model, generator = published_network(attention), torch.Generator().manual_seed(1)
@@ -64,7 +64,7 @@ def test_elements_in_another_order_get_the_same_answers_in_that_order(
 
 
 @pytest.mark.parametrize("counts", [(), (0,), (0, 0)])
-def test_no_event_and_empty_ones_go_through(model, counts, packed):
+def test_batches_without_events_or_with_empty_events_are_accepted(model, counts, packed):
     output = model(packed(torch.empty(0, 17), counts))
     assert output.binary_logits.shape == (0, 2)
     assert output.class_logits.shape == (0, 6) and output.momentum.shape == (0, 5)
@@ -79,13 +79,13 @@ def test_an_element_type_the_network_was_not_made_for_is_refused(
         model(batch)
 
 
-def test_columns_behind_the_published_ones_are_not_looked_at(model, batch, packed):
+def test_columns_after_the_published_ones_have_no_effect(model, batch, packed):
     wider = torch.cat([batch.features, torch.full((len(batch), 3), 1e6)], 1)
     with torch.inference_mode():
         assert torch.equal(model(packed(wider, batch.counts)).momentum, model(batch).momentum)
 
 
-def test_all_that_is_learned_has_a_gradient(model, batch):
+def test_every_parameter_has_a_gradient(model, batch):
     output = model.train()(batch)
     sum(getattr(output, f.name).square().sum() for f in fields(output)).backward()
     for name, parameter in model.named_parameters():
@@ -93,7 +93,7 @@ def test_all_that_is_learned_has_a_gradient(model, batch):
         assert bool((parameter.grad != 0).any()), name
 
 
-def test_dropout_acts_while_training_only(attention, published_network, batch):
+def test_dropout_acts_in_training_only(attention, published_network, batch):
     model = published_network(attention | {"dropout_conv_id_mha": 0.5})
     quiet = model(batch)
     assert torch.equal(quiet.class_logits, model(batch).class_logits)
@@ -104,7 +104,7 @@ def test_dropout_acts_while_training_only(attention, published_network, batch):
 
 @pytest.mark.parametrize("name", ["attention_small", "gnn_lsh_small"])
 @pytest.mark.parametrize("suffix", ["json", "pkl"])
-def test_published_checkpoints_answer_as_published(shared_data, name, suffix, packed):
+def test_published_checkpoints_predict_as_published(shared_data, name, suffix, packed):
     weights = shared_data / "weights"
     kwargs = weights / f"{name}_model_kwargs.{suffix}"
     model = import_checkpoint(weights / f"{name}.pth", kwargs)
@@ -128,18 +128,18 @@ def test_published_checkpoints_answer_as_published(shared_data, name, suffix, pa
         ({"num_classes": 9}, "num_classes = 9; the classes are"),
         ({"elemtypes_nonzero": [1, 4]}, r"elemtypes_nonzero = \[1, 4\]"),
         ({"elemtypes_nonzero": [1, 1]}, r"elemtypes_nonzero = \[1, 1\]"),
-        ({"elemtypes_nonzero": "12"}, "elemtypes_nonzero = '12'; it is a list of int"),
-        ({"conv_type": "mamba"}, "conv_type = 'mamba'; it is one of attention, gnn_lsh"),
+        ({"elemtypes_nonzero": "12"}, "elemtypes_nonzero: expected `array`, got `str`"),
+        ({"conv_type": "mamba"}, "conv_type = 'mamba'; choose one of attention, gnn_lsh"),
         ({"activation": "silu"}, "activation = 'silu'"),
         ({"pt_mode": ["linear"]}, "pt_mode = "),
-        ({"num_convs": 0}, "num_convs = 0; it lies between 1 and"),
-        ({"num_convs": 10**9}, "num_convs = 1000000000; it lies between"),
-        ({"num_heads": 3.5}, "num_heads = 3.5; it is of type int"),
-        ({"use_pre_layernorm": 1}, "use_pre_layernorm = 1; it is of type bool"),
-        ({"dropout_ff": 1.0}, "dropout_ff = 1.0; it lies in"),
+        ({"num_convs": 0}, "num_convs = 0; it must lie between 1 and"),
+        ({"num_convs": 10**9}, "num_convs = 1000000000; it must lie between"),
+        ({"num_heads": 3.5}, "num_heads: expected `int`, got `float`"),
+        ({"use_pre_layernorm": 1}, "use_pre_layernorm: expected `bool`, got `int`"),
+        ({"dropout_ff": 1.0}, "dropout_ff = 1.0; it must lie in"),
     ],
 )
-def test_arguments_that_cannot_be_are_named(change, message, attention):
+def test_invalid_arguments_are_named(change, message, attention):
     with pytest.raises(ConfigError, match=message):
         PublishedConfig.from_kwargs(attention | change)
 
@@ -152,7 +152,7 @@ def test_the_published_configuration_has_the_published_number_of_parameters(atte
         assert round(PublishedMLPF(config).num_parameters / 1e6) == 52
 
 
-def test_a_large_batch_goes_through_in_parts_with_the_same_answers(
+def test_a_large_batch_in_parts_has_the_same_predictions(
     attention, published_network, batch, monkeypatch
 ):
     model = published_network(attention)

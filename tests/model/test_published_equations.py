@@ -1,5 +1,5 @@
-"""A published network against its equations: one event, plain loops, nothing shared with the
-package but the names of the tensors in a checkpoint.
+"""Networks of published MLPF v2.2.0 compared with their equations, written for one event as plain
+loops. They have nothing in common with the package but the names of the tensors in a checkpoint.
 """
 
 import math
@@ -26,8 +26,8 @@ class Equations:
         self.act = ACTIVATIONS[kwargs["activation"]]
         self.types = kwargs["elemtypes_nonzero"]
 
-    def answers(self, features):
-        """binary logits, class logits, momentum of the elements of one event."""
+    def predictions(self, features):
+        """Binary logits, class logits and momentum of the elements of one event."""
         x_id = self.represent("id", features)
         x_reg = self.represent("reg", features)
         own = {"pt": 1, "eta": 2, "sin_phi": 3, "cos_phi": 4, "energy": 5}
@@ -56,7 +56,7 @@ class Equations:
         )
 
     def of_own_type(self, columns, features):
-        """Of one column for each type, that of each element's type."""
+        """The column of each element's type, out of one column for each type."""
         rows = [columns[i, self.types.index(int(kind))] for i, kind in enumerate(features[:, 0])]
         return torch.stack(rows)[:, None]
 
@@ -187,7 +187,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("kind", "change"), VARIANTS)
-def test_every_variant_is_its_equations(
+def test_every_variant_agrees_with_its_equations(
     kind, change, published_kwargs, published_network, published_events, packed
 ):
     kwargs = published_kwargs[kind] | change
@@ -196,7 +196,7 @@ def test_every_variant_is_its_equations(
     counts = [len(event) for event in published_events]
     with torch.inference_mode():
         output = model(packed(torch.cat(published_events), counts))
-        parts = [equations.answers(event) for event in published_events if len(event)]
+        parts = [equations.predictions(event) for event in published_events if len(event)]
     for f, of_events in zip(fields(output), zip(*parts, strict=True), strict=True):
         torch.testing.assert_close(
             getattr(output, f.name), torch.cat(of_events), rtol=1e-5, atol=1e-5

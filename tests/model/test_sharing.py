@@ -11,49 +11,49 @@ from partflow.dataset.batches import Shares, batch_of_elements
 from partflow.model.config import ModelConfig
 from partflow.model.layout import layout
 from partflow.model.mlpf import MLPF
-from partflow.model.owners import NOBODY, possible_owners
-from partflow.model.sharing import FLOOR, segment_log_softmax
+from partflow.model.owners import UNASSIGNED, possible_owners
+from partflow.model.sharing import UNASSIGNED_FLOOR, segment_log_softmax
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 SMALL = {"dim": 32, "num_layers": 2, "num_heads": 4, "head": "sharing", "num_owners": 9}
 
 
-def with_random_weights(config, toy_events):
+def with_random_weights(config, learnable_events):
     network = MLPF(config)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.15 * torch.randn(parameter.shape, generator=generator))
-    train = toy_events([10] * 40, [18] * 40, seed=6)
+    train = learnable_events([10] * 40, [18] * 40, seed=6)
     network.fit_standardisation([batch_of_elements(train.elements, train.event_id)])
     return network.eval()
 
 
 @pytest.fixture(scope="module", params=["transformer", "favor", "gnn_lsh"])
-def sharing(request, toy_events):
-    return with_random_weights(ModelConfig(**SMALL, backbone=request.param), toy_events)
+def sharing(request, learnable_events):
+    return with_random_weights(ModelConfig(**SMALL, backbone=request.param), learnable_events)
 
 
 @pytest.fixture(scope="module")
-def output(toy_events, batch):
+def output(learnable_events, batch):
     with torch.no_grad():
-        return with_random_weights(ModelConfig(**SMALL), toy_events)(batch)
+        return with_random_weights(ModelConfig(**SMALL), learnable_events)(batch)
 
 
-def table(output, batch):
-    """{(cluster, owner): share}, rows of the batch."""
+def share_table(output):
+    """{(cluster, owner): share}, by row of the batch."""
     keys = zip(output.pairs.cluster.tolist(), output.pairs.owner.tolist(), strict=True)
     return dict(zip(keys, output.log_share.exp().tolist(), strict=True))
 
 
-def given_energy(output, batch):
-    """Energy that each element is given, and what each cluster gives in all; by plain loops."""
+def shared_energy(output, batch):
+    """Energy that each element owns, and energy of each cluster that is owned; by plain loops."""
     energy = batch.features[:, ClusterFeature.ENERGY].tolist()
-    taken, gone = np.zeros(len(batch) + 1), np.zeros(len(batch))
-    for (cluster, owner), share in table(output, batch).items():
-        taken[owner] += share * energy[cluster]  # nobody's in the last row
-        gone[cluster] += share * energy[cluster]
-    return taken, gone
+    by_owner, by_cluster = np.zeros(len(batch) + 1), np.zeros(len(batch))
+    for (cluster, owner), share in share_table(output).items():
+        by_owner[owner] += share * energy[cluster]  # UNASSIGNED is the last row
+        by_cluster[cluster] += share * energy[cluster]
+    return by_owner, by_cluster
 
 
 def changed(elements, **columns):
@@ -61,7 +61,7 @@ def changed(elements, **columns):
 
 
 @pytest.mark.parametrize("weights", ["none", "some", "all"])
-def test_every_cluster_is_given_away_exactly_once_whoever_is_listed(output, batch, weights):
+def test_the_shares_of_a_cluster_sum_to_one_for_any_list(output, batch, weights):
     generator = torch.Generator().manual_seed(2)
     weight = {
         "none": torch.zeros(len(batch)),
@@ -70,31 +70,31 @@ def test_every_cluster_is_given_away_exactly_once_whoever_is_listed(output, batc
     }[weights]
     energy = torch.where(batch.is_cluster, batch.features[:, ClusterFeature.ENERGY], 0.0)
     for shared in (output, output.listed(weight)):
-        _, gone = given_energy(shared, batch)
-        np.testing.assert_allclose(gone, energy.numpy(), rtol=1e-5)
+        _, by_cluster = shared_energy(shared, batch)
+        np.testing.assert_allclose(by_cluster, energy.numpy(), rtol=1e-5)
 
 
-def test_who_is_not_listed_owns_nothing_and_the_others_keep_their_proportions(output, batch):
+def test_unlisted_elements_own_nothing_and_the_others_keep_their_proportions(output, batch):
     weight = torch.ones(len(batch))
     weight[::3] = 0.0
-    before, after = table(output, batch), table(output.listed(weight), batch)
+    before, after = share_table(output), share_table(output.listed(weight))
     unlisted = [key for key in before if key[1] >= 0 and weight[key[1]] == 0]
     assert unlisted and all(after[key] < 1e-12 for key in unlisted)
     for cluster in {key[0] for key in before}:
         kept = [key for key in before if key[0] == cluster and key not in unlisted]
-        total = sum(before[key] for key in kept) + FLOOR
+        total = sum(before[key] for key in kept) + UNASSIGNED_FLOOR
         for key in kept:
-            extra = FLOOR if key[1] == NOBODY else 0.0
+            extra = UNASSIGNED_FLOOR if key[1] == UNASSIGNED else 0.0
             assert after[key] == pytest.approx((before[key] + extra) / total, rel=1e-4)
 
 
-def test_only_elements_of_its_event_may_own_a_cluster_and_itself_always_may(output, batch):
+def test_owners_are_elements_of_the_same_event_and_include_the_cluster_itself(output, batch):
     cluster, owner = output.pairs
     is_owned = owner >= 0
     assert torch.equal(batch.event_index[cluster[is_owned]], batch.event_index[owner[is_owned]])
     every = torch.nonzero(batch.is_cluster).flatten()
     assert torch.equal(cluster[cluster == owner].sort().values, every)
-    assert torch.equal(cluster[owner == NOBODY].sort().values, every)
+    assert torch.equal(cluster[owner == UNASSIGNED].sort().values, every)
 
 
 def test_possible_owners_are_the_nearest_in_angle(batch):
@@ -103,19 +103,19 @@ def test_possible_owners_are_the_nearest_in_angle(batch):
     position = batch.features[:, 17:20].double().numpy()
     unit = position / np.linalg.norm(position, axis=1, keepdims=True)
     for cluster in rows.cluster_rows.tolist():
-        found = pairs.owner[pairs.cluster == cluster].tolist()
+        owners = pairs.owner[pairs.cluster == cluster].tolist()
         same = np.flatnonzero(batch.event_index.numpy() == int(batch.event_index[cluster]))
         angle = np.linalg.norm(unit[same] - unit[cluster], axis=1)
         nearest = same[np.argsort(angle, kind="stable")[:5]]
-        assert found[0] == NOBODY and len(found) == 1 + min(5, len(same))
-        # The toy's clusters stand behind their tracks at the same angle: the set may be a tie.
-        assert np.sort(angle[np.isin(same, found[1:])]) == pytest.approx(
+        assert owners[0] == UNASSIGNED and len(owners) == 1 + min(5, len(same))
+        # Clusters of these events are behind tracks at the same angle: the set may be a tie.
+        assert np.sort(angle[np.isin(same, owners[1:])]) == pytest.approx(
             np.sort(np.linalg.norm(unit[nearest] - unit[cluster], axis=1)), abs=1e-6
         )
 
 
-def test_many_clusters_at_one_place_may_each_own_themselves(toy_events):
-    elements = toy_events([0], [30], seed=3).elements
+def test_clusters_at_the_same_position_may_each_own_themselves(learnable_events):
+    elements = learnable_events([0], [30], seed=3).elements
     same = {
         n: np.full(len(elements), elements.columns[n][0]) for n in ("face_x", "face_y", "face_z")
     }
@@ -125,18 +125,21 @@ def test_many_clusters_at_one_place_may_each_own_themselves(toy_events):
     assert len(pairs.cluster) == 30 * 5
 
 
-def test_a_particle_has_what_its_element_is_given(output, batch):
-    """At the start, without corrections: the sum of the parts, on the scale of its class."""
+def test_a_particle_has_the_sum_of_the_shares_of_its_element(output, batch):
+    """Without corrections it is the sum of the parts, on the energy scale of its class."""
     plain = replace(output.measurement, correction=ZeroCorrection())
     momenta = replace(output, measurement=plain).with_shares(output.log_share.exp())
     hadronic_over_em = float(batch.features[batch.is_cluster, 23].sum()) / float(
         batch.features[batch.is_cluster, ClusterFeature.ENERGY].sum()
     )
-    taken, _ = given_energy(output, batch)
+    by_owner, _ = shared_energy(output, batch)
     rows = torch.nonzero(batch.is_cluster).flatten()
     energy = batch.features[rows, ClusterFeature.ENERGY] * momenta.log_energy_ratio[rows].exp()
-    scale = output.measurement.photon + (1 - output.measurement.photon) * hadronic_over_em
-    np.testing.assert_allclose(energy, taken[rows] * scale.numpy(), rtol=1e-4, atol=1e-4)
+    scale = (
+        output.measurement.photon_probability
+        + (1 - output.measurement.photon_probability) * hadronic_over_em
+    )
+    np.testing.assert_allclose(energy, by_owner[rows] * scale.numpy(), rtol=1e-4, atol=1e-4)
     pt = batch.features[rows, ClusterFeature.ET] * momenta.log_pt_ratio[rows].exp()
     np.testing.assert_allclose(pt * torch.cosh(momenta.eta[rows]), energy, rtol=1e-4, atol=1e-4)
 
@@ -146,7 +149,7 @@ class ZeroCorrection(torch.nn.Module):
         return x.new_zeros(len(x), 4)
 
 
-def test_a_track_keeps_its_own_momentum(output, batch):
+def test_a_particle_on_a_track_has_the_momentum_of_the_track(output, batch):
     again = output.with_shares(torch.rand_like(output.log_share))
     for name in ("log_pt_ratio", "eta", "log_energy_ratio"):
         before, after = getattr(output, name), getattr(again, name)
@@ -154,25 +157,24 @@ def test_a_track_keeps_its_own_momentum(output, batch):
         assert not torch.equal(before[batch.is_cluster], after[batch.is_cluster])
 
 
-def test_true_shares_find_their_pairs(output, batch):
-    """Half of each cluster is its own, half nobody's; one also has an owner out of reach."""
+def test_true_shares_are_assigned_to_their_pairs(output, batch):
+    """Each cluster owns half of its energy, half is unassigned; then one owner is impossible."""
     rows = torch.nonzero(batch.is_cluster).flatten()
     energy = batch.features[rows, ClusterFeature.ENERGY]
     shares = Shares(
         torch.cat([rows, rows]),
-        torch.cat([rows, torch.full_like(rows, NOBODY)]),
+        torch.cat([rows, torch.full_like(rows, UNASSIGNED)]),
         torch.cat([energy / 2, energy / 2]),
     )
     order = torch.randperm(len(shares.cluster), generator=torch.Generator().manual_seed(1))
     share = output.true_share(Shares(*(x[order] for x in shares)))
     cluster, owner = output.pairs
-    expected = torch.where((owner == cluster) | (owner == NOBODY), 0.5, 0.0)
+    expected = torch.where((owner == cluster) | (owner == UNASSIGNED), 0.5, 0.0)
     torch.testing.assert_close(share, expected)
     event = batch.event_index
-    stranger = int(torch.nonzero(event != event[rows[0]]).flatten()[0])
-    far = replace_owner(shares, 0, stranger)
-    lost = output.true_share(far)
-    assert float(lost.sum()) == pytest.approx(float(expected.sum()) - 0.5)
+    in_another_event = int(torch.nonzero(event != event[rows[0]]).flatten()[0])
+    left_out = output.true_share(replace_owner(shares, 0, in_another_event))
+    assert float(left_out.sum()) == pytest.approx(float(expected.sum()) - 0.5)
 
 
 def replace_owner(shares, row, owner):
@@ -189,7 +191,7 @@ def predicted(model, elements):
 NAMES = ("is_particle_logit", "log_pt_ratio", "eta", "sin_phi", "cos_phi", "log_energy_ratio")
 
 
-def test_an_event_shares_alike_alone_and_in_any_batch(sharing, events):
+def test_an_event_has_the_same_shares_alone_and_in_any_batch(sharing, events):
     together = predicted(sharing, events.elements)
     for event in range(len(events)):
         alone = predicted(sharing, events.elements[event : event + 1])
@@ -203,9 +205,9 @@ def test_an_event_shares_alike_alone_and_in_any_batch(sharing, events):
             )
 
 
-def test_elements_in_another_order_share_alike(toy_events, events):
-    """For trunks that do not feel the order; ties of the search aside, which the toy has."""
-    model = with_random_weights(ModelConfig(**{**SMALL, "num_owners": 60}), toy_events)
+def test_elements_in_another_order_have_the_same_shares(learnable_events, events):
+    """With all elements as owners: these events have ties, where the search takes any."""
+    model = with_random_weights(ModelConfig(**{**SMALL, "num_owners": 60}), learnable_events)
     elements = events.elements
     order = np.lexsort((np.random.default_rng(0).uniform(size=len(elements)), elements.event_index))
     shuffled = changed(elements, **{n: v[order] for n, v in elements.columns.items()})
@@ -214,10 +216,10 @@ def test_elements_in_another_order_share_alike(toy_events, events):
         torch.testing.assert_close(
             getattr(after, name), getattr(before, name)[torch.from_numpy(order)], **TOLERANCE
         )
-    wanted = table(before, None)
-    for (cluster, owner), share in table(after, None).items():
-        there = int(order[cluster]), int(order[owner]) if owner >= 0 else NOBODY
-        assert share == pytest.approx(wanted[there], rel=1e-4, abs=1e-6)
+    expected = share_table(before)
+    for (cluster, owner), share in share_table(after).items():
+        key = int(order[cluster]), int(order[owner]) if owner >= 0 else UNASSIGNED
+        assert share == pytest.approx(expected[key], rel=1e-4, abs=1e-6)
     weight = torch.from_numpy((np.arange(len(order)) % 3 > 0).astype(np.float32))
     listed = before.listed(weight)
     again = after.listed(weight[torch.from_numpy(order)])
@@ -227,25 +229,25 @@ def test_elements_in_another_order_share_alike(toy_events, events):
         )
 
 
-def test_every_parameter_of_the_head_learns(batch):
+def test_every_parameter_of_the_head_has_a_gradient(batch):
     model = MLPF(ModelConfig(**SMALL))
-    with torch.no_grad():  # the correction begins at 0, which would hide what is behind it
+    with torch.no_grad():  # the correction begins at 0, which would hide gradients behind it
         model.sharing.correction[-1].weight.fill_(0.1)
     output = model(batch)
     total = (output.log_share * torch.rand_like(output.log_share)).sum()
     for name in NAMES:
         total = total + getattr(output, name).square().sum()
     total.backward()
-    silent = [
+    without_gradient = [
         name
         for name, p in model.sharing.named_parameters()
         if p.grad is None or not p.grad.abs().sum()
     ]
-    assert silent == []
+    assert without_gradient == []
 
 
-def test_a_cluster_off_the_list_feels_what_it_would_add_to_it(output, batch):
-    """So that the sum of the list can draw it in."""
+def test_the_momentum_of_an_unlisted_cluster_has_a_gradient_to_its_weight(output, batch):
+    """The loss of sums over the list can then add it."""
     weight = torch.zeros(len(batch), requires_grad=True)
     listed = output.listed(weight)
     pt = listed.log_pt_ratio.exp() * batch.features[:, ClusterFeature.ET]
@@ -253,18 +255,18 @@ def test_a_cluster_off_the_list_feels_what_it_would_add_to_it(output, batch):
     assert bool((weight.grad[batch.is_cluster] > 0).all())
 
 
-def test_events_without_clusters_and_no_event_come_out_empty(sharing, toy_events):
+def test_batches_without_clusters_have_no_shares(sharing, learnable_events):
     for number in (0, 3):
         output = predicted(sharing, Collection.empty(ELEMENTS, number))
         assert len(output.log_share) == 0 and len(output.is_particle_logit) == 0
-    tracks = toy_events([4, 0, 2], [0, 0, 0], seed=1).elements
+    tracks = learnable_events([4, 0, 2], [0, 0, 0], seed=1).elements
     output = predicted(sharing, tracks)
     assert len(output.log_share) == 0 and len(output.log_pt_ratio) == 6
     with torch.no_grad():
         assert len(output.listed(torch.ones(6)).log_pt_ratio) == 6
 
 
-def test_segments_are_normalised_however_large_their_logits():
+def test_segments_are_normalised_for_logits_of_any_size():
     logit = torch.tensor([1e4, 1e4, -1e4, 3.0, 3.0, 3.0])
     segment = torch.tensor([0, 0, 0, 2, 2, 2])
     share = segment_log_softmax(logit, segment, 3).exp()
@@ -277,7 +279,7 @@ def test_an_unknown_head_is_named():
 
 
 def unchecked_head(head):
-    """As from a file: the tests' type checker would stop it earlier."""
+    """As from a file: the type checker of the tests would refuse it earlier."""
     config = ModelConfig()
     object.__setattr__(config, "head", head)
     config.__post_init__()

@@ -1,12 +1,12 @@
-"""Statements about the rule-based baseline on simulated particles.
+"""The rule-based baseline on simulated particles and events.
 
-Reference values: the chain's prototype study (single particles, uds and ttbar events).
+Reference values: a study with the prototype (single particles, uds and ttbar events).
 """
 
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, PHOTON, is_neutrino
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
@@ -16,106 +16,108 @@ from partflow.simulate import SimulationConfig, simulate
 CENTRAL = (-0.7, 0.7)
 
 
-def walk(config):
-    """Particles, what the detector saw of them, and what the baseline made of it."""
+def run_chain(config):
+    """Generated particles, simulated events, and their reconstruction."""
     events = concatenate_events(list(generate(config)))
-    seen = simulate(events.particles, events.event_id, CLIC, SimulationConfig())
-    return events.particles, seen, reconstruct(seen.hits, seen.tracks, CLIC)
+    simulated = simulate(events.particles, events.event_id, CLIC, SimulationConfig())
+    reconstructed = reconstruct(simulated.hits, simulated.tracks, CLIC)
+    return events.particles, simulated, reconstructed
 
 
-def fire(pdg_id, energy, num=300):
-    return walk(GenerationConfig("gun", num, 21, gun=Gun(pdg_id, (energy, energy), CENTRAL)))
+def reconstruct_gun(pdg_id, energy, num=300):
+    """`num` events of one particle each in the central barrel."""
+    return run_chain(GenerationConfig("gun", num, 21, gun=Gun(pdg_id, (energy, energy), CENTRAL)))
 
 
-def energy_sum(candidates, chosen=True):
-    """Energy of the (chosen) candidates of each event [GeV]."""
-    weight = candidates.energy * chosen
+def energy_sum(candidates, is_selected=True):
+    """Energy of the (selected) candidates of each event [GeV]."""
+    weight = candidates.energy * is_selected
     return np.bincount(candidates.event_index, weight, candidates.num_events)
 
 
 def median_and_width(values):
-    """Median, and half width of the central 68 % relative to it, from the quartiles."""
+    """Median, and width relative to it: the interquartile range as that of a Gaussian."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return median, (high - low) / 1.349 / median
 
 
 @pytest.mark.parametrize(("energy", "width"), [(2.0, 0.115), (10.0, 0.052), (50.0, 0.022)])
-def test_photons_are_photons_of_their_energy(energy, width):
-    candidates = fire(PHOTON, energy, 400)[2].candidates
-    median, found = median_and_width(energy_sum(candidates) / energy)
+def test_photons_are_reconstructed_as_photons_with_their_energy(energy, width):
+    candidates = reconstruct_gun(PHOTON, energy, 400)[2].candidates
+    median, resolution = median_and_width(energy_sum(candidates) / energy)
     assert median == pytest.approx(1.0, abs=0.02)
-    assert found == pytest.approx(width, rel=0.25)
-    as_photon = energy_sum(candidates, candidates.pdg_id == PHOTON).sum()
-    # one in ten converts in the tracker, and the electrons' tracks are found as such or not
-    assert as_photon > 0.8 * energy_sum(candidates).sum()
+    assert resolution == pytest.approx(width, rel=0.25)
+    photon_energy = energy_sum(candidates, candidates.pdg_id == PHOTON).sum()
+    # one in ten converts in the tracker, and its electrons are recognised or not
+    assert photon_energy > 0.8 * energy_sum(candidates).sum()
 
 
 @pytest.mark.parametrize(("energy", "width"), [(5.0, 0.31), (20.0, 0.12)])
 def test_neutral_hadrons_keep_their_energy(energy, width):
-    median, found = median_and_width(energy_sum(fire(130, energy)[2].candidates) / energy)
+    candidates = reconstruct_gun(130, energy)[2].candidates
+    median, resolution = median_and_width(energy_sum(candidates) / energy)
     assert median == pytest.approx(1.0, abs=0.06)
-    assert found == pytest.approx(width, rel=0.25)
+    assert resolution == pytest.approx(width, rel=0.25)
 
 
 @pytest.mark.parametrize("energy", [5.0, 20.0])
-def test_a_charged_hadrons_shower_is_not_counted_again(energy):
-    """Its track has its energy; what is called neutral beside it is a few percent.
+def test_the_shower_of_a_charged_hadron_is_not_counted_twice(energy):
+    """Neutral candidates have a few percent of the energy of the track.
 
-    The mean is made by one pion in ten, so it takes many to know it.
+    One pion in ten makes the mean, so that many are needed.
     """
-    _, _, result = fire(211, energy, 1500)
+    _, _, result = reconstruct_gun(211, energy, 1500)
     neutral = energy_sum(result.candidates, result.candidates.charge == 0)
     assert neutral.mean() < 0.06 * energy
     assert np.median(energy_sum(result.candidates)) == pytest.approx(energy, rel=0.01)
 
 
 @pytest.mark.parametrize(("pdg_id", "kind"), [(11, ELECTRON), (13, MUON), (211, CHARGED_HADRON)])
-def test_charged_particles_are_told_apart(pdg_id, kind):
-    candidates = fire(pdg_id, 20.0, 200)[2].candidates
+def test_charged_particles_are_identified(pdg_id, kind):
+    candidates = reconstruct_gun(pdg_id, 20.0, 200)[2].candidates
     charged = candidates.select(candidates.charge != 0)
     assert np.mean(charged.pdg_id == kind) > 0.9
 
 
 @pytest.fixture(scope="module")
 def ttbar():
-    return walk(GenerationConfig("ttbar", 80, 22))
+    return run_chain(GenerationConfig("ttbar", 80, 22))
 
 
 def test_clusters_of_ttbar_events(ttbar):
-    _, seen, result = ttbar
+    _, simulated, result = ttbar
     assert result.clusters.counts.mean() == pytest.approx(131, rel=0.15)
     assert np.all(result.hit_clusters.cluster_index >= 0)
-    assert len(result.hit_clusters) == len(seen.hits)
+    assert len(result.hit_clusters) == len(simulated.hits)
 
 
-def test_charged_hits_are_with_their_track(ttbar):
-    """Nine tenths of what a charged hadron with a track deposits is in the track's cluster."""
-    particles, seen, result = ttbar
-    truth, links = seen.contributions, seen.track_particles
-    particle = particles.flat_index(truth.event_index, truth.particle_index)
-    cluster = result.hit_clusters.cluster_index[
-        seen.hits.flat_index(truth.event_index, truth.hit_index)
-    ]
-    own_cluster = np.full(len(particles), -1)
-    found = result.candidates.select(result.candidates.track_index >= 0)
-    track = seen.tracks.flat_index(found.event_index, found.track_index)
-    is_own = links.is_primary[track] == 1
-    owner = particles.flat_index(found.event_index, links.particle_index[track])[is_own]
-    own_cluster[owner] = found.cluster_index[is_own]
-    has_cluster = own_cluster[particle] >= 0
+def test_hits_of_charged_hadrons_are_in_the_cluster_of_their_track(ttbar):
+    """Nine tenths of the energy that a charged hadron with a track deposits."""
+    particles, simulated, result = ttbar
+    contributions, links = simulated.contributions, simulated.track_particles
+    particle = particles.flat_index(contributions.event_index, contributions.particle_index)
+    hit = simulated.hits.flat_index(contributions.event_index, contributions.hit_index)
+    cluster = result.hit_clusters.cluster_index[hit]
+    charged = result.candidates.select(result.candidates.track_index >= 0)
+    track = simulated.tracks.flat_index(charged.event_index, charged.track_index)
+    is_primary = links.is_primary[track] == 1
+    with_track = particles.flat_index(charged.event_index, links.particle_index[track])[is_primary]
+    track_cluster = np.full(len(particles), -1)
+    track_cluster[with_track] = charged.cluster_index[is_primary]
+    has_cluster = track_cluster[particle] >= 0
     is_hadron = np.abs(particles.pdg_id[particle]) > 100
-    energy = truth.energy * (has_cluster & is_hadron)
-    together = energy[cluster == own_cluster[particle]].sum()
-    assert 0.85 < together / energy.sum() < 1.0
+    energy = contributions.energy_em * (has_cluster & is_hadron)
+    in_track_cluster = energy[cluster == track_cluster[particle]].sum()
+    assert 0.85 < in_track_cluster / energy.sum() < 1.0
 
 
 def test_particle_flow_measures_jets_better_than_the_calorimeter():
-    """Total energy of two light-quark jets at the Z: 3.3 % beside 5.2 % in the prototype."""
-    particles, _, result = walk(GenerationConfig("uds", 150, 23, energy=91.2))
-    is_seen = ~is_neutrino(particles.pdg_id)
-    truth = np.bincount(particles.event_index, particles.energy * is_seen, particles.num_events)
+    """Energy of two light-quark jets at the Z: 3.3 % and 5.2 % in the prototype study."""
+    particles, _, result = run_chain(GenerationConfig("uds", 150, 23, energy=91.2))
+    visible = particles.energy * ~is_neutrino(particles.pdg_id)
+    truth = np.bincount(particles.event_index, visible, particles.num_events)
     clusters = result.clusters
     calorimeter = np.bincount(clusters.event_index, clusters.energy_hadronic, clusters.num_events)
-    median, flow = median_and_width(energy_sum(result.candidates) / truth)
+    median, resolution = median_and_width(energy_sum(result.candidates) / truth)
     assert median == pytest.approx(1.0, abs=0.03)
-    assert flow < 0.8 * median_and_width(calorimeter / truth)[1]
+    assert resolution < 0.8 * median_and_width(calorimeter / truth)[1]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import DETECTORS
 from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.known_detectors import DETECTORS
 from partflow.pipeline.calibration import showers
 from partflow.simulate.config import SimulationConfig
 

@@ -6,17 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL, MUON
+from partflow.core.detector import ECAL, HCAL, MUON
 from partflow.core.features import element_index_of_clusters
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate_events
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.pipeline import label_events, simulate_events
 from partflow.simulate import SimulationConfig, realistic, simulate
-from partflow.simulate.bremsstrahlung import fitted_pt, radiate
-from partflow.simulate.decays import decay, decay_lengths, end_by_decay, two_body
-from partflow.simulate.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
-from partflow.simulate.path_length import tracker_material
+from partflow.simulate.fast.bremsstrahlung import fitted_pt, radiate
+from partflow.simulate.fast.decays import decay, decay_lengths, end_by_decay, two_body
+from partflow.simulate.fast.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
+from partflow.simulate.fast.tracker_material import tracker_material
 
 GEOMETRY = CLIC.geometry()
 MATERIAL = tracker_material(CLIC)
@@ -297,7 +298,7 @@ def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
     for own in (events.hit_clusters, events.fine_hit_clusters):
         assert np.any((own.cluster_index < 0) & (events.hits.subdetector != MUON))
     for elements in ("final", "fine"):
-        labelled, _ = label_events(events, elements=elements)
+        labelled, _ = label_events(events, element_set=elements)
         shares = labelled.shares
         row = labelled.elements.flat_index(shares.event_index, shares.cluster_element)
         shared = np.bincount(row, shares.energy_em, len(labelled.elements))

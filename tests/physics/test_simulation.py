@@ -7,8 +7,9 @@ Reference values: resolutions of the model's own prototype study, which reproduc
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate import SimulationConfig, simulate

@@ -1,12 +1,13 @@
-"""What the labels must be for a training to aim at the generator: jets, energy, tracks."""
+"""Labels agree with the generator: jets, energy, tracks."""
 
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.deposits import resolve_deposits
 from partflow.core.features import TRACK, build_elements
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.kinematics import delta_r
+from partflow.core.known_detectors import CLIC
 from partflow.generate import GenerationConfig, generate
 from partflow.label import (
     LabelConfig,
@@ -27,19 +28,21 @@ class Labelled:
         self.particles = self.generated.particles
         self.simulated = simulate(self.particles, self.generated.event_id, CLIC)
         self.found = reconstruct(self.simulated.hits, self.simulated.tracks, CLIC)
-        self.truth = {
-            "hit_clusters": self.found.hit_clusters,
-            "contributions": self.simulated.contributions,
-            "track_particles": self.simulated.track_particles,
-        }
+        self.deposits = resolve_deposits(
+            self.particles,
+            self.found.clusters,
+            self.found.hit_clusters,
+            self.simulated.contributions,
+        )
         self.labels = self.label()
 
     def label(self, **settings):
         return label(
             self.particles,
             self.simulated.tracks,
+            self.simulated.track_particles,
             self.found.clusters,
-            **self.truth,
+            self.deposits,
             hits=self.simulated.hits,
             config=LabelConfig(**settings),
         )
@@ -76,21 +79,21 @@ def test_labels_do_not_limit_the_jets(ttbar):
 
 
 def test_targets_hold_the_visible_energy_of_every_event(ttbar):
-    """Visible: seen by its own track, or by clusters with more than 5 % of its energy."""
+    """Visible: with its own track, or with more than 5 % of its energy in clusters."""
     particles, simulated = ttbar.particles, ttbar.simulated
-    own = simulated.track_particles.select(simulated.track_particles.is_primary == 1)
+    primary = simulated.track_particles.select(simulated.track_particles.is_primary == 1)
     has_track = np.zeros(len(particles), dtype=bool)
-    has_track[particles.flat_index(own.event_index, own.particle_index)] = True
-    lit = simulated.contributions
-    hit = simulated.hits.flat_index(lit.event_index, lit.hit_index)
+    has_track[particles.flat_index(primary.event_index, primary.particle_index)] = True
+    contributions = simulated.contributions
+    hit = simulated.hits.flat_index(contributions.event_index, contributions.hit_index)
     in_cluster = ttbar.found.hit_clusters.cluster_index[hit] >= 0
-    row = particles.flat_index(lit.event_index, lit.particle_index)[in_cluster]
-    clustered = np.bincount(row, lit.energy_em[in_cluster], len(particles))
+    row = particles.flat_index(contributions.event_index, contributions.particle_index)[in_cluster]
+    clustered = np.bincount(row, contributions.energy_em[in_cluster], len(particles))
     is_visible = has_track | (clustered > 0.05 * particles.energy)
     visible = per_event(particles, np.where(is_visible, particles.energy, 0.0))
     whole = ttbar.label(secondary_tracks="none").targets
     assert per_event(whole, whole.energy) == pytest.approx(visible, rel=1e-9)
-    # Legs make some particles visible, and what no cluster shows of their rest invisible.
+    # Secondary tracks make some particles visible, and some remainders are not visible.
     targets = ttbar.labels.targets
     assert targets.energy.sum() == pytest.approx(visible.sum(), rel=0.01)
 
@@ -108,18 +111,18 @@ def test_every_track_becomes_its_particle_unless_its_parent_has_a_better_one(ttb
     assert 2 * len(ttbar.generated) < np.sum(is_needed & ~is_own) < 6 * len(ttbar.generated)
 
 
-def test_the_leg_of_a_conversion_carries_what_its_track_measures(ttbar):
-    """Electron tracks measure to some permille, and where both legs were found they are scaled
-    to the photon together.
+def test_the_target_of_a_secondary_track_carries_what_the_track_measures(ttbar):
+    """Electron tracks measure to some permille, and where both of a conversion were found they are
+    scaled to the photon together.
     """
     targets, tracks = ttbar.labels.targets, ttbar.simulated.tracks
     elements = build_elements(tracks, ttbar.found.clusters)
     on_track, truth = targets.select(elements.type == TRACK), ttbar.simulated.track_particles
     row = ttbar.particles.flat_index(truth.event_index, truth.particle_index)
-    is_leg = (truth.is_primary == 0) & (ttbar.particles.pdg_id[row] == 22)
-    assert np.all(on_track.pdg_id[is_leg] == 11)
+    from_photon = (truth.is_primary == 0) & (ttbar.particles.pdg_id[row] == 22)
+    assert np.all(on_track.pdg_id[from_photon] == 11)
     momentum = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
-    ratio = on_track.energy[is_leg] / momentum[is_leg]
+    ratio = on_track.energy[from_photon] / momentum[from_photon]
     assert np.median(np.abs(ratio - 1)) < 0.005
     assert np.quantile(np.abs(ratio - 1), 0.9) < 0.06
 
@@ -133,8 +136,8 @@ def test_the_shares_of_a_cluster_sum_to_its_energy(ttbar):
     assert per_event(shares, shares.energy_em) == pytest.approx(
         per_event(clusters, clusters.energy_em), rel=1e-5
     )
-    nobody = shares.energy_em[shares.owner_element < 0].sum() / shares.energy_em.sum()
-    assert nobody < 0.001  # what is not visible lit next to nothing
+    without_owner = shares.energy_em[shares.owner_element < 0].sum() / shares.energy_em.sum()
+    assert without_owner < 0.001  # particles that are not visible leave very little energy
 
 
 def test_elements_that_share_perfectly_measure_as_well_as_perfect_particle_flow(ttbar):
@@ -149,9 +152,10 @@ def test_elements_that_share_perfectly_measure_as_well_as_perfect_particle_flow(
     perfect = perfect_candidates(
         ttbar.particles,
         ttbar.simulated.tracks,
+        ttbar.simulated.track_particles,
         ttbar.simulated.hits,
-        hadron_scale=load_hadron_scale(CLIC),
-        **ttbar.truth,
+        ttbar.deposits,
+        load_hadron_scale(CLIC),
     )
     ratio = per_event(sharing, sharing.energy) / per_event(perfect, perfect.energy)
     assert np.median(ratio) == pytest.approx(1.0, abs=0.01)
@@ -183,9 +187,10 @@ def test_perfect_particle_flow_measures_charged_momenta_and_calorimeter_energy(t
     perfect = perfect_candidates(
         ttbar.particles,
         ttbar.simulated.tracks,
+        ttbar.simulated.track_particles,
         ttbar.simulated.hits,
-        hadron_scale=load_hadron_scale(CLIC),
-        **ttbar.truth,
+        ttbar.deposits,
+        load_hadron_scale(CLIC),
     )
     target = target_candidates(ttbar.labels.targets, ttbar.simulated.tracks, ttbar.found.clusters)
     ratio = per_event(perfect, perfect.energy) / per_event(target, target.energy)

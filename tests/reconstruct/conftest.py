@@ -1,15 +1,16 @@
-"""Showers and tracks drawn with a ruler: what a particle leaves, without any randomness."""
+"""Toy showers and tracks: the hits of a particle on a regular pattern, without fluctuations."""
 
 import math
 
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, ECAL, HCAL
+from partflow.core.detector import ECAL, HCAL
 from partflow.core.hadron_scale import bin_sums, load_hadron_scale
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate, offsets_from_counts
 from partflow.core.schemas import HITS, TRACKS
-from partflow.reconstruct.event import HIT
+from partflow.reconstruct.event_state import HIT
 
 MIP = (CLIC.ecal.layers_per_group * CLIC.ecal.mip_energy,
        CLIC.hcal.layers_per_group * CLIC.hcal.mip_energy)  # fmt: skip
@@ -37,7 +38,7 @@ def across(theta, phi):
 
 
 def layer_point(subdetector, layer, theta, phi):
-    """Where a straight line from the origin crosses the middle of a barrel layer group."""
+    """Where a straight line from the origin crosses the middle of a barrel layer group [mm]."""
     part = CLIC.ecal if subdetector == ECAL else CLIC.hcal
     radius = part.inner_radius + (layer + 0.5) * part.group_thickness
     return radius / math.sin(theta) * direction(theta, phi)
@@ -45,19 +46,19 @@ def layer_point(subdetector, layer, theta, phi):
 
 def hits_of(rows):
     """Hits of one event from rows (position, energy, subdetector)."""
-    place = np.array([row[0] for row in rows]).reshape(-1, 3)
+    position = np.array([row[0] for row in rows]).reshape(-1, 3)
     return filled(
         HITS,
-        x=place[:, 0],
-        y=place[:, 1],
-        z=place[:, 2],
-        energy=np.array([row[1] for row in rows], float),
+        x=position[:, 0],
+        y=position[:, 1],
+        z=position[:, 2],
+        energy_em=np.array([row[1] for row in rows], float),
         subdetector=np.array([row[2] for row in rows], int),
     )
 
 
 def photon_rows(energy, theta=1.4, phi=0.5, along=None):
-    """A shower of nine cells in each ECAL group, deep as one of that energy (GeV) should be."""
+    """A shower of nine cells in each ECAL group with the longitudinal profile of `energy` [GeV]."""
     depth = (np.arange(CLIC.ecal.num_groups) + 0.5) * CLIC.ecal.group_thickness
     depth /= CLIC.ecal.radiation_length
     slope = 0.5
@@ -66,13 +67,13 @@ def photon_rows(energy, theta=1.4, phi=0.5, along=None):
     in_phi, in_z = across(theta, phi)
     rows = []
     for layer, part in enumerate(profile / profile.sum()):
-        middle = layer_point(ECAL, layer, theta, phi)
+        centre = layer_point(ECAL, layer, theta, phi)
         for (i, j), share in LATERAL.items():
-            place = middle + CLIC.ecal.cell_size * (i * in_phi + j * in_z)
+            position = centre + CLIC.ecal.cell_size * (i * in_phi + j * in_z)
             if energy * part * share > CLIC.ecal.threshold:
-                rows.append((place, energy * part * share, ECAL))
-    seen = sum(row[1] for row in rows)
-    return [(place, value * energy / seen, part) for place, value, part in rows]
+                rows.append((position, energy * part * share, ECAL))
+    visible = sum(row[1] for row in rows)
+    return [(position, value * energy / visible, part) for position, value, part in rows]
 
 
 def hadron_rows(theta=1.4, phi=0.5, first_layer=3, shower=1.0):
@@ -84,15 +85,15 @@ def hadron_rows(theta=1.4, phi=0.5, first_layer=3, shower=1.0):
     rows += [(layer_point(HCAL, layer, theta, phi), MIP[1], HCAL) for layer in range(first_layer)]
     in_phi, in_z = across(theta, phi)
     for layer in range(first_layer, first_layer + 4):
-        middle = layer_point(HCAL, layer, theta, phi)
+        centre = layer_point(HCAL, layer, theta, phi)
         for (i, j), share in LATERAL.items():
-            place = middle + CLIC.hcal.cell_size * (i * in_phi + j * in_z)
-            rows.append((place, shower * share, HCAL))
+            position = centre + CLIC.hcal.cell_size * (i * in_phi + j * in_z)
+            rows.append((position, shower * share, HCAL))
     return rows
 
 
 def hadronic_energy_of(rows):
-    """Energy [GeV] of all hits together on the hadronic scale."""
+    """Energy of all hits together on the hadronic scale [GeV]."""
     hits = hits_of(rows)
     sums = bin_sums(hits.energy_em, hits.subdetector, np.zeros(len(hits), int), 1)
     return float(load_hadron_scale(CLIC).energy(sums)[0])
@@ -119,19 +120,19 @@ def tracks_of(rows):
 
 
 def random_hits(rng, num, theta=(0.15, math.pi - 0.15), phi=(-math.pi, math.pi)):
-    """HIT array of ECAL hits anywhere in a range of directions, not sorted."""
+    """ECAL hits, [hit] of HIT, anywhere in a range of directions, not sorted."""
     hits = np.zeros(num, HIT)
     hits["theta"], hits["phi"] = rng.uniform(*theta, num), rng.uniform(*phi, num)
     radius = rng.uniform(1500, 2900, num)
     hits["x"] = radius * np.sin(hits["theta"]) * np.cos(hits["phi"])
     hits["y"] = radius * np.sin(hits["theta"]) * np.sin(hits["phi"])
     hits["z"] = radius * np.cos(hits["theta"])
-    hits["energy"] = rng.exponential(0.05, num) + 0.003
+    hits["energy_em"] = rng.exponential(0.05, num) + 0.003
     return hits
 
 
-class Ruler:
-    """The functions of this file, for tests."""
+class Toy:
+    """The functions of this file, as one fixture."""
 
     filled = staticmethod(filled)
     hits = staticmethod(hits_of)
@@ -153,18 +154,18 @@ class Ruler:
             )
         for _ in range(num_hadrons):
             theta, phi = rng.uniform(0.9, 2.2), rng.uniform(-3, 3)
-            own = hadron_rows(theta, phi, int(rng.integers(0, 8)), float(rng.uniform(0.2, 4)))
-            rows += own
-            tracks.append((hadronic_energy_of(own) * float(rng.uniform(0.5, 1.5)), theta, phi))
+            hadron = hadron_rows(theta, phi, int(rng.integers(0, 8)), float(rng.uniform(0.2, 4)))
+            rows += hadron
+            tracks.append((hadronic_energy_of(hadron) * float(rng.uniform(0.5, 1.5)), theta, phi))
         return hits_of(rows), tracks_of(tracks)
 
     @classmethod
     def busy_events(cls, seeds):
-        """The same for several events, the one after the other."""
-        events = [cls.busy_event(seed) for seed in seeds]
-        return concatenate([e[0] for e in events]), concatenate([e[1] for e in events])
+        """Hits and tracks of a busy event for each seed."""
+        hits, tracks = zip(*(cls.busy_event(seed) for seed in seeds), strict=True)
+        return concatenate(hits), concatenate(tracks)
 
 
 @pytest.fixture(scope="session")
-def ruler():
-    return Ruler
+def toy():
+    return Toy

@@ -1,19 +1,19 @@
-"""Cones: the boxes and spheres that spare comparisons do not change the result."""
+"""Cone clustering: the result is that of comparing every hit with every other."""
 
 import math
 
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.reconstruct import BaselineConfig
 from partflow.reconstruct.cones import grow_cones
-from partflow.reconstruct.event import HIT, TRACK
+from partflow.reconstruct.event_state import HIT, TRACK
 from partflow.reconstruct.parameters import ConeConfig
 from partflow.reconstruct.pseudolayers import calorimeters
 
 CALO = calorimeters(CLIC)
-PARAMETERS = BaselineConfig().record()["cones"]
+CONSTANTS = BaselineConfig().kernel_constants()["cones"]
 CONFIG = ConeConfig()
 
 
@@ -26,101 +26,102 @@ def jet(rng, num, num_tracks, spread=0.1):
     hits["x"], hits["y"] = (1500 + depth) * np.cos(phi), (1500 + depth) * np.sin(phi)
     hits["z"] = (1500 + depth) * rng.normal(0, spread, num)
     hits["layer"] = layer
-    hits["energy"] = rng.exponential(0.05, num)
-    hits = hits[np.lexsort((-hits["energy"], hits["layer"]))]
+    hits["energy_em"] = rng.exponential(0.05, num)
+    hits = hits[np.lexsort((-hits["energy_em"], hits["layer"]))]
     tracks = np.zeros(num_tracks, TRACK)
     phi = rng.normal(0, spread, num_tracks)
     tracks["x"], tracks["y"] = 1500 * np.cos(phi), 1500 * np.sin(phi)
     tracks["dx"], tracks["dy"] = np.cos(phi + 0.3), np.sin(phi + 0.3)
-    tracks["reaches"] = np.arange(num_tracks) != 1
+    tracks["reaches_calorimeter"] = np.arange(num_tracks) != 1
     return hits, tracks
 
 
-class Growing:
-    """A cluster of the slow calculation: every hit is compared with every other."""
+class Cluster:
+    """A growing cluster of the calculation that compares every hit with every other."""
 
-    def __init__(self, place, axis):
-        self.start, self.axis, self.direction, self.last = place, axis, axis, -1
+    def __init__(self, start, axis):
+        self.start, self.axis, self.direction, self.last_layer = start, axis, axis, -1
 
-    def turn(self, place, energy, layer):
-        centroid = np.average(place, axis=0, weights=energy)
-        way = centroid - self.start + CONFIG.direction_inertia * self.axis
-        self.direction, self.last = way / np.linalg.norm(way), layer
+    def turn(self, position, energy, layer):
+        centroid = np.average(position, axis=0, weights=energy)
+        direction = centroid - self.start + CONFIG.direction_inertia * self.axis
+        self.direction, self.last_layer = direction / np.linalg.norm(direction), layer
 
 
-def cones_by_definition(hits, tracks, scale):
-    place = np.stack([hits["x"], hits["y"], hits["z"]], axis=1)
+def cones_by_definition(hits, tracks, narrowing):
+    position = np.stack([hits["x"], hits["y"], hits["z"]], axis=1)
     clusters = [
-        Growing(np.array([t["x"], t["y"], t["z"]]), np.array([t["dx"], t["dy"], t["dz"]]))
+        Cluster(np.array([t["x"], t["y"], t["z"]]), np.array([t["dx"], t["dy"], t["dz"]]))
         for t in tracks
     ]
     label = np.full(len(hits), -1)
     for layer in np.unique(hits["layer"]):
-        own = np.flatnonzero(hits["layer"] == layer)
+        inside = np.flatnonzero(hits["layer"] == layer)
         before = np.flatnonzero(
             (hits["layer"] < layer) & (hits["layer"] >= layer - CONFIG.layers_back)
         )
-        ecal = layer < CALO.ecal_groups
-        cell = CALO.ecal_cell if ecal else CALO.hcal_cell
-        tangent = scale * (CONFIG.tangent_ecal if ecal else CONFIG.tangent_hcal)
-        pad = scale * cell * (CONFIG.pad_ecal if ecal else CONFIG.pad_hcal)
-        same = scale * cell * (CONFIG.same_layer_ecal if ecal else CONFIG.same_layer_hcal)
-        for i in own:
+        is_ecal = layer < CALO.num_ecal_groups
+        cell = CALO.ecal_cell_size if is_ecal else CALO.hcal_cell_size
+        tangent = narrowing * (CONFIG.tangent_ecal if is_ecal else CONFIG.tangent_hcal)
+        pad = narrowing * cell * (CONFIG.pad_ecal if is_ecal else CONFIG.pad_hcal)
+        same = narrowing * cell * (CONFIG.same_layer_ecal if is_ecal else CONFIG.same_layer_hcal)
+        for i in inside:
             options = [(1.0, -1)]
             for j in before:
-                way = place[i] - place[j]
-                along = way @ clusters[label[j]].direction
-                if along >= 0 and way @ way <= CONFIG.max_distance**2:
-                    aside = math.sqrt(max(way @ way - along**2, 0))
-                    options.append((aside / (tangent * along + pad), label[j]))
+                difference = position[i] - position[j]
+                d_par = difference @ clusters[label[j]].direction
+                if d_par >= 0 and difference @ difference <= CONFIG.max_distance**2:
+                    d_perp = math.sqrt(max(difference @ difference - d_par**2, 0))
+                    options.append((d_perp / (tangent * d_par + pad), label[j]))
             for c, track in enumerate(tracks):
-                way = place[i] - clusters[c].start
-                along = way @ clusters[c].axis
+                difference = position[i] - clusters[c].start
+                d_par = difference @ clusters[c].axis
                 last = CONFIG.track_front_layer
-                if clusters[c].last < 0:
+                if clusters[c].last_layer < 0:
                     last = CONFIG.track_last_layer
-                if track["reaches"] and layer <= last and along >= -CONFIG.track_backwards:
-                    aside = math.sqrt(max(way @ way - along**2, 0))
-                    width = CONFIG.track_tangent * along + CONFIG.track_pad * cell
-                    options.append((aside / width, c))
+                is_competing = track["reaches_calorimeter"] and layer <= last
+                if is_competing and d_par >= -CONFIG.track_backwards:
+                    d_perp = math.sqrt(max(difference @ difference - d_par**2, 0))
+                    width = CONFIG.track_tangent * d_par + CONFIG.track_pad * cell
+                    options.append((d_perp / width, c))
             label[i] = min(options, key=lambda option: option[0])[1]
             if label[i] < 0:
-                near = [
-                    (np.linalg.norm(place[i] - place[j]), label[j])
-                    for j in own[own < i]
-                    if np.linalg.norm(place[i] - place[j]) < same
+                neighbours = [
+                    (np.linalg.norm(position[i] - position[j]), label[j])
+                    for j in inside[inside < i]
+                    if np.linalg.norm(position[i] - position[j]) < same
                 ]
-                if near:
-                    label[i] = min(near, key=lambda option: option[0])[1]
+                if neighbours:
+                    label[i] = min(neighbours, key=lambda neighbour: neighbour[0])[1]
                 else:
                     label[i] = len(clusters)
-                    clusters.append(Growing(place[i], place[i] / np.linalg.norm(place[i])))
-        for c in np.unique(label[own]):
-            mine = own[label[own] == c]
-            clusters[c].turn(place[mine], hits["energy"][mine], layer)
+                    clusters.append(Cluster(position[i], position[i] / np.linalg.norm(position[i])))
+        for c in np.unique(label[inside]):
+            members = inside[label[inside] == c]
+            clusters[c].turn(position[members], hits["energy_em"][members], layer)
     return label, len(clusters)
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.4])
-def test_cones_are_those_of_the_definition(scale):
+@pytest.mark.parametrize("narrowing", [1.0, 0.4])
+def test_cones_agree_with_their_definition(narrowing):
     rng = np.random.default_rng(6)
     for spread in (0.03, 0.1, 0.5):
         hits, tracks = jet(rng, 250, 6, spread)
-        cluster, count = grow_cones(hits, tracks, np.arange(6), scale, PARAMETERS, CALO)
-        expected, expected_count = cones_by_definition(hits, tracks, scale)
+        cluster, count = grow_cones(hits, tracks, np.arange(6), narrowing, CONSTANTS, CALO)
+        expected, expected_count = cones_by_definition(hits, tracks, narrowing)
         assert np.array_equal(cluster, expected)
         assert count == expected_count
 
 
-def test_only_the_seeds_collect():
+def test_only_the_seed_tracks_collect_hits():
     hits, tracks = jet(np.random.default_rng(7), 100, 3)
-    cluster, _ = grow_cones(hits, tracks, np.array([2]), 1.0, PARAMETERS, CALO)
-    alone, _ = grow_cones(hits, tracks[2:], np.array([0]), 1.0, PARAMETERS, CALO)
+    cluster, _ = grow_cones(hits, tracks, np.array([2]), 1.0, CONSTANTS, CALO)
+    alone, _ = grow_cones(hits, tracks[2:], np.array([0]), 1.0, CONSTANTS, CALO)
     assert np.array_equal(cluster, alone)
 
 
-def test_without_hits_the_seeds_remain():
+def test_without_hits_the_clusters_of_the_seeds_remain():
     cluster, count = grow_cones(
-        np.zeros(0, HIT), np.zeros(2, TRACK), np.arange(2), 1.0, PARAMETERS, CALO
+        np.zeros(0, HIT), np.zeros(2, TRACK), np.arange(2), 1.0, CONSTANTS, CALO
     )
     assert (len(cluster), count) == (0, 2)

@@ -1,10 +1,11 @@
-"""Clusters cut finer than the baseline's: what a network may count on."""
+"""Fine clusters: complete, purer than the final clusters, and independent of other events."""
 
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, MUON
+from partflow.core.detector import MUON
 from partflow.core.errors import DataError
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection
 from partflow.core.schemas import HITS
 from partflow.generate import GenerationConfig, generate
@@ -25,64 +26,63 @@ def fine(simulated):
 
 
 def purity(simulated, clusters, hit_clusters):
-    """Part of the clustered energy that is the largest particle's of its cluster."""
-    lit = simulated.contributions
-    hit = simulated.hits.flat_index(lit.event_index, lit.hit_index)
-    cluster = clusters.flat_index(lit.event_index, hit_clusters.cluster_index[hit])
-    listed = cluster >= 0
-    pair, which = np.unique(
-        np.stack([cluster, lit.particle_index])[:, listed], axis=1, return_inverse=True
-    )
-    energy = np.bincount(which.ravel(), lit.energy_em[listed])
+    """Fraction of the clustered energy that belongs to the largest particle of its cluster."""
+    contributions = simulated.contributions
+    hit = simulated.hits.flat_index(contributions.event_index, contributions.hit_index)
+    cluster = clusters.flat_index(contributions.event_index, hit_clusters.cluster_index[hit])
+    is_clustered = cluster >= 0
+    pairs = np.stack([cluster, contributions.particle_index])[:, is_clustered]
+    pair, pair_index = np.unique(pairs, axis=1, return_inverse=True)
+    energy = np.bincount(pair_index.ravel(), contributions.energy_em[is_clustered])
     largest = np.zeros(len(clusters))
     np.maximum.at(largest, pair[0], energy)
     return largest.sum() / energy.sum()
 
 
 def test_every_hit_of_the_calorimeters_is_in_one_fine_cluster(simulated, fine):
-    is_listed = fine.hit_clusters.cluster_index >= 0
-    assert np.array_equal(is_listed, simulated.hits.subdetector != MUON)
+    is_clustered = fine.hit_clusters.cluster_index >= 0
+    assert np.array_equal(is_clustered, simulated.hits.subdetector != MUON)
     row = fine.clusters.flat_index(
         simulated.hits.event_index, fine.hit_clusters.cluster_index
-    )[is_listed]  # fmt: skip
-    energy = np.bincount(row, simulated.hits.energy_em[is_listed], len(fine.clusters))
+    )[is_clustered]  # fmt: skip
+    energy = np.bincount(row, simulated.hits.energy_em[is_clustered], len(fine.clusters))
     assert fine.clusters.energy_em == pytest.approx(energy, rel=1e-6)
     assert np.all(np.bincount(row, minlength=len(fine.clusters)) == fine.clusters.num_hits)
     assert np.all(fine.clusters.num_hits > 0)
 
 
-def test_fine_clusters_are_more_and_purer_than_final_ones(simulated, fine):
+def test_fine_clusters_are_more_numerous_and_purer_than_final_ones(simulated, fine):
     final = reconstruct(simulated.hits, simulated.tracks, CLIC)
     assert 1.2 * len(final.clusters) < len(fine.clusters) < 2 * len(final.clusters)
-    of_final = purity(simulated, final.clusters, final.hit_clusters)
-    assert purity(simulated, fine.clusters, fine.hit_clusters) > of_final + 0.01
+    final_purity = purity(simulated, final.clusters, final.hit_clusters)
+    assert purity(simulated, fine.clusters, fine.hit_clusters) > final_purity + 0.01
 
 
-def test_fine_clusters_of_an_event_depend_on_its_own_hits_alone(simulated, fine):
+def test_fine_clusters_of_an_event_depend_on_its_own_hits_only(simulated, fine):
     alone = fine_clusters(simulated.hits[3:4], CLIC)
     for name in ("clusters", "hit_clusters"):
-        there = getattr(fine, name)[3:4]
+        together = getattr(fine, name)[3:4]
         for column, values in getattr(alone, name).columns.items():
-            assert np.array_equal(values, there.columns[column]), column
+            assert np.array_equal(values, together.columns[column]), column
 
 
 def test_only_cones_and_merging_differ_from_the_baseline():
     baseline = BaselineConfig()
-    found = fine_config(baseline, cone_scale=0.5)
-    assert found.cones.tangent_hcal == 0.5 * baseline.cones.tangent_hcal
-    assert found.cones.same_layer_ecal == baseline.cones.same_layer_ecal
-    assert (found.peaks, found.photons) == (baseline.peaks, baseline.photons)
-    assert found.neutrals.merge_distance_hcal == 0
+    config = fine_config(baseline, cone_scale=0.5)
+    assert config.cones.tangent_hcal == 0.5 * baseline.cones.tangent_hcal
+    assert config.cones.same_layer_ecal == baseline.cones.same_layer_ecal
+    assert (config.peaks, config.photons) == (baseline.peaks, baseline.photons)
+    assert config.neutrals.merge_distance_hcal == 0
 
 
 @pytest.mark.parametrize("num_events", [0, 2])
 def test_events_without_hits_have_no_fine_clusters(num_events):
-    found = fine_clusters(Collection.empty(HITS, num_events), CLIC)
-    assert found.clusters.num_events == found.hit_clusters.num_events == num_events
-    assert len(found.clusters) == 0
+    result = fine_clusters(Collection.empty(HITS, num_events), CLIC)
+    assert result.clusters.num_events == result.hit_clusters.num_events == num_events
+    assert len(result.clusters) == 0
 
 
-def test_a_hit_that_cannot_be_is_refused(simulated):
+def test_a_hit_without_finite_energy_is_refused(simulated):
     hits = simulated.hits[:1]
     hits.columns["energy_em"][0] = np.nan
     with pytest.raises(DataError, match=r"hits\.energy_em: nan in event 0"):

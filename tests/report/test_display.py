@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from partflow import pipeline
-from partflow.core.detector import CLD, CLIC, FACE_NONE
+from partflow.core.detector import FACE_NONE
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.kinematics import eta_from_momentum
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.schemas import (

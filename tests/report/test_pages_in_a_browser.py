@@ -8,7 +8,7 @@ import pytest
 from matplotlib.font_manager import get_font
 from matplotlib.ft2font import LoadFlags
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Events
 from partflow.core.schemas import (
     CANDIDATES,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from partflow.core.detector import BARREL, CLD, CLIC, ECAL, ENDCAP, HCAL
+from partflow.core.detector import BARREL, ECAL, ENDCAP, HCAL
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.simulate.cells import NO_CELL, azimuth, cell_centre, cell_grid, cell_key
 
 SMALL = replace(

@@ -5,16 +5,17 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, MUON
+from partflow.core.detector import MUON
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import PARTICLES
 from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.config import EFFECTS
-from partflow.simulate.flights import NO_END, flights_of
-from partflow.simulate.ghosts import MIN_FAKE_PT
-from partflow.simulate.material import interact
-from partflow.simulate.path_length import tracker_material
+from partflow.simulate.fakes import MIN_FAKE_PT
+from partflow.simulate.fast.flights import NO_END, flights_of
+from partflow.simulate.fast.interactions import interact
+from partflow.simulate.fast.tracker_material import tracker_material
 
 IDS = np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 NOISY = replace(realistic(), fake_rate=0.3, duplicate_rate=0.3)

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, HCAL
+from partflow.core.detector import HCAL
+from partflow.core.known_detectors import CLIC
 from partflow.simulate.cells import cell_grid
-from partflow.simulate.hits import accumulate, build_hits, empty_out, empty_table
-from partflow.simulate.medium import media
-from partflow.simulate.spots import SPOT
+from partflow.simulate.hits import SPOT, accumulate, build_hits, empty_out, empty_table
 
-GRID, MEDIA = cell_grid(CLIC), media(CLIC)
+GRID = cell_grid(CLIC)
 IN_ECAL, IN_HCAL = (1550.0, 3.0, 100.0), (0.0, 2000.0, -100.0)
 
 
@@ -31,7 +30,7 @@ def hits_of(*particles):
     keys, energies = empty_out(slots, used, count)
     assert (slots["key"] == -1).all()
     order = np.argsort(keys)
-    return build_hits(keys[order], energies[order], np.array([0, count]), GRID, MEDIA)
+    return build_hits(keys[order], energies[order], np.array([0, count]), GRID)
 
 
 def test_two_particles_below_threshold_make_a_hit_together():

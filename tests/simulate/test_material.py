@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC
-from partflow.simulate.flights import NO_END, Species, flights_of
-from partflow.simulate.material import interact
-from partflow.simulate.path_length import tracker_material
+from partflow.core.known_detectors import CLD, CLIC
+from partflow.simulate.fast.flights import NO_END, Species, flights_of
+from partflow.simulate.fast.interactions import interact
+from partflow.simulate.fast.tracker_material import tracker_material
 
 GEOMETRY = CLIC.geometry()
 MATERIAL = tracker_material(CLIC)

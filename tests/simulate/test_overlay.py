@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.deposits import resolve_deposits
 from partflow.core.errors import ConfigError, InputError
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate
@@ -101,9 +102,8 @@ def test_overlaid_energy_adds_and_only_the_signal_makes_generator_jets(signal, b
     for name, particles in (("signal", signal.particles), ("merged", merged)):
         hits, tracks, lit, made = _simulated(particles, signal.event_id)
         found = reconstruct(hits, tracks, CLIC)
-        labels[name] = label(
-            particles, tracks, found.clusters, found.hit_clusters, lit, made, signal.event_id
-        )
+        deposits = resolve_deposits(particles, found.clusters, found.hit_clusters, lit)
+        labels[name] = label(particles, tracks, made, found.clusters, deposits, signal.event_id)
         seen[name] = np.bincount(hits.event_index, hits.energy_em, len(signal))
     assert_same(labels["merged"].gen_jets, labels["signal"].gen_jets)
     assert_same(labels["merged"].gen_met, labels["signal"].gen_met)

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLD, CLIC, ECAL, FACE_NONE, HCAL
+from partflow.core.detector import ECAL, FACE_NONE, HCAL
 from partflow.core.errors import DataError, SchemaError
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.records import Collection, concatenate
 from partflow.core.schemas import HITS, PARTICLES
-from partflow.simulate import SimulationConfig, simulate, simulation
+from partflow.simulate import SimulationConfig, simulate
+from partflow.simulate.fast import simulation
 
 STILL = (0.0, 0.0, 0.0)
 

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC, FACE_BARREL, FACE_ENDCAP, FACE_NONE
+from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
+from partflow.core.known_detectors import CLIC
 from partflow.simulate import SimulationConfig, simulate
-from partflow.simulate.flights import NO_END, flights_of
-from partflow.simulate.tracker import find_tracks, tracker_constants
+from partflow.simulate.fast.flights import NO_END, flights_of
+from partflow.simulate.fast.tracking import find_tracks
+from partflow.simulate.tracks import tracker_constants
 
 NO_MATERIAL = SimulationConfig(tracker_material=False)
 STILL = (0.0, 0.0, 0.0)

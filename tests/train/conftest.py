@@ -10,11 +10,11 @@ from partflow.model.heads import Output
 
 
 @pytest.fixture(scope="session")
-def dataset(toy_events, tmp_path_factory):
+def dataset(learnable_events, tmp_path_factory):
     """120 toy events, among them one without elements, one without tracks or clusters each."""
     num_tracks = [0, 0, 5] + [3 + i % 5 for i in range(117)]
     num_clusters = [0, 6, 0] + [6 + i % 7 for i in range(117)]
-    events = toy_events(num_tracks, num_clusters, seed=9)
+    events = learnable_events(num_tracks, num_clusters, seed=9)
     return pack(
         [events],
         tmp_path_factory.mktemp("toy") / "packed",
@@ -40,7 +40,7 @@ def perfect_output():
 
 
 def _perfect_output(batch):
-    """What an all-knowing network would answer, sure of everything."""
+    """Output of a perfect network: the targets, with certainty."""
     column, targets, features = TargetColumn, batch.targets, batch.features
     has_target = targets[:, column.CLASS] > 0
     kind = targets[:, column.CLASS].long().clamp(min=1) - 1

@@ -1,4 +1,4 @@
-"""What a small network learns in seconds from toy events, whose rules are known."""
+"""A small network learns the known rules of toy events in seconds."""
 
 import numpy as np
 import pytest
@@ -12,17 +12,17 @@ from partflow.train.config import TrainConfig
 from partflow.train.trainer import train
 
 
-def toy_run(toy_events, num_events, seed):
+def random_toy_events(learnable_events, num_events, seed):
     rng = np.random.default_rng(seed)
-    return toy_events(rng.integers(2, 9, num_events), rng.integers(6, 15, num_events), seed)
+    return learnable_events(rng.integers(2, 9, num_events), rng.integers(6, 15, num_events), seed)
 
 
 @pytest.fixture(scope="module")
-def candidates(toy_events, tmp_path_factory):
+def candidates(learnable_events, tmp_path_factory):
     """Every element of 200 unseen events as a candidate, and the events."""
     folder = tmp_path_factory.mktemp("learning")
     dataset = pack(
-        [toy_run(toy_events, 300, 1)],
+        [random_toy_events(learnable_events, 300, 1)],
         folder / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -31,12 +31,12 @@ def candidates(toy_events, tmp_path_factory):
     )
     model = ModelConfig(dim=32, num_layers=1, num_heads=2)
     train(dataset, model, config, folder / "run")
-    unseen = toy_run(toy_events, 200, 2)
+    unseen = random_toy_events(learnable_events, 200, 2)
     readout = ReadoutConfig("threshold", threshold=0.0)
     return reconstruct(load_model(folder / "run"), unseen.elements, readout), unseen.targets
 
 
-def test_a_cluster_behind_a_track_is_that_track_s_shower(candidates):
+def test_clusters_behind_a_track_are_recognised_as_its_shower(candidates):
     found, targets = candidates
     is_cluster = found.cluster_index >= 0
     is_listed = found.probability > 0.5
@@ -45,7 +45,7 @@ def test_a_cluster_behind_a_track_is_that_track_s_shower(candidates):
     assert np.all(is_listed[~is_cluster])
 
 
-def test_a_hadron_gets_back_the_energy_its_shower_lost_and_a_photon_has_lost_none(candidates):
+def test_the_response_of_neutral_hadrons_and_of_photons_is_one(candidates):
     found, targets = candidates
     for pdg_id in (22, 130):
         of_class = (targets.pdg_id == pdg_id) & (found.probability > 0.5)

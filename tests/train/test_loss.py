@@ -25,7 +25,7 @@ def random_output(batch, seed=0):
 
 
 def slow_terms(output, batch):
-    """Section by section, element by element, in plain Python."""
+    """The terms of the definition, element by element, in plain Python."""
     sums = dict.fromkeys(
         ("is_particle", "class", "log_pt", "log_energy", "eta", "sin_phi", "cos_phi"), 0.0
     )
@@ -81,7 +81,7 @@ def slow_local_sum(output, batch, radius, is_listed):
     return total / weights
 
 
-def test_terms_are_those_of_the_definition(labelled_batch):
+def test_the_terms_agree_with_their_definition(labelled_batch):
     output = random_output(labelled_batch)
     terms = loss_terms(output, labelled_batch, LossConfig(expected_sum=0.0, listed_sum=0.0))
     expected = slow_terms(output, labelled_batch)
@@ -89,7 +89,7 @@ def test_terms_are_those_of_the_definition(labelled_batch):
 
 
 @pytest.mark.parametrize("radius", [0.2, 1.0])
-def test_local_sums_are_those_of_the_definition(labelled_batch, radius):
+def test_the_local_sums_agree_with_their_definition(labelled_batch, radius):
     output = random_output(labelled_batch)
     sums = local_sum_losses(output, labelled_batch, radius)
     for loss, is_listed in ((sums.expected, False), (sums.listed, True)):
@@ -97,10 +97,10 @@ def test_local_sums_are_those_of_the_definition(labelled_batch, radius):
         assert float(loss) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_sum_of_the_list_teaches_probabilities_in_the_direction_of_the_expected_sum(
+def test_the_gradient_of_the_listed_sum_moves_probabilities_towards_the_targets(
     labelled_batch, perfect_output
 ):
-    """A cluster that is missing from the list is drawn into it, an intruder out of it."""
+    """The probability rises for a cluster missing from the list and falls for a fake one."""
     output = perfect_output(labelled_batch)
     has_target = labelled_batch.targets[:, TargetColumn.CLASS] > 0
     for missing, sign in ((True, -1.0), (False, 1.0)):
@@ -114,7 +114,7 @@ def test_the_sum_of_the_list_teaches_probabilities_in_the_direction_of_the_expec
         assert math.copysign(1.0, float(gradient[row])) == sign
 
 
-def test_weights_scale_their_terms_and_nothing_else(labelled_batch):
+def test_a_weight_scales_its_own_term_only(labelled_batch):
     output = random_output(labelled_batch)
     plain = loss_terms(output, labelled_batch, LossConfig(expected_sum=1.0, listed_sum=1.0))
     weighted = loss_terms(
@@ -125,35 +125,37 @@ def test_weights_scale_their_terms_and_nothing_else(labelled_batch):
     assert factors == pytest.approx(expected)
 
 
-def test_an_all_knowing_network_has_no_loss(labelled_batch, perfect_output):
+def test_a_perfect_network_has_no_loss(labelled_batch, perfect_output):
     terms = loss_terms(perfect_output(labelled_batch), labelled_batch, LossConfig())
     assert all(0 <= float(value) < 1e-5 for value in terms.values())
 
 
-def test_what_a_cluster_gains_its_neighbour_may_lose(labelled_batch, perfect_output):
-    """Momentum moved between clusters close by costs the sums much less than lost."""
+def test_momentum_moved_to_a_near_cluster_changes_the_local_sums_little(
+    labelled_batch, perfect_output
+):
+    """The loss is much smaller than for the same momentum lost."""
     batch = labelled_batch
     output = perfect_output(batch)
     phi = torch.atan2(batch.features[:, 3], batch.features[:, 4])
     is_neutral = batch.is_cluster & (batch.targets[:, TargetColumn.CLASS] > 0)
-    giver = int(torch.nonzero(is_neutral).flatten()[0])
-    taker = next(
+    source = int(torch.nonzero(is_neutral).flatten()[0])
+    target = next(
         int(i) for i in torch.nonzero(is_neutral).flatten()
-        if batch.event_index[i] == batch.event_index[giver] and int(i) != giver
+        if batch.event_index[i] == batch.event_index[source] and int(i) != source
     )  # fmt: skip
     features = batch.features.clone()
-    features[taker, 2] = features[giver, 2] + 0.01
-    features[taker, 3], features[taker, 4] = torch.sin(phi[giver]), torch.cos(phi[giver])
+    features[target, 2] = features[source, 2] + 0.01
+    features[target, 3], features[target, 4] = torch.sin(phi[source]), torch.cos(phi[source])
     batch = replace(batch, features=features)
 
     def loss(moved, lost):
         ratio = output.log_pt_ratio.clone()
         pt = batch.targets[:, TargetColumn.PT]
-        ratio[giver] += torch.log1p(-(moved + lost) / pt[giver])
-        ratio[taker] += torch.log1p(moved / pt[taker])
+        ratio[source] += torch.log1p(-(moved + lost) / pt[source])
+        ratio[target] += torch.log1p(moved / pt[target])
         return float(local_sum_losses(replace(output, log_pt_ratio=ratio), batch, 0.2).listed)
 
-    amount = 0.5 * float(batch.targets[giver, TargetColumn.PT])
+    amount = 0.5 * float(batch.targets[source, TargetColumn.PT])
     assert loss(amount, 0.0) < 0.1 * loss(0.0, amount)
 
 
@@ -179,9 +181,7 @@ def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
 
 
 def shared_output(batch, seed=0):
-    """Random shares of every cluster among the elements of its event, and a measurement that
-    gives energies as they are.
-    """
+    """Output of a network with a sharing head and random weights."""
     generator = torch.Generator().manual_seed(seed)
     model = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2, head="sharing", num_owners=6))
     with torch.no_grad():
@@ -191,17 +191,17 @@ def shared_output(batch, seed=0):
 
 
 def random_shares(output, batch, seed=0):
-    """Two owners of every cluster among the possible ones; nobody is the last."""
+    """Random shares of every cluster for two of its possible owners."""
     rng = np.random.default_rng(seed)
     cluster, owner, energy = [], [], []
     for row in torch.nonzero(batch.is_cluster).flatten().tolist():
         possible = output.pairs.owner[output.pairs.cluster == row].numpy()
         part = rng.uniform(0.1, 0.9)
-        for who, fraction in zip(
+        for row_of_owner, fraction in zip(
             rng.choice(possible, 2, replace=False), (part, 1 - part), strict=True
         ):
             cluster.append(row)
-            owner.append(int(who))
+            owner.append(int(row_of_owner))
             energy.append(fraction * float(batch.features[row, 5]))
     return Shares(torch.tensor(cluster), torch.tensor(owner), torch.tensor(energy))
 
@@ -212,7 +212,7 @@ def shared(labelled_batch):
     return output, replace(labelled_batch, shares=random_shares(output, labelled_batch))
 
 
-def test_the_loss_of_shares_is_their_cross_entropy_weighted_with_energy(shared):
+def test_the_share_loss_is_the_cross_entropy_weighted_with_energy(shared):
     output, batch = shared
     keys = zip(output.pairs.cluster.tolist(), output.pairs.owner.tolist(), strict=True)
     log_share = dict(zip(keys, output.log_share.tolist(), strict=True))
@@ -224,7 +224,7 @@ def test_the_loss_of_shares_is_their_cross_entropy_weighted_with_energy(shared):
     assert float(terms["share"]) == pytest.approx(3.0 * loss / total, rel=1e-4)
 
 
-def test_shares_that_are_the_true_ones_cost_least(shared):
+def test_the_true_shares_have_the_smallest_loss(shared):
     output, batch = shared
     true = output.true_share(batch.shares)
     best = replace(output, log_share=true.clamp(min=1e-12).log())
@@ -234,8 +234,8 @@ def test_shares_that_are_the_true_ones_cost_least(shared):
         assert float(share_loss(other, true, batch)) > float(least)
 
 
-def test_momenta_are_taught_on_the_true_shares(shared):
-    """What the network says of shares does not enter the terms of momentum."""
+def test_the_momentum_terms_use_the_true_shares(shared):
+    """The predicted shares do not enter the momentum terms."""
     output, batch = shared
     moved = replace(output, log_share=output.log_share.flip(0))
     terms, others = (loss_terms(o, batch, LossConfig()) for o in (output, moved))
@@ -245,19 +245,19 @@ def test_momenta_are_taught_on_the_true_shares(shared):
     assert float(terms["share"]) != pytest.approx(float(others["share"]), rel=1e-3)
 
 
-def test_shares_are_momenta_in_the_sums_and_are_not_counted_again(shared):
-    """An expectation needs no probability; a list divides the energy among its members."""
+def test_the_local_sums_do_not_multiply_shared_momenta_by_probabilities(shared):
+    """Shared momenta are expectations; a list divides the energy among its members."""
     output, batch = shared
     is_track = batch.is_track.numpy()
     probability = torch.sigmoid(output.is_particle_logit).numpy()
     of_list = output.listed((output.is_particle_logit > 0).float())
-    for answer, count, term in (
+    for shares, count, term in (
         (output, np.where(is_track, probability, 1.0), "expected"),
         (of_list, np.where(is_track, probability > 0.5, 1.0), "listed"),
     ):
         certain = torch.from_numpy(count).float().clamp(1e-7, 1 - 1e-7).logit()
         direct = Output(
-            **{f.name: getattr(answer, f.name) for f in fields(Output)}
+            **{f.name: getattr(shares, f.name) for f in fields(Output)}
             | {"is_particle_logit": certain}
         )
         expected = local_sum_losses(direct, batch, 0.2).expected
@@ -265,7 +265,7 @@ def test_shares_are_momenta_in_the_sums_and_are_not_counted_again(shared):
         assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_events_without_shares_are_refused_by_what_they_lack(labelled_batch):
+def test_events_without_shares_are_refused_for_a_sharing_head(labelled_batch):
     output = shared_output(labelled_batch)
     with pytest.raises(DataError, match="no energy shares"):
         loss_terms(output, replace(labelled_batch, shares=None), LossConfig())

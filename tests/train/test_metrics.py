@@ -10,13 +10,13 @@ def generator():
     return torch.Generator().manual_seed(1)
 
 
-def test_an_all_knowing_network_errs_in_nothing(labelled_batch, perfect_output):
+def test_a_perfect_network_has_no_error(labelled_batch, perfect_output):
     output = perfect_output(labelled_batch)
     assert float(missing_momentum_error(output, labelled_batch)) == pytest.approx(0, abs=1e-3)
     assert float(sliced_wasserstein(output, labelled_batch, generator())) < 1e-3
 
 
-def test_met_of_twice_the_momentum_errs_by_the_true_met(labelled_batch, perfect_output):
+def test_doubled_momenta_give_an_error_of_the_true_met(labelled_batch, perfect_output):
     # Tracks keep their momentum: only events without them are doubled as a whole.
     batch = labelled_batch
     output = perfect_output(batch)
@@ -28,13 +28,15 @@ def test_met_of_twice_the_momentum_errs_by_the_true_met(labelled_batch, perfect_
     rows = batch.event_index == only_clusters
     met = float(torch.linalg.vector_norm(batch.gen_met[only_clusters]))
     assert met > 1  # beyond the quadratic part of the Huber loss
-    nothing = torch.where(rows, double.log_pt_ratio, output.log_pt_ratio)
-    error = float(missing_momentum_error(replace(output, log_pt_ratio=nothing), batch))
+    doubled = torch.where(rows, double.log_pt_ratio, output.log_pt_ratio)
+    error = float(missing_momentum_error(replace(output, log_pt_ratio=doubled), batch))
     assert error * batch.num_events == pytest.approx(met - 0.5, rel=1e-3)
 
 
-def test_a_set_of_particles_has_no_order(labelled_batch, perfect_output):
-    """Two elements that swap their particles leave the event as a set unchanged."""
+def test_the_sliced_wasserstein_distance_does_not_depend_on_the_order_of_particles(
+    labelled_batch, perfect_output
+):
+    """Two elements that exchange their particles do not change the set."""
     output = perfect_output(labelled_batch)
     clusters = torch.nonzero(labelled_batch.is_cluster).flatten()
     first, second = clusters[:2].tolist()

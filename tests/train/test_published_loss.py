@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from partflow.dataset.batches import LabelledBatch
-from partflow.dataset.columns import NUM_TARGET_COLUMNS
+from partflow.dataset.columns import TargetColumn
 from partflow.model.published.mlpf import PublishedOutput
 from partflow.train.published_loss import met_distance, published_loss
 
@@ -16,18 +16,18 @@ def labelled(features, targets, gen_met, counts):
         features=torch.from_numpy(features),
         event_index=torch.from_numpy(np.repeat(np.arange(len(counts)), counts)),
         counts=tuple(counts.tolist()),
-        targets=torch.from_numpy(targets[:, :NUM_TARGET_COLUMNS]),
+        targets=torch.from_numpy(targets[:, : len(TargetColumn)]),
         gen_met=torch.from_numpy(np.stack([gen_met, np.zeros_like(gen_met)], 1)),
         process_index=torch.zeros(len(counts), dtype=torch.int64),
     )
 
 
 @pytest.mark.parametrize("name", ["attention_small", "gnn_lsh_small"])
-def test_the_terms_are_the_published_ones(shared_data, name):
+def test_the_terms_agree_with_those_of_the_published_program(shared_data, name):
     with np.load(shared_data / "weights" / f"{name}_io.npz") as stored:
         batch = labelled(stored["X"], stored["ytarget"], stored["genmet"], stored["num_elements"])
-        answers = (torch.from_numpy(stored[k]) for k in ("cls_binary", "cls_id", "momentum"))
-        output = PublishedOutput(*answers)
+        outputs = (torch.from_numpy(stored[k]) for k in ("cls_binary", "cls_id", "momentum"))
+        output = PublishedOutput(*outputs)
         found = published_loss(output, batch) | {"MET": met_distance(output, batch)}
         expected = dict(zip(stored["loss_names"].tolist(), stored["loss_values"], strict=True))
     assert set(found) == set(expected)
@@ -51,7 +51,7 @@ def test_without_elements_or_targets_the_loss_is_finite():
         assert met_distance(output, batch).item() == 0.0
 
 
-def test_an_answer_that_is_right_costs_nothing():
+def test_a_perfect_output_has_no_loss():
     features = np.ones((2, 17), "f4")
     targets = np.zeros((2, 8), "f4")
     targets[0] = [3, 0, 2.0, 0.5, 0.6, 0.8, 3.0, -1]

@@ -1,15 +1,15 @@
 import pytest
 
 from partflow.core.errors import ConfigError
+from partflow.train.checkpoint import RunState
 from partflow.train.config import TrainConfig
 from partflow.train.schedule import learning_rate, run_progress
-from partflow.train.state import RunState
 
 
-def test_the_clock_or_the_epochs_whichever_is_further():
+def test_progress_is_the_larger_fraction_of_epochs_and_minutes():
     config = TrainConfig(epochs=10, max_minutes=20.0)
-    state = RunState(epoch=2, events_of_epoch=50, minutes=2.0)
-    assert run_progress(state, 100, config) == pytest.approx(0.25)
+    run_state = RunState(epoch=2, events_of_epoch=50, minutes=2.0)
+    assert run_progress(run_state, 100, config) == pytest.approx(0.25)
     assert run_progress(RunState(epoch=2, minutes=10.0), 100, config) == pytest.approx(0.5)
     assert run_progress(RunState(epoch=2, minutes=99.0), 100, config) == 1.0
     assert run_progress(RunState(epoch=2, minutes=99.0), 100, TrainConfig(epochs=4)) == 0.5
@@ -34,6 +34,6 @@ def test_the_learning_rate_rises_once_falls_once_and_ends_low():
         {"learning_rate": 0.0},
     ],
 )
-def test_settings_that_cannot_be_are_refused(setting):
+def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         TrainConfig(**setting)

@@ -12,15 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from partflow.core.detector import CLD, CLIC
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.face import CalorimeterFace
+from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.provenance import Provenance
 from partflow.dataset.packing import pack
 from partflow.model.folder import load_config, load_model, load_provenance
+from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from partflow.train.config import TrainConfig
 from partflow.train.module import MLPFTraining
-from partflow.train.state import CHECKPOINT_FILE, load_checkpoint
 from partflow.train.trainer import train
 
 CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu", learning_rate=3e-3)
@@ -30,16 +30,16 @@ CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu",
 def run(dataset, model_config, tmp_path_factory):
     """A finished run of three epochs."""
     folder = tmp_path_factory.mktemp("run") / "run"
-    record = Provenance("model", {"preset": "toy"}, seed=1)
-    return train(dataset, model_config, CONFIG, folder, record=record)
+    provenance = Provenance("model", {"preset": "toy"}, seed=1)
+    return train(dataset, model_config, CONFIG, folder, provenance=provenance)
 
 
 def interrupt_after(steps, monkeypatch):
-    """Ctrl-C while batch `steps` + 1 is at work."""
+    """Press Ctrl-C during batch `steps` + 1."""
     original = MLPFTraining.training_step
 
     def training_step(module, batch, batch_idx):
-        if module.state.steps == steps:
+        if module.run_state.steps == steps:
             signal.raise_signal(signal.SIGINT)
         return original(module, batch, batch_idx)
 
@@ -50,19 +50,19 @@ def history(folder):
     return list(csv.DictReader(io.StringIO((folder / "training.csv").read_text())))
 
 
-def test_training_lowers_the_loss_on_events_it_has_not_seen(run):
+def test_training_lowers_the_validation_loss(run):
     losses = [float(row["validation_loss"]) for row in history(run.folder)]
     assert losses[-1] < 0.6 * losses[0]
     assert run.validation_loss == min(losses)
 
 
-def test_a_run_sees_every_training_event_in_every_epoch(run, dataset):
+def test_a_run_trains_on_every_event_in_every_epoch(run, dataset):
     training, _ = dataset.split(CONFIG.validation_fraction)
     assert run.events_seen == 3 * np.count_nonzero(dataset.counts[training])
     assert run.events_per_second > 0
 
 
-def test_a_run_leaves_a_model_its_provenance_and_nothing_else(run):
+def test_a_run_writes_the_model_its_provenance_and_nothing_else(run):
     assert sorted(p.name for p in run.folder.iterdir()) == [
         "checkpoint.pt", "config.json", "loss.png", "model.safetensors", "threshold.json",
         "training.csv",
@@ -74,12 +74,12 @@ def test_a_run_leaves_a_model_its_provenance_and_nothing_else(run):
     assert sorted(p.name for p in run.folder.parent.iterdir()) == ["run"]
 
 
-def test_the_inputs_are_standardised_with_the_training_events(run):
+def test_inputs_are_standardised_with_the_training_events(run):
     weights = load_file(run.folder / "model.safetensors")
     assert bool((weights["track_standardisation.deviation"] != 1).any())
 
 
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(
     run, dataset, model_config, tmp_path, monkeypatch
 ):
     folder = tmp_path / "interrupted"
@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         with pytest.raises(KeyboardInterrupt):
             train(dataset, model_config, CONFIG, folder)
     assert load_checkpoint(folder / CHECKPOINT_FILE).state.steps == 6
-    load_model(folder)  # usable already
+    load_model(folder)  # raises nothing: the model is complete
 
     resumed = train(dataset, model_config, CONFIG, folder, resume=True)
     assert (resumed.steps, resumed.events_seen) == (run.steps, run.events_seen)
@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert history(folder)[-1]["learning_rate"] == history(run.folder)[-1]["learning_rate"]
 
 
-def test_ctrl_c_belongs_to_the_caller_again_afterwards(dataset, model_config, tmp_path):
+def test_the_handler_of_ctrl_c_is_restored_after_a_run(dataset, model_config, tmp_path):
     def of_the_caller(number, frame):
         raise AssertionError
 
@@ -110,7 +110,7 @@ def test_ctrl_c_belongs_to_the_caller_again_afterwards(dataset, model_config, tm
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_finished_run_is_made_longer_by_more_epochs(run, dataset, model_config, tmp_path):
+def test_a_complete_run_can_be_continued_with_more_epochs(run, dataset, model_config, tmp_path):
     folder = tmp_path / "longer"
     shutil.copytree(run.folder, folder)
     same = train(dataset, model_config, CONFIG, folder, resume=True)
@@ -119,33 +119,35 @@ def test_a_finished_run_is_made_longer_by_more_epochs(run, dataset, model_config
     assert longer.events_seen == run.events_seen * 4 // 3
 
 
-def test_the_clock_ends_a_run_with_a_low_learning_rate(dataset, model_config, tmp_path):
+def test_a_run_that_the_time_limit_ends_has_a_low_learning_rate_at_the_end(
+    dataset, model_config, tmp_path
+):
     config = replace(CONFIG, epochs=10_000, max_minutes=0.03)
     result = train(dataset, model_config, config, tmp_path / "short")
     assert 0.03 <= result.minutes < 0.3
     assert result.losses["learning_rate"] == pytest.approx(0.01 * config.learning_rate)
 
 
-def test_another_run_in_the_same_folder_is_refused(run, dataset, model_config):
+def test_a_second_run_in_the_same_folder_is_refused(run, dataset, model_config):
     with pytest.raises(OutputError, match="holds a training run; --resume continues it"):
         train(dataset, model_config, CONFIG, run.folder)
 
 
-def test_resuming_needs_a_run(dataset, model_config, tmp_path):
+def test_resuming_without_a_run_is_refused(dataset, model_config, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from; start without --resume"):
         train(dataset, model_config, CONFIG, tmp_path, resume=True)
 
 
-def test_resuming_with_other_settings_names_the_setting(run, dataset, model_config):
+def test_resuming_with_another_setting_is_refused_and_names_it(run, dataset, model_config):
     with pytest.raises(ConfigError, match=r"train\.learning_rate = 0\.003, not 0\.01"):
         train(dataset, model_config, replace(CONFIG, learning_rate=0.01), run.folder, resume=True)
     with pytest.raises(ConfigError, match=r"model\.dim = 16, not 32"):
         train(dataset, replace(model_config, dim=32), CONFIG, run.folder, resume=True)
 
 
-def test_events_without_elements_cannot_be_learned_from(toy_events, model_config, tmp_path):
+def test_training_on_events_without_elements_is_refused(learnable_events, model_config, tmp_path):
     empty = pack(
-        [toy_events([0, 0], [0, 0])],
+        [learnable_events([0, 0], [0, 0])],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -154,15 +156,17 @@ def test_events_without_elements_cannot_be_learned_from(toy_events, model_config
     assert not (tmp_path / "run").exists()
 
 
-def test_a_single_event_is_enough(toy_events, model_config, tmp_path):
+def test_a_single_event_can_be_trained_on(learnable_events, model_config, tmp_path):
     one = pack(
-        [toy_events([3], [4])], tmp_path / "packed", Provenance("labelled", {"detector": "clic"})
+        [learnable_events([3], [4])],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "clic"}),
     )
     result = train(one, model_config, replace(CONFIG, epochs=2), tmp_path / "run")
     assert result.steps == 2
 
 
-def test_a_cut_off_checkpoint_is_refused(run, tmp_path):
+def test_a_truncated_checkpoint_is_refused(run, tmp_path):
     cut = tmp_path / CHECKPOINT_FILE
     cut.write_bytes((run.folder / CHECKPOINT_FILE).read_bytes()[:5000])
     with pytest.raises(InputError, match="damaged checkpoint"):
@@ -190,7 +194,7 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
-def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
+def test_a_full_disk_is_an_output_error_and_keeps_the_old_checkpoint(
     run, dataset, model_config, tmp_path, monkeypatch
 ):
     folder = tmp_path / "full"
@@ -206,9 +210,9 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_old_checkpoint(
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_config, tmp_path):
+def test_resuming_with_other_events_is_refused(run, learnable_events, model_config, tmp_path):
     other = pack(
-        [toy_events([3] * 9, [4] * 9)],
+        [learnable_events([3] * 9, [4] * 9)],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
@@ -216,12 +220,12 @@ def test_a_resumed_run_needs_the_events_it_began_with(run, toy_events, model_con
         train(other, model_config, CONFIG, run.folder, resume=True)
 
 
-def test_the_detector_is_that_of_the_events_whatever_the_configuration_says(
-    run, toy_events, model_config, tmp_path
+def test_the_detector_of_the_events_replaces_that_of_the_configuration(
+    run, learnable_events, model_config, tmp_path
 ):
     assert load_config(run.folder).face == CalorimeterFace.of(CLIC)
     of_cld = pack(
-        [toy_events([3] * 9, [4] * 9)],
+        [learnable_events([3] * 9, [4] * 9)],
         tmp_path / "packed",
         Provenance("labelled", {"detector": "cld"}),
     )
@@ -229,21 +233,19 @@ def test_the_detector_is_that_of_the_events_whatever_the_configuration_says(
     assert load_config(tmp_path / "run").face == CalorimeterFace.of(CLD)
 
 
-def test_a_run_is_not_resumed_on_events_of_another_detector(run, dataset, model_config):
+def test_resuming_with_events_of_another_detector_is_refused(run, dataset, model_config):
     other = replace(dataset, face=CalorimeterFace.of(CLD))
     with pytest.raises(ConfigError, match=r"model\.detector = clic, not cld"):
         train(other, model_config, replace(CONFIG, epochs=5), run.folder, resume=True)
 
 
-def test_a_training_that_diverges_says_so(dataset, model_config, tmp_path):
+def test_a_training_that_diverges_is_a_data_error(dataset, model_config, tmp_path):
     with pytest.raises(DataError, match="diverged; lower its learning rate"):
         train(dataset, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")
 
 
 @pytest.mark.parametrize("backbone", ["favor", "gnn_lsh"])
-def test_the_linear_backbones_learn_and_come_back_from_their_folder(
-    backbone, dataset, model_config, tmp_path
-):
+def test_the_linear_backbones_can_be_trained_and_loaded(backbone, dataset, model_config, tmp_path):
     config = replace(model_config, backbone=backbone)
     trained = train(dataset, config, replace(CONFIG, epochs=2), tmp_path / "run")
     first, last = (float(history(trained.folder)[i]["validation_loss"]) for i in (0, -1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from partflow import pipeline
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, generate
@@ -20,14 +20,14 @@ def event():
 
 def test_mistakes_hold_the_energy_of_the_confusion_matrix(event):
     """By the largest contribution of each hit, so equal to the matrix but for shared hits."""
-    from partflow.evaluate.energy_flow import Truth
+    from partflow.evaluate.energy_flow import EnergyOrigin
     from partflow.validate.confusion import Found, confusion
 
     matrix = confusion(event)[0]
     absorbed, twice = prepare(event, CLIC).mistakes
-    neutral = matrix[[Truth.PHOTON, Truth.NEUTRAL_HADRON]]
+    neutral = matrix[[EnergyOrigin.PHOTON, EnergyOrigin.NEUTRAL_HADRON]]
     assert absorbed.energy == pytest.approx(neutral[:, Found.OTHER_CHARGED].sum(), rel=0.15)
-    double = matrix[Truth.WITH_TRACK, [Found.PHOTON, Found.NEUTRAL_HADRON]].sum()
+    double = matrix[EnergyOrigin.WITH_TRACK, [Found.PHOTON, Found.NEUTRAL_HADRON]].sum()
     assert twice.energy == pytest.approx(double, rel=0.15)
 
 

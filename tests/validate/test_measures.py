@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.core.records import Collection, Events
 from partflow.core.schemas import (
     CANDIDATES,
@@ -15,7 +15,7 @@ from partflow.core.schemas import (
     TRACK_PARTICLES,
     TRACKS,
 )
-from partflow.evaluate.energy_flow import Truth
+from partflow.evaluate.energy_flow import EnergyOrigin
 from partflow.generate import GenerationConfig, generate
 from partflow.validate import tracks as track_room
 from partflow.validate.collisions import calorimeter_candidates
@@ -64,23 +64,23 @@ def event():
 
 
 def test_energy_is_filed_by_what_made_it_and_what_it_was_taken_for(event):
-    expected = np.zeros((len(Truth), len(Found)))
-    expected[Truth.WITH_TRACK, Found.OWN_CHARGED] = 10.0
-    expected[Truth.PHOTON, Found.OTHER_CHARGED] = 3.0
-    expected[Truth.PHOTON, Found.PHOTON] = 5.0
-    expected[Truth.NEUTRAL_HADRON, Found.NEUTRAL_HADRON] = 4.0
-    expected[Truth.WITH_TRACK, Found.NEUTRAL_HADRON] = 2.0
-    expected[Truth.NEUTRAL_HADRON, Found.NOTHING] = 0.5
-    assert confusion(event).shape == (1, len(Truth), len(Found))
+    expected = np.zeros((len(EnergyOrigin), len(Found)))
+    expected[EnergyOrigin.WITH_TRACK, Found.OWN_CHARGED] = 10.0
+    expected[EnergyOrigin.PHOTON, Found.OTHER_CHARGED] = 3.0
+    expected[EnergyOrigin.PHOTON, Found.PHOTON] = 5.0
+    expected[EnergyOrigin.NEUTRAL_HADRON, Found.NEUTRAL_HADRON] = 4.0
+    expected[EnergyOrigin.WITH_TRACK, Found.NEUTRAL_HADRON] = 2.0
+    expected[EnergyOrigin.NEUTRAL_HADRON, Found.NOTHING] = 0.5
+    assert confusion(event).shape == (1, len(EnergyOrigin), len(Found))
     assert confusion(event)[0] == pytest.approx(expected)
 
 
 def test_a_charged_particle_without_its_own_track_is_filed_apart(event):
     secondary = filled(TRACK_PARTICLES, 1, particle_index=0, is_primary=0)
     matrix = confusion(event.with_collections(track_particles=secondary))[0]
-    assert matrix[Truth.WITH_TRACK].sum() == 0
+    assert matrix[EnergyOrigin.WITH_TRACK].sum() == 0
     # The track of its secondary still leads to the right candidate.
-    assert matrix[Truth.WITHOUT_TRACK, Found.OWN_CHARGED] == pytest.approx(10.0)
+    assert matrix[EnergyOrigin.WITHOUT_TRACK, Found.OWN_CHARGED] == pytest.approx(10.0)
 
 
 def test_the_calorimeter_alone_takes_photons_at_the_em_scale_and_the_rest_as_hadrons(event):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partflow.core.detector import CLIC
+from partflow.core.known_detectors import CLIC
 from partflow.validate import simulation
 from partflow.validate.samples import REDUCED, samples
 from partflow.validate.simulation import summarise_samples

@@ -1,6 +1,6 @@
-"""The command line: one thin verb per stage.
+"""The command line: one thin verb for each stage.
 
-Rooms are imported by the verb that needs them, so that `--help` answers at once.
+A verb imports the packages it needs when it is called, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -9,43 +9,57 @@ import signal
 import sys
 from collections.abc import Callable
 
-from tyro.conf import FlagCreatePairsOff
-
 from partflow import __version__
-
-from partflow.cli import events, network, evaluation, files  # isort: skip (order of --help)
-from partflow.cli.app import app
+from partflow.cli.app import run_verb
+from partflow.cli.detector import calibrate, validate
+from partflow.cli.evaluation import compare, demo, display, evaluate
+from partflow.cli.events import generate, ingest, simulate
+from partflow.cli.files import export_dataset, inspect
+from partflow.cli.network import import_checkpoint, label, reconstruct, train
 from partflow.core.errors import PartflowError
 
-__all__ = ["evaluation", "events", "files", "main", "network"]
+__all__ = ["VERBS", "main"]
 
 INTERRUPTED = 128 + signal.SIGINT
+VERBS: tuple[Callable[..., None], ...] = (
+    demo,
+    generate,
+    simulate,
+    ingest,
+    label,
+    train,
+    import_checkpoint,
+    reconstruct,
+    evaluate,
+    compare,
+    display,
+    inspect,
+    export_dataset,
+    calibrate,
+    validate,
+)
+"""All verbs, in the order of `partflow --help`."""
 
 
 def main() -> None:
-    """Entry point: a user's mistake ends in one line and a nonzero status."""
+    """Run the verb on the command line; a user's mistake ends in one line and a nonzero status."""
     if sys.argv[1:] == ["--version"]:
         print(f"partflow {__version__}")
         return
-    sys.exit(_run(_parse_and_run))
+    sys.exit(_status_of_verb(sys.argv[1:]))
 
 
-def _parse_and_run() -> None:
-    app.cli(prog="partflow", description=_DESCRIPTION, config=(FlagCreatePairsOff,))
-
-
-_DESCRIPTION = """Machine-learned particle flow for e+e- collisions, from the generator to judged
-particles. The verbs in their order: generate, simulate (or ingest), label, train, reconstruct,
-evaluate; demo does them all."""
-
-
-def _run(command: Callable[[], object]) -> int:
+def _status_of_verb(arguments: list[str]) -> int:
+    """Exit status of the verb; errors are printed on standard error."""
     try:
-        command()
+        run_verb(VERBS, arguments)
     except PartflowError as error:
         print(f"partflow: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("partflow: interrupted; the same command goes on or starts again", file=sys.stderr)
+        print(
+            "partflow: interrupted; run the same command again to continue or to start over",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     return 0

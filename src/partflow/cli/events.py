@@ -1,21 +1,28 @@
-"""Verbs that make events, or take them in."""
+"""Verbs that make events, or read them from files of other programs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import arg
 
-from partflow.cli.app import Output, app
+from partflow.cli.app import InputPaths, OptionalPath, OutputPath
 from partflow.core.errors import ConfigError
 from partflow.generate.config import Gun
 
+Material = Annotated[bool, arg(help_behavior_hint="(default: they are simulated)")]
+OverlayMean = Annotated[
+    float | None, arg(metavar="NUMBER", help_behavior_hint="(required with --overlay)")
+]
+ProcessName = Annotated[
+    str | None, arg(metavar="NAME", help_behavior_hint="(default: name of the file, no number)")
+]
 
-@app.command
+
 def generate(
-    output: Output,
+    output: OutputPath,
     process: str = "ttbar",
     num_events: int = 200,
     seed: int = 1,
@@ -24,21 +31,23 @@ def generate(
     detector: str = "clic",
     overwrite: bool = False,
 ) -> None:
-    """Make generator particles with Pythia8, or single particles with a gun.
+    """Generate collisions with Pythia8, or single particles with a gun.
+
+    Writes one Parquet file with the stable particles of each event. Next: `partflow simulate`.
 
     Example: partflow generate --process ttbar --num-events 200 --seed 7 --output gen.parquet
 
     Args:
         output: Parquet file to write.
-        process: qq, ttbar, ww (both to quarks), zh, uds (no radiation), gamma_gamma (hadrons
-            of beam photons), or gun.
+        process: qq, ttbar, ww (both decay to quarks), zh, uds (without initial-state radiation),
+            gamma_gamma (hadrons from beam photons, for `simulate --overlay`), or gun.
         num_events: Number of events.
-        seed: The same seed gives the same events.
+        seed: Seed of the random numbers; the same seed gives the same events.
         energy: Centre-of-mass energy [GeV].
         gun: Settings of --process gun.
-        detector: Detector to make events for: K0S and hyperons decay inside its tracker. clic, cld,
-            or a JSON file.
-        overwrite: Replace an output made with other settings.
+        detector: Detector that the events are for: clic, cld, or a JSON file. K0S and hyperons
+            decay inside its tracker.
+        overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
     from partflow.core.detector_file import find_detector
@@ -49,46 +58,47 @@ def generate(
     pipeline.generate(config, output, overwrite)
 
 
-@app.command
 def simulate(
-    generated: Positional[list[Path]],
-    output: Output,
+    generated: InputPaths,
+    output: OutputPath,
     detector: str = "clic",
     workers: int = 1,
-    tracker_material: bool = True,
+    tracker_material: Material = True,
     realistic: bool = False,
     fine_elements: bool = False,
-    overlay: Path | None = None,
-    overlay_mean: float | None = None,
+    overlay: OptionalPath = None,
+    overlay_mean: OverlayMean = None,
     overwrite: bool = False,
 ) -> None:
-    """Simulate the detector and run the rule-based reconstruction.
+    """Simulate the detector, and reconstruct the events by rules (the baseline).
 
-    Writes a folder of Parquet shards with hits, tracks, clusters, the baseline's particles,
-    and the truth. An interrupted run goes on where it stopped.
+    A fast simulation, not Geant4. Reads files of `partflow generate`. Writes a folder of Parquet
+    shards with hits, tracks, clusters, the candidates of the baseline, and the truth. An
+    interrupted run continues where it stopped. Next: `partflow label` or `partflow evaluate`.
 
     Example: partflow simulate gen.parquet --output events/ --workers 2
 
     Args:
-        generated: File(s) of `partflow generate`.
+        generated: Files of `partflow generate`.
         output: Folder to write.
-        detector: Detector to simulate: clic, cld, or a JSON file (docs/simulation.md).
-        workers: Processes to use; the result is the same with any number.
-        tracker_material: Conversions and interactions in the tracker.
-        realistic: Decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit times
-            and yoke hits, too; the published figures of this program are without them.
-        fine_elements: Write finer clusters, too, for `label --elements fine`.
-        overlay: File of `partflow generate --process gamma_gamma`: events of it are laid over
+        detector: Detector to simulate: clic, cld, or the JSON file of your own detector.
+        workers: Number of processes; the output is the same with any number.
+        tracker_material: Leave out conversions and interactions in the material of the tracker.
+        realistic: Add decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit
+            times and yoke hits. The published results of partflow are without them.
+        fine_elements: Also write finer clusters, for `partflow label --elements fine`.
+        overlay: File of `partflow generate --process gamma_gamma`; events from it are overlaid on
             each event as beam-induced background.
-        overlay_mean: Mean number of these (CLICdet's reconstruction at 380 GeV: 5.4).
-        overwrite: Replace an output made with other settings.
+        overlay_mean: Mean number of overlaid events (5.4 in CLICdet's reconstruction at 380 GeV).
+        overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
     from partflow.simulate.background import OverlayConfig
     from partflow.simulate.config import SimulationConfig
-    from partflow.simulate.config import realistic as with_everything
+    from partflow.simulate.config import realistic as realistic_config
 
-    config = with_everything() if realistic else SimulationConfig()
+    _require_inputs(generated, "give files of `partflow generate`")
+    config = realistic_config() if realistic else SimulationConfig()
     config = replace(config, tracker_material=tracker_material)
     background = None
     if overlay is not None and overlay_mean is not None:
@@ -100,32 +110,42 @@ def simulate(
     )
 
 
-@app.command
 def ingest(
-    files: Positional[list[Path]],
-    output: Output,
+    files: InputPaths,
+    output: OutputPath,
     format: Literal["edm4hep", "tfds"] = "edm4hep",
     detector: str = "clic",
-    process: str | None = None,
+    process: ProcessName = None,
     workers: int = 1,
     overwrite: bool = False,
 ) -> None:
-    """Read full-simulation EDM4hep files, or published data sets, in place of a simulation.
+    """Read full-simulation EDM4hep files, or published data sets, instead of simulating.
 
-    A bad event costs itself and a bad file costs itself: both are named in ingest-report.json.
+    EDM4hep files become a folder of events, as `partflow simulate` writes it; the Pandora
+    particles in them are the baseline. Published data sets (MLPF v2.2.0) become the folders
+    OUTPUT/train and OUTPUT/test of labelled events, for `partflow train`. Bad events and files
+    that cannot be read are skipped and listed in ingest-report.json.
 
     Example: partflow ingest 'rec/*.root' --detector cld --output events/
 
     Args:
-        files: Files, folders or patterns; with --format tfds, data set folders.
-        output: Folder to write; with --format tfds it holds train/ and test/, labelled.
-        format: edm4hep or tfds.
-        detector: Detector the files are of: clic, cld, or a JSON file; it sets the field and where
-            the calorimeter begins.
-        process: What the events are; the file's name without its number, if not given.
-        workers: Processes to use; the result is the same with any number.
-        overwrite: Replace an output made with other settings.
+        files: EDM4hep files, folders of *.root, or patterns; with --format tfds folders of data
+            sets.
+        output: Folder to write.
+        format: Format of the input.
+        detector: Detector that the files are of: clic, cld, or a JSON file. It sets the magnetic
+            field and the position of the calorimeters.
+        process: Name of the process of the events (edm4hep).
+        workers: Number of processes; the output is the same with any number.
+        overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
 
+    _require_inputs(files, "give files, folders or patterns")
     pipeline.ingest(files, output, format, detector, workers, process, overwrite)
+
+
+def _require_inputs(paths: list[Path], hint: str) -> None:
+    """Raise ConfigError where the command line names no input."""
+    if not paths:
+        raise ConfigError(f"no input: {hint}")

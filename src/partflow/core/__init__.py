@@ -1,1 +1,1 @@
-"""The vocabulary every room speaks: records, names, units, geometry, files, errors."""
+"""What all packages share: records, names, units, detector description, files, errors."""

@@ -1,16 +1,16 @@
-"""Names of the candidate sets that an evaluation compares every other set with."""
+"""Names of the reference candidate sets, with which an evaluation compares all others."""
 
 BASELINE = "baseline"
-"""Rule-based particle flow."""
+"""The rule-based particle flow."""
 PERFECT = "perfect"
-"""Particle flow without confusion, made from the truth."""
+"""Particle flow without confusion, made with the truth."""
 SHARING = "perfect_sharing"
-"""Elements of the final clusters, with the energy of each cluster divided by the truth."""
+"""Candidates from the final clusters, with the energy of each cluster divided by the truth."""
 SHARING_FINE = "perfect_sharing_fine"
-"""The same with the fine clusters."""
+"""Candidates from the fine clusters, with their energy divided by the truth."""
 TARGET = "target"
 """The training targets themselves as candidates."""
 REFERENCES = (BASELINE, PERFECT, SHARING, SHARING_FINE, TARGET)
-"""All of them, in the order of tables and legends."""
+"""All reference sets, in the order of tables and legends."""
 CEILINGS = (PERFECT, SHARING, SHARING_FINE, TARGET)
-"""Those made from the truth."""
+"""The reference sets that are made with the truth."""

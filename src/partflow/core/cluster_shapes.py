@@ -1,8 +1,8 @@
-"""How the energy of a cluster is spread: in depth, over its hits, about its axis.
+"""The shape of clusters: energy in depth, energies of the hits, spread around the axis.
 
-A shower's depth and width tell photons from hadrons, its beginning tells charged from neutral,
-and its hit energies are what software compensation is made of. All of it is the same after a
-rotation about the beam and in a mirror.
+Depth and width of a shower separate photons from hadrons, its first depth separates charged from
+neutral particles, and software compensation uses its hit energies. None of these changes when the
+event is rotated around the beam or mirrored.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from partflow.core.records import Array, Collection
 from partflow.core.schemas import DEPTH_PROFILE, HIT_SPECTRUM
 
 ECAL_DEPTH_EDGES = (0.2, 0.4, 0.6)
-"""Parts of the ECAL's depth: 4.4, 8.8 and 13.2 of CLIC's 22 radiation lengths."""
+"""Ends of the first parts of the ECAL's depth: 4.4, 8.8 and 13.2 of CLIC's 22 radiation lengths."""
 HCAL_DEPTH_EDGES = (2 / 15, 1 / 3, 3 / 5)
-"""Parts of the HCAL's depth: 1, 2.5 and 4.5 of CLIC's 7.5 interaction lengths."""
+"""Ends of the first parts of the HCAL's depth: 1, 2.5 and 4.5 of CLIC's 7.5 interaction lengths."""
 _NUM_ECAL, _NUM_PARTS = len(ECAL_DEPTH_EDGES) + 1, len(DEPTH_PROFILE)
 
 
@@ -30,22 +30,19 @@ def cluster_shapes(
 ) -> dict[str, Array]:
     """Columns CLUSTER_SHAPE of clusters, [cluster]; 0 where a cluster has no energy.
 
-    `cluster` [hit] is the row of each hit's cluster, or -1. Hits of the muon system are in no
-    part of the depth.
+    `cluster` [hit] is the row of each hit's cluster, or -1. Hits of the muon system are in no part
+    of the depth.
     """
-    ecal, hcal = detector.ecal, detector.hcal
-    sums = _sums_over_hits(
+    columns = _Hits(
         np.asarray(cluster, dtype=np.int64),
-        num_clusters,
         hits.x,
         hits.y,
         hits.z,
         hits.energy_em,
         hits.subdetector,
         energy_bin(hits.energy_em, hits.subdetector),
-        _Faces(ecal.inner_radius, ecal.endcap_z, ecal.depth, detector.gap, hcal.depth),
-        ecal.moliere_radius,
     )
+    sums = _sums_over_hits(columns, num_clusters, detector.geometry(), detector.ecal.moliere_radius)
     return {
         **dict(zip(DEPTH_PROFILE, sums.profile.T, strict=True)),
         **dict(zip(HIT_SPECTRUM, sums.spectrum.T, strict=True)),
@@ -57,18 +54,20 @@ def cluster_shapes(
     }
 
 
-class _Faces(NamedTuple):
-    """The nested boxes of ECAL and HCAL [mm]."""
+class _Hits(NamedTuple):
+    """Columns of hits, [hit], as the kernel takes them."""
 
-    inner_radius: float
-    endcap_z: float
-    ecal_depth: float
-    gap: float
-    hcal_depth: float
+    cluster: Array
+    x: Array
+    y: Array
+    z: Array
+    energy_em: Array
+    subdetector: Array
+    spectrum_bin: Array
 
 
 class _Sums(NamedTuple):
-    """What `cluster_shapes` returns, as arrays [cluster] and [cluster, part or bin]."""
+    """The columns that `cluster_shapes` returns, [cluster] or [cluster, part or bin]."""
 
     profile: Array
     spectrum: Array
@@ -80,13 +79,13 @@ class _Sums(NamedTuple):
 
 
 @njit(cache=True)
-def _part_of_depth(depth, subdetector, faces):
-    """Place in DEPTH_PROFILE of a hit at `depth` [mm], or -1 in the muon system."""
+def _part_of_depth(depth, subdetector, geometry):
+    """Index in DEPTH_PROFILE of a hit at `depth` [mm], or -1 in the muon system."""
     if subdetector == ECAL:
-        part, fraction, edges = 0, depth / faces.ecal_depth, ECAL_DEPTH_EDGES
+        part, fraction, edges = 0, depth / geometry.ecal_depth, ECAL_DEPTH_EDGES
     elif subdetector == HCAL:
-        behind = depth - faces.ecal_depth - faces.gap
-        part, fraction, edges = _NUM_ECAL, behind / faces.hcal_depth, HCAL_DEPTH_EDGES
+        behind = depth - geometry.ecal_depth - geometry.gap
+        part, fraction, edges = _NUM_ECAL, behind / geometry.hcal_depth, HCAL_DEPTH_EDGES
     else:
         return -1
     for edge in edges:
@@ -96,10 +95,11 @@ def _part_of_depth(depth, subdetector, faces):
 
 
 @njit(cache=True)
-def _sums_over_hits(
-    cluster, num, x, y, z, energy, subdetector, spectrum_bin, faces, moliere_radius
-):
-    """_Sums in three passes over the hits: sums, then about the axis, then about the mean."""
+def _sums_over_hits(hits, num, geometry, moliere_radius):
+    """The shapes of `num` clusters, in three passes over the hits: sums of the energy, moments
+    with respect to the axis, and with respect to the mean.
+    """
+    cluster, x, y, z, energy = hits.cluster, hits.x, hits.y, hits.z, hits.energy_em
     profile, spectrum = np.zeros((num, _NUM_PARTS)), np.zeros((num, NUM_BINS))
     total, largest = np.zeros(num), np.zeros(num)
     first, axis = np.full(num, np.inf), np.zeros((num, 3))
@@ -113,10 +113,10 @@ def _sums_over_hits(
         axis[c, 0] += e * hx
         axis[c, 1] += e * hy
         axis[c, 2] += e * hz
-        depth = max(math.hypot(hx, hy) - faces.inner_radius, abs(hz) - faces.endcap_z)
+        depth = max(math.hypot(hx, hy) - geometry.barrel_r, abs(hz) - geometry.endcap_z)
         first[c] = min(first[c], depth)
-        spectrum[c, spectrum_bin[h]] += e
-        part = _part_of_depth(depth, subdetector[h], faces)
+        spectrum[c, hits.spectrum_bin[h]] += e
+        part = _part_of_depth(depth, hits.subdetector[h], geometry)
         if part >= 0:
             profile[c, part] += e
     for c in range(num):

@@ -1,16 +1,26 @@
-"""Detectors as data: geometry, field, cells, media, resolutions. CLIC is the default.
+"""The description of a detector: geometry, field, cells, media, digitisation.
 
 Lengths in mm, energies in GeV, field in T. The calorimeter is a nested box: a barrel for
-abs(z) < `ecal.endcap_z`, planes beyond it; layers are grouped. `Geometry` is the same as
-plain numbers, for compiled kernels.
+abs(z) < `ecal.endcap_z`, planes beyond it; several layers are read out as one group.
 
-Sources: geometry from k4geo CLIC_o3_v14; digitisation from CLICPerformance
-clicReconstruction.xml; tracking resolutions from the fits to full simulation in
-delphes_card_CLICdet_Stage1.tcl (arXiv:1909.12728, 1812.07337); shower media from the
-layer structure. Grouping of four layers and 2x2 ECAL cells are choices of ours, made for
-a few thousand hits per event.
+A `Detector` is what a user describes in a file or `core.known_detectors` holds. All other classes
+about the detector are derived from it, each for one purpose:
 
-Longer than a file should be: half of it is the constants of two detectors with their sources.
+    name or JSON file
+      |  core.detector_file.find_detector
+      v
+    Detector             ecal, hcal: Calorimeter; tracker: Tracker; yoke: Yoke; hadron_scale
+      |
+      +-- Geometry             field and calorimeters as plain numbers, for kernels (core.helix)
+      |     +-- CellGrid         simulate: the readout cell of a point, and its centre
+      |     +-- ShowerConstants  simulate: with the media of the calorimeters, for showers
+      |     +-- NoiseConstants   simulate: electronic noise of all cells
+      |     +-- YokeConstants    simulate: hits of muons in the yoke
+      +-- TrackerConstants     simulate: layers, efficiency and resolution of tracks
+      +-- TrackerMaterial      simulate: radiation and interaction lengths in the tracker
+      +-- Calorimeters         reconstruct: depths and sizes for clustering
+      +-- HadronScale          core: software compensation; belongs to `Detector.fingerprint()`
+      +-- CalorimeterFace      dataset, model: the face from which a network counts depths
 """
 
 from __future__ import annotations
@@ -18,7 +28,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
@@ -26,8 +36,11 @@ from partflow.core.tracker import Tracker, check_tracker
 from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
 
 ECAL, HCAL, MUON = 0, 1, 2
+"""Subdetectors, as in the column `subdetector` of hits."""
 BARREL, ENDCAP = 0, 1
+"""Regions, as in the column `region` of hits."""
 FACE_NONE, FACE_BARREL, FACE_ENDCAP = 0, 1, 2
+"""Part of the calorimeter that a particle reaches, as in the column `face_region` of tracks."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Calorimeter:
 
 @dataclass(frozen=True)
 class Yoke:
-    """The muon system: layers in the return yoke, read out yes or no."""
+    """The muon system: layers in the return yoke with a digital readout. Defaults are CLIC's."""
 
     inner_radius: float = 4461.0
     """Radius of the first layer's inner side in the barrel [mm]."""
@@ -93,44 +106,48 @@ class Yoke:
     outer_z: float = 5700.0
     """abs(z) at which the endcap ends [mm]."""
     endcap_inner_radius: float = 490.0
-    """Hole of the endcap about the beam [mm]."""
+    """Radius of the hole of the endcap around the beam [mm]."""
     num_layers: int = 6
-    """Sensitive layers, evenly spaced; the one more in front, a tail catcher, is left out."""
+    """Sensitive layers, evenly spaced; CLIC's first one, a tail catcher, is left out."""
     cell_size: float = 30.0
     """Side of a cell [mm]."""
     efficiency: float = 0.95
-    """Probability that a layer sees a particle that crosses it."""
+    """Probability that a layer detects a particle that crosses it."""
     muon_loss: float = 3.7
-    """Energy that a muon loses in calorimeters and coil, before it comes here [GeV]."""
+    """Energy that a muon loses in calorimeters and coil [GeV]."""
     muon_loss_per_layer: float = 0.38
-    """The same in the iron of one layer [GeV]."""
+    """Energy that a muon loses in the iron of one layer [GeV]."""
     radiation_lengths: float = 100.0
-    """Of calorimeters and coil, which scatter a muon."""
+    """Thickness of calorimeters and coil, which scatter a muon, in X0."""
     min_muon_momentum: float = 4.0
-    """Momentum from which on a muon crosses all layers, where the yoke is not simulated [GeV]."""
+    """Least momentum of a muon that crosses all layers, where the yoke is not simulated [GeV]."""
     hit_energy: float = 0.0245
-    """EM-scale energy written for a hit [GeV]; a digital readout measures none."""
+    """EM-scale energy of every hit [GeV]: a digital readout measures none."""
 
 
 @dataclass(frozen=True)
 class ScaleFit:
-    """A fitted hadronic energy scale, see `core.hadron_scale`."""
+    """A fitted hadronic energy scale as files hold it; the formula is in `core.hadron_scale`."""
 
     weights: tuple[tuple[float, ...], ...]
-    """Three rows, for powers of the logarithm of the energy; a column per bin of hit energy."""
+    """w0, w1, w2: three rows of one weight per bin of the hit energy."""
     log_energy: tuple[float, ...]
-    """Natural logarithm of the energies at which the correction is given [GeV]."""
+    """Natural logarithm of the energies [GeV] at which the correction is given."""
     correction: tuple[float, ...]
     """Factor at these energies."""
     fingerprint: str
-    """Of the detector it was fitted for."""
+    """Fingerprint of the detector that the scale was fitted for."""
     simulation: str
-    """Of the simulation that made the showers of the fit."""
+    """Fingerprint of the simulation that made the showers of the fit."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector: what the simulation, the reconstruction and the labels need to know of it."""
+    """All that simulation, reconstruction and labels need to know about a detector.
+
+    Raises ConfigError, with the detector and the field in the message, where values contradict
+    each other or are out of range.
+    """
 
     name: str
     magnetic_field: float
@@ -138,22 +155,31 @@ class Detector:
     ecal: Calorimeter
     hcal: Calorimeter
     endcap_inner_radius: float
-    """Particles that reach the endcap face below this radius are lost [mm]."""
+    """Particles that cross the endcap face at a smaller radius are lost [mm]."""
     endcap_material_inner_radius: float
     """Inner radius of the calorimeter endcap material [mm]."""
     ring_z: float
     """abs(z) at which the HCAL ring outside the ECAL endcap begins [mm]."""
     max_path: float = 20000.0
-    """A looper with a longer path to the calorimeter is dropped [mm]."""
+    """Curling particles with a longer path to the calorimeter are dropped [mm]."""
     tracker: Tracker = field(default_factory=Tracker)
     yoke: Yoke = field(default_factory=Yoke)
     hadron_scale: str | ScaleFit | None = None
-    """Hadronic energy scale: a fit, or the name of the known detector whose fit is borrowed; the
-    known detectors' own come with the package."""
+    """Hadronic energy scale: a fit, or the name of a known detector whose fit is used. None for
+    the known detectors, whose fits come with the package."""
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("name = ''; give the detector a name")
         if not 0 < self.magnetic_field < math.inf:
             raise ConfigError(f"{self.name}: field {self.magnetic_field} T; it must be positive")
+        self._check_calorimeters()
+        self._check_openings()
+        check_tracker(self.tracker, self.name, self.ecal.inner_radius, self.ecal.endcap_z)
+        self._check_yoke()
+
+    def _check_calorimeters(self) -> None:
+        """Refuse layers and cells that cannot be, and calorimeters that overlap."""
         for name, part in (("ecal", self.ecal), ("hcal", self.hcal)):
             for key, value in asdict(part).items():
                 if not 0 < value < math.inf:
@@ -179,12 +205,9 @@ class Detector:
                 "in the barrel; the calorimeter is a nested box with one gap: move the HCAL endcap "
                 f"to hcal.endcap_z = {self.ecal.endcap_z + self.ecal.depth + self.gap:g}"
             )
-        self._check_openings()
-        check_tracker(self.tracker, self.name, self.ecal.inner_radius, self.ecal.endcap_z)
-        self._check_yoke()
 
     def _check_openings(self) -> None:
-        """Refuse holes about the beam that are no holes, and a ring in front of the endcap."""
+        """Refuse holes of the endcap wider than the barrel, and a ring in front of the endcap."""
         for key in ("endcap_inner_radius", "endcap_material_inner_radius", "ring_z", "max_path"):
             value = getattr(self, key)
             if not 0 < value < math.inf:
@@ -202,7 +225,7 @@ class Detector:
             )
 
     def _check_yoke(self) -> None:
-        """Refuse a yoke inside the calorimeter, or turned inside out."""
+        """Refuse a yoke that begins inside the calorimeter or ends before it begins."""
         yoke = self.yoke
         for key, value in asdict(yoke).items():
             if not 0 < value < math.inf:
@@ -226,7 +249,7 @@ class Detector:
         return self.hcal.inner_radius - self.ecal.inner_radius - self.ecal.depth
 
     def geometry(self) -> Geometry:
-        """The numbers that compiled kernels need, as a flat named tuple."""
+        """The same constants as plain numbers, for compiled kernels."""
         return Geometry(
             bending=LIGHT_SPEED_GEV_PER_T_MM * self.magnetic_field,
             barrel_r=self.ecal.inner_radius,
@@ -249,9 +272,7 @@ class Detector:
         )
 
     def fingerprint(self) -> str:
-        """Hash of the constants of calorimeters and field: a calibration, which is made of showers
-        alone, belongs to one fingerprint.
-        """
+        """Hash of name, field and calorimeters: the constants that a calibration depends on."""
         constants = asdict(self)
         del constants["tracker"], constants["yoke"], constants["hadron_scale"]
         return hashlib.blake2b(
@@ -260,134 +281,35 @@ class Detector:
 
 
 class Geometry(NamedTuple):
-    """`Detector` as plain numbers; numba passes it by field name. Lengths in mm."""
+    """Field and calorimeters of a `Detector` as plain numbers, for kernels. Lengths in mm."""
 
     bending: float
     """LIGHT_SPEED_GEV_PER_T_MM * field [GeV/mm]: radius = pt / (bending * abs(charge))."""
     barrel_r: float
+    """Inner radius of the ECAL barrel."""
     endcap_z: float
+    """abs(z) at which the ECAL endcap begins."""
     ecal_depth: float
     gap: float
+    """Distance between ECAL and HCAL, without material."""
     hcal_depth: float
     ecal_group: float
+    """Thickness of a layer group, as the next one."""
     hcal_group: float
     ecal_groups: int
+    """Number of layer groups, as the next one."""
     hcal_groups: int
     ecal_cell: float
+    """Side of a cell, as the next one."""
     hcal_cell: float
     endcap_inner_r: float
+    """Particles that cross the endcap face at a smaller radius are lost."""
     endcap_material_r: float
+    """Inner radius of the material of the endcaps."""
     ecal_endcap_r: float
+    """Outer radius of the endcap, as the next one."""
     hcal_endcap_r: float
     ring_z: float
+    """abs(z) at which the HCAL ring outside the ECAL endcap begins."""
     max_path: float
-
-
-CLIC = Detector(
-    name="clic",
-    magnetic_field=4.0,
-    ecal=Calorimeter(
-        inner_radius=1500.0,
-        depth=202.0,
-        endcap_z=2307.0,
-        endcap_outer_radius=1702.0,
-        num_groups=10,
-        layers_per_group=4,
-        cell_size=10.2,
-        radiation_length=202.0 / 22.0,
-        moliere_radius=20.0,
-        critical_energy=0.0090,
-        interaction_length=202.0,
-        effective_z=65.0,
-        layer_radiation_lengths=5.05 / (202.0 / 22.0),
-        electron_response=0.704,
-        mip_energy=0.0055,
-        threshold=0.5 * 0.0055,
-        sampling_term=0.160,
-    ),
-    hcal=Calorimeter(
-        inner_radius=1740.0,
-        depth=1590.0,
-        endcap_z=2547.0,  # 2539 in k4geo: 8 mm farther out, for the barrel's gap of 38 mm
-        endcap_outer_radius=3330.0,
-        num_groups=15,
-        layers_per_group=4,
-        cell_size=30.0,
-        radiation_length=24.5,
-        moliere_radius=27.0,
-        critical_energy=0.0217,
-        interaction_length=1590.0 / 7.5,
-        effective_z=24.0,
-        layer_radiation_lengths=26.5 / 24.5,
-        electron_response=0.877,
-        mip_energy=0.0245,
-        threshold=0.3 * 0.0245,
-        sampling_term=0.25,
-    ),
-    endcap_inner_radius=260.0,
-    endcap_material_inner_radius=250.0,
-    ring_z=2335.0,
-)
-"""CLICdet, simplified. Envelopes and yoke: k4geo CLIC/compact/CLIC_o3_v14. Simpler here: the ECAL
-endcap goes on to 1702 mm (1700), without its plug; the HCAL endcap goes out to 3330 mm (3246), as
-far as the barrel; the ring begins a whole number of layer groups before the endcap, at 2335 mm
-(2353.5); the barrel goes on to the endcap's face (it ends at 2210 mm)."""
-
-CLD = Detector(
-    name="cld",
-    magnetic_field=2.0,
-    ecal=replace(CLIC.ecal, inner_radius=2150.0, endcap_z=2307.0, endcap_outer_radius=2455.0),
-    hcal=replace(
-        CLIC.hcal,
-        inner_radius=2400.0,
-        depth=1166.0,
-        endcap_z=2557.0,  # 2539 in k4geo: 18 mm farther out, for the barrel's gap of 48 mm
-        endcap_outer_radius=3566.0,
-        num_groups=11,
-        interaction_length=1166.0 / 5.5,
-    ),
-    endcap_inner_radius=340.0,
-    endcap_material_inner_radius=340.0,
-    ring_z=2353.5,
-    tracker=replace(
-        CLIC.tracker,
-        layer_radii=(13.0, 35.0, 57.0, 127.0, 400.0, 670.0, 1000.0, 1568.0, 2136.0),
-        layer_half_lengths=(*(109.0,) * 3, *(481.6, 481.6, 692.3), *(1264.2,) * 3),
-        disc_z=(
-            *(160.0, 230.0, 300.0),
-            *(524.0, 808.0, 1093.0, 1377.0, 1661.0, 1946.0, 2190.0),
-            *(1310.0, 1617.0, 1883.0, 2190.0),
-        ),
-        disc_inner_radii=(
-            *(24.0, 34.5, 45.0),
-            *(79.5, 123.5, 165.0, 207.5, 249.5, 293.0, 330.0),
-            *(718.0,) * 4,
-        ),
-        disc_outer_radii=(*(102.0,) * 3, *(640.0,) * 7, *(2080.0,) * 4),
-        beam_pipe_radius=10.0,
-        displaced_range=1290.0,
-    ),
-    yoke=Yoke(
-        inner_radius=4479.0,
-        outer_radius=6000.0,
-        endcap_z=3755.0,
-        outer_z=5300.0,
-        endcap_inner_radius=400.0,
-    ),
-)
-"""CLD, simplified: the calorimeters of CLIC with fewer HCAL layers (44), further out, in half
-the field. Envelopes, yoke and tracker radii: k4geo FCCee/CLD/compact/CLD_o2_v07 (the concept:
-arXiv:1911.12230). Resolution, efficiency and amount of material of the tracker are CLIC's, for
-want of published ones; efficiency falls with the production radius over a longer way."""
-
-DETECTORS = {d.name: d for d in (CLIC, CLD)}
-
-
-def known_detector(name: str) -> Detector:
-    """The detector of that name.
-
-    Raises ConfigError for a name that is not in DETECTORS.
-    """
-    if name not in DETECTORS:
-        raise ConfigError(f"detector {name!r} is unknown; choose one of {', '.join(DETECTORS)}")
-    return DETECTORS[name]
+    """Curling particles with a longer path to the calorimeter are dropped."""

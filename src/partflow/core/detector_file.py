@@ -1,4 +1,4 @@
-"""Detectors from JSON: a third one without touching code.
+"""Detectors from JSON files: a new detector needs no code.
 
 A file holds the fields of `core.detector.Detector`, all that have no default, and nothing else:
 
@@ -7,32 +7,37 @@ A file holds the fields of `core.detector.Detector`, all that have no default, a
 or, with `base`, only what differs from a known detector:
 
     {"base": "clic", "name": "mine", "magnetic_field": 3.5, "hadron_scale": "clic"}
+
+msgspec checks the types, because it fills the dataclasses of `core.detector` as they are and its
+errors name the place in the JSON; see `core.json_objects`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from partflow.core.detector import DETECTORS, Detector, known_detector
+from partflow.core.detector import Detector
 from partflow.core.errors import ConfigError, InputError, SchemaError
+from partflow.core.json_objects import from_json_object
+from partflow.core.known_detectors import DETECTORS, known_detector
 from partflow.core.provenance import Provenance
 
 BASE = "base"
+"""Key of a description: the known detector that all other fields are taken from."""
 DETECTOR = "detector"
-"""Entry of a provenance's configuration that holds what `describe` says."""
+"""Key in the configuration of a provenance, for what `describe` returns."""
 SUFFIX = ".json"
 
 
 def find_detector(name_or_file: str) -> Detector:
-    """The detector of that name, or of a JSON file.
+    """The known detector of that name, or the one that a JSON file describes.
 
-    Raises ConfigError for an unknown name and for a file that describes none, InputError for a
-    file that cannot be read.
+    Raises ConfigError for an unknown name and for a file that describes no detector, InputError for
+    a file that cannot be read.
     """
     if not name_or_file.endswith(SUFFIX):
         return known_detector(name_or_file)
@@ -40,27 +45,27 @@ def find_detector(name_or_file: str) -> Detector:
 
 
 def read_description(file: Path) -> Any:
-    """What a JSON file says; raises InputError where it cannot be read."""
+    """The content of a JSON file; raises InputError where it cannot be read."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}); give a JSON file") from error
     except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error}); mend it") from error
+        raise InputError(f"{file}: not JSON ({error}); correct the file") from error
 
 
 def describe(detector: Detector) -> Any:
-    """What `detector_from` makes the same detector of: its name, or everything about it."""
-    return (
-        detector.name if DETECTORS.get(detector.name) == detector else json.loads(_dumps(detector))
-    )
+    """The description from which `detector_from` makes the same detector: the name of a known one,
+    else all its fields as JSON values.
+    """
+    return detector.name if DETECTORS.get(detector.name) == detector else _as_json(detector)
 
 
 def detector_from(description: Any, where: str) -> Detector:
     """The detector of a description: a name, or the fields as JSON has them.
 
-    Raises ConfigError, beginning with `where`, for a field that is unknown, missing or of the
-    wrong type, and for a detector that cannot be.
+    Raises ConfigError, beginning with `where`, for a field that is unknown, missing, of a wrong
+    type or out of range.
     """
     if isinstance(description, str):
         return known_detector(description)
@@ -73,29 +78,31 @@ def detector_from(description: Any, where: str) -> Detector:
             raise ConfigError(
                 f"{where}: {BASE} = {base!r}; it must be one of {', '.join(DETECTORS)}"
             )
-        known = json.loads(_dumps(DETECTORS[base]))
+        known = _as_json(DETECTORS[base])
         del known["name"]
-        values = _overlaid(known, values)
+        values = _merged(known, values)
     try:
-        built: Detector = _build(Detector, values, "")
+        detector = from_json_object(
+            Detector, values, if_missing=f'give it, or begin with "{BASE}": "clic"'
+        )
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    if built.name in DETECTORS and built != DETECTORS[built.name]:
-        raise ConfigError(f"{where}: name = {built.name!r} is taken; give it another")
-    if isinstance(built.hadron_scale, str) and built.hadron_scale not in DETECTORS:
+    if detector.name in DETECTORS and detector != DETECTORS[detector.name]:
+        raise ConfigError(f"{where}: name = {detector.name!r} is taken; choose another")
+    if isinstance(detector.hadron_scale, str) and detector.hadron_scale not in DETECTORS:
         raise ConfigError(
-            f"{where}: hadron_scale = {built.hadron_scale!r}; "
+            f"{where}: hadron_scale = {detector.hadron_scale!r}; "
             f"only that of {' or '.join(DETECTORS)} can be borrowed"
         )
-    return built
+    return detector
 
 
-def recorded_detector(record: Provenance, where: str) -> Detector:
-    """The detector that was noted for an output; errors begin with `where`.
+def recorded_detector(provenance: Provenance, where: str) -> Detector:
+    """The detector in the provenance of an output; errors begin with `where`.
 
-    Raises SchemaError where none was noted, ConfigError where it cannot be.
+    Raises SchemaError where the provenance has none, ConfigError where it is no valid detector.
     """
-    description = record.config.get(DETECTOR)
+    description = provenance.config.get(DETECTOR)
     if description is None:
         raise SchemaError(
             f"{where}: does not say which detector it is of; make it again with this version"
@@ -103,62 +110,18 @@ def recorded_detector(record: Provenance, where: str) -> Detector:
     return detector_from(description, where)
 
 
-def _dumps(detector: Detector) -> str:
-    return json.dumps(asdict(detector))
+def _as_json(detector: Detector) -> dict[str, Any]:
+    """The fields of a detector as `json.loads` returns them, lists for tuples."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(detector)))
+    return values
 
 
-def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with what `above` says instead, part by part."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        has_parts = isinstance(value, Mapping) and isinstance(under, Mapping)
-        merged[key] = _overlaid(under, value) if has_parts else value  # type: ignore[arg-type]
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, field by field also inside objects."""
+    merged = dict(base)
+    for name, value in changes.items():
+        previous = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(previous, Mapping):
+            value = _merged(previous, value)
+        merged[name] = value
     return merged
-
-
-def _build(kind: Any, values: Any, place: str) -> Any:
-    """A value of type `kind` from JSON; `place` names it in errors."""
-    if is_dataclass(kind):
-        return _build_dataclass(kind, values, place)
-    if get_origin(kind) is tuple:
-        if not isinstance(values, list | tuple):
-            raise _wrong(place, values, "a list")
-        (member, _) = get_args(kind)
-        return tuple(_build(member, value, f"{place}[{n}]") for n, value in enumerate(values))
-    if kind is float and isinstance(values, int | float) and not isinstance(values, bool):
-        return float(values)
-    if kind is int and isinstance(values, int) and not isinstance(values, bool):
-        return values
-    if kind is str and isinstance(values, str) and values:
-        return values
-    if kind not in (float, int, str):  # str | ScaleFit | None
-        if values is None or isinstance(values, str):
-            return values
-        (part,) = (option for option in get_args(kind) if option not in (str, NoneType))
-        return _build(part, values, place)
-    raise _wrong(place, values, {float: "a number", int: "a whole number", str: "a name"}[kind])
-
-
-def _build_dataclass(kind: Any, values: Any, place: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise _wrong(place, values, "an object with fields")
-    types, of_kind = get_type_hints(kind), {field.name: field for field in fields(kind)}
-    prefix = f"{place}." if place else ""
-    unknown = [f"{prefix}{name}" for name in values if name not in of_kind]
-    if unknown:
-        raise ConfigError(
-            f"{', '.join(unknown)}: unknown; the fields here are {', '.join(of_kind)}"
-        )
-    missing = [
-        f"{prefix}{name}"
-        for name, field in of_kind.items()
-        if name not in values and field.default is MISSING and field.default_factory is MISSING
-    ]
-    if missing:
-        raise ConfigError(f'{", ".join(missing)}: missing; give it, or begin with "{BASE}": "clic"')
-    return kind(**{n: _build(types[n], value, f"{prefix}{n}") for n, value in values.items()})
-
-
-def _wrong(place: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"{place} = {value!r}; it must be {wanted}")

@@ -1,4 +1,4 @@
-"""The inner face of a detector's calorimeter: what a network counts depths from."""
+"""The inner face of a detector's calorimeter, from which a network counts depths."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import Self
 
 from partflow.core.detector import Detector
 
+BACKWARD_REACH = 50.0
+"""Length [mm] by which a track's line in the calorimeter is extended in front of the face: showers
+scatter back a little."""
+
 
 @dataclass(frozen=True)
 class CalorimeterFace:
-    """A cylinder about the beam with flat ends, and whose it is."""
+    """The calorimeter face of a detector: a cylinder around the beam with flat ends.
+
+    It goes with labelled events and trained networks, so that a network is not used on another
+    detector without notice.
+    """
 
     detector: str
     """Name of the detector."""
@@ -23,7 +31,7 @@ class CalorimeterFace:
     def of(cls, detector: Detector) -> Self:
         """The face of a detector.
 
-        >>> from partflow.core.detector import CLD
+        >>> from partflow.core.known_detectors import CLD
         >>> print(CalorimeterFace.of(CLD))
         cld (calorimeter from r = 2150 mm and abs(z) = 2307 mm on)
         """

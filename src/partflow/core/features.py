@@ -1,32 +1,38 @@
-"""The columns of an element, by name, and how they are made from tracks and clusters.
+"""The columns of elements by name, and how they are made from tracks and clusters.
 
-The first 17 are the published ones in their order (a column means one thing for a track and
-another for a cluster); the ones behind them are ours. Elements stand in the order of the
-published data: the tracks of an event, then its clusters.
+The first 17 columns are the published ones in their order, in which a column of a track and of a
+cluster has different meanings; the others are ours. As in the published data, the tracks of an
+event come first and its clusters second.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from partflow.core.kinematics import eta_from_theta
 from partflow.core.records import Array, Collection, offsets_from_counts
-from partflow.core.schemas import (
-    CLUSTER_SHAPE,
-    CLUSTERS,
-    Field,
-    Schema,
-)
+from partflow.core.schemas import CLUSTER_SHAPE, CLUSTERS, Field, Schema
 
 NO_ELEMENT, TRACK, CLUSTER = 0, 1, 2
+"""Types of elements, as in the column `type`; NO_ELEMENT fills places without one."""
+
+
+class ClusterCollections(NamedTuple):
+    """Names of the collections of the stage `events` that an element set is made from."""
+
+    clusters: str
+    hit_clusters: str
+    """The cluster of each hit."""
+
+
 ELEMENT_SETS = {
-    "final": ("clusters", "hit_clusters"),
-    "fine": ("fine_clusters", "fine_hit_clusters"),
+    "final": ClusterCollections("clusters", "hit_clusters"),
+    "fine": ClusterCollections("fine_clusters", "fine_hit_clusters"),
 }
-"""Collections of the stage `events` that the clusters of a set of elements come from, and that say
-which hits are in them: the baseline's final clusters, or finer ones."""
+"""The element sets: all tracks with the final clusters of the baseline, or with finer ones."""
 
 
 class TrackFeature(IntEnum):
@@ -46,7 +52,7 @@ class ClusterFeature(IntEnum):
 
 
 class ExtraFeature(IntEnum):
-    """Our further columns, behind the published ones."""
+    """The further columns of tracks and clusters, after the published ones."""
 
     FACE_X, FACE_Y, FACE_Z = range(17, 20)
     FACE_DX, FACE_DY, FACE_DZ = range(20, 23)
@@ -105,11 +111,11 @@ ELEMENTS = Schema(
         Field("radius_of_outermost_hit", "f4", "mm", "radius of the last layer hit | 0"),
     ),
 )
-"""Elements of an event: tracks, then clusters; what a network sees."""
+"""Elements of an event, tracks and then clusters: the input of a network."""
 
 
 def build_elements(tracks: Collection, clusters: Collection) -> Collection:
-    """Elements of each event, its tracks first; NaN and infinities become 0."""
+    """The elements of each event, tracks first; NaN and infinities become 0."""
     offsets = offsets_from_counts(tracks.counts + clusters.counts)
     values = np.zeros((offsets[-1], NUM_FEATURES), dtype=np.float32)
     values[element_index_of_tracks(tracks, clusters)] = _track_features(tracks)
@@ -120,21 +126,22 @@ def build_elements(tracks: Collection, clusters: Collection) -> Collection:
 
 
 def element_index_of_tracks(tracks: Collection, clusters: Collection) -> Array:
-    """Row of each track among the elements."""
+    """Row of each track among the elements, [track]."""
     return np.arange(len(tracks)) + np.repeat(clusters.offsets[:-1], tracks.counts)
 
 
 def element_index_of_clusters(tracks: Collection, clusters: Collection) -> Array:
-    """Row of each cluster among the elements."""
+    """Row of each cluster among the elements, [cluster]."""
     return np.arange(len(clusters)) + np.repeat(tracks.offsets[1:], clusters.counts)
 
 
 def feature_matrix(elements: Collection) -> Array:
-    """Features [element, NUM_FEATURES], float32."""
+    """All columns as one matrix [element, NUM_FEATURES], float32."""
     return np.stack([elements.columns[name] for name in ELEMENTS.names], axis=1)
 
 
 def _track_features(tracks: Collection) -> Array:
+    """Features of tracks, [track, NUM_FEATURES]."""
     column = TrackFeature
     values = np.zeros((len(tracks), NUM_FEATURES))
     values[:, column.TYPE] = TRACK
@@ -156,6 +163,7 @@ def _track_features(tracks: Collection) -> Array:
 
 
 def _cluster_features(clusters: Collection) -> Array:
+    """Features of clusters, [cluster, NUM_FEATURES]."""
     column = ClusterFeature
     values = np.zeros((len(clusters), NUM_FEATURES))
     values[:, column.TYPE] = CLUSTER

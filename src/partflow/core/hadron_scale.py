@@ -6,8 +6,8 @@ of hits with bin sums S_b and total S is
     e = sum_b S_b (w0_b + w1_b l + w2_b l^2),   l = clip(ln max(S, 0.3), -1, 4.5),
 
 at least S/4, times a correction interpolated in ln e that makes the median response 1.
-Dense (EM-like) hits weigh less than sparse ones, which brings h/e towards one. It is
-additive in hits: clusters merge by adding their bin sums. Photons and electrons use S.
+Dense (EM-like) hits have smaller weights than sparse ones, which brings h/e towards one. The bin
+sums are additive: those of merged clusters are added. Photons and electrons use S.
 """
 
 from __future__ import annotations
@@ -22,48 +22,54 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from partflow.core.detector import ECAL, Detector, ScaleFit, known_detector
+from partflow.core.detector import ECAL, Detector, ScaleFit
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import known_detector
 from partflow.core.records import Array
 
-ECAL_BIN_EDGES = (0.03, 0.10, 0.40)  # GeV per hit
-HCAL_BIN_EDGES = (0.12, 0.35, 1.0)  # GeV per hit
+ECAL_BIN_EDGES = (0.03, 0.10, 0.40)
+"""Edges of the bins of the EM-scale energy of a hit in the ECAL [GeV]."""
+HCAL_BIN_EDGES = (0.12, 0.35, 1.0)
+"""Edges of the bins of the EM-scale energy of a hit elsewhere [GeV]."""
 NUM_BINS = len(ECAL_BIN_EDGES) + len(HCAL_BIN_EDGES) + 2
 _LOG_FLOOR, _LOG_MIN, _LOG_MAX = 0.3, -1.0, 4.5
+"""Limits of l in the formula above: of S [GeV] and of ln S."""
 _MIN_FRACTION = 0.25
+"""Least e/S."""
 _PRIOR_WEIGHT, _RIDGE, _NUM_NODES = 1.25, 2.0, 8
+"""w0 without data, strength of the ridge term, and nodes of the correction."""
 
 
 class ScaleConstants(NamedTuple):
-    """The fitted numbers, as kernels take them."""
+    """The fitted constants, which kernels take."""
 
     weights: Array
-    """[3, bin]: w0, w1, w2."""
+    """w0, w1, w2, [3, bin]."""
     log_energy: Array
-    """[node]: ln e of the correction's nodes."""
+    """ln e at the nodes of the correction, [node]."""
     correction: Array
-    """[node]: factor at the nodes."""
+    """Factor at the nodes, [node]."""
 
 
 @dataclass(frozen=True)
 class HadronScale:
-    """Constants of the hadronic scale and the detector they were fitted for."""
+    """The hadronic scale of a detector."""
 
     constants: ScaleConstants
     fingerprint: str
-    """Of the detector."""
+    """Fingerprint of the detector that the scale was fitted for."""
     simulation: str
     """Fingerprint of the simulation that made the showers of the fit."""
 
     def energy(self, bin_sums: Array) -> Array:
-        """Hadronic energy [GeV] of sets of hits with `bin_sums` [set, bin]."""
+        """Hadronic-scale energy [GeV] of sets of hits with `bin_sums` [set, bin], [set]."""
         return hadronic_energies(np.atleast_2d(bin_sums).astype(np.float64), self.constants)
 
 
 def load_hadron_scale(detector: Detector) -> HadronScale:
-    """The fitted scale of a detector: its own, or the one that it borrows.
+    """The hadronic scale of a detector: its own, or that of the known detector it names.
 
-    Raises ConfigError if there is none, or if it was fitted for other detector constants.
+    Raises ConfigError where there is none or it was fitted for other detector constants.
     """
     if isinstance(detector.hadron_scale, str):
         return load_hadron_scale(known_detector(detector.hadron_scale))
@@ -81,7 +87,7 @@ def load_hadron_scale(detector: Detector) -> HadronScale:
 
 
 def _stored_scale(detector: Detector) -> dict[str, Any]:
-    """The fit that a detector carries, or that comes with the package."""
+    """The fit in the detector's description, or the one that comes with the package."""
     if isinstance(detector.hadron_scale, ScaleFit):
         return asdict(detector.hadron_scale)
     path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
@@ -95,11 +101,11 @@ def _stored_scale(detector: Detector) -> dict[str, Any]:
 
 
 def fit_hadron_scale(sums: Array, energy: Array) -> ScaleConstants:
-    """Constants for which hits with `sums` [shower, bin] measure `energy` [shower] (GeV).
+    """Constants with which hits of bin sums `sums` [shower, bin] measure `energy` [shower] (GeV).
 
-    Ridge least squares towards w0 = 1.25, w1 = w2 = 0, each shower weighted with
-    1/sqrt(E + 0.02 E^2), the square of an expected resolution; showers of which little was seen
-    (S < 0.3 E) are left out. Then the correction that makes the median response 1 in bins of E.
+    First the weights: ridge least squares towards w0 = 1.25, w1 = w2 = 0, with the residual of each
+    shower divided by sqrt(E + 0.02 E^2), which is proportional to an expected resolution. Showers
+    with S < 0.3 E are left out. Then the correction that makes the median response 1 in bins of E.
     """
     is_seen = sums.sum(axis=1) > 0.3 * energy
     weight = 1 / np.sqrt(energy + 0.02 * energy**2)
@@ -122,39 +128,42 @@ def fit_hadron_scale(sums: Array, energy: Array) -> ScaleConstants:
     return ScaleConstants(weights, np.array(log_energy), np.array(correction))
 
 
-def energy_bin(energy: Array, subdetector: Array) -> Array:
-    """Bin (0-3 ECAL, 4-7 HCAL and other) of each hit."""
-    flat = np.asarray(energy, dtype=np.float64).ravel()
-    is_ecal = np.broadcast_to(np.asarray(subdetector) == ECAL, np.shape(energy)).ravel()
-    bins: Array = _energy_bins(flat, is_ecal).reshape(np.shape(energy))
+def energy_bin(energy_em: Array, subdetector: Array) -> Array:
+    """Bin (0-3 ECAL, 4-7 HCAL and other) of hits with EM-scale energy `energy_em` [GeV], [hit]."""
+    flat = np.asarray(energy_em, dtype=np.float64).ravel()
+    is_ecal = np.broadcast_to(np.asarray(subdetector) == ECAL, np.shape(energy_em)).ravel()
+    bins: Array = _energy_bins(flat, is_ecal).reshape(np.shape(energy_em))
     return bins
 
 
 @njit(cache=True, error_model="numpy")
-def _energy_bins(energy, is_ecal):
-    """`energy_bin` of flat arrays; numpy's search takes ten times as long."""
-    bins = np.empty(len(energy), np.int64)
-    for h in range(len(energy)):
+def _energy_bins(energy_em, is_ecal):
+    """`energy_bin` of flat arrays; numpy's searchsorted takes ten times as long."""
+    bins = np.empty(len(energy_em), np.int64)
+    for h in range(len(energy_em)):
         ecal = hcal = 0
         for edge in ECAL_BIN_EDGES:
-            ecal += edge < energy[h]
+            ecal += edge < energy_em[h]
         for edge in HCAL_BIN_EDGES:
-            hcal += edge < energy[h]
+            hcal += edge < energy_em[h]
         bins[h] = ecal if is_ecal[h] else hcal + len(ECAL_BIN_EDGES) + 1
     return bins
 
 
-def bin_sums(energy: Array, subdetector: Array, group: Array, num_groups: int) -> Array:
-    """Energy per bin [group, bin] of hits that belong to `group` (negative: to none)."""
+def bin_sums(energy_em: Array, subdetector: Array, group: Array, num_groups: int) -> Array:
+    """EM-scale energy [GeV] per bin of groups of hits, [group, bin].
+
+    `group` [hit] is the row of each hit's group, negative for hits in none.
+    """
     belongs = np.asarray(group) >= 0
-    flat = np.asarray(group)[belongs] * NUM_BINS + energy_bin(energy, subdetector)[belongs]
-    sums = np.bincount(flat, np.asarray(energy, np.float64)[belongs], num_groups * NUM_BINS)
+    flat = np.asarray(group)[belongs] * NUM_BINS + energy_bin(energy_em, subdetector)[belongs]
+    sums = np.bincount(flat, np.asarray(energy_em, np.float64)[belongs], num_groups * NUM_BINS)
     return sums.reshape(num_groups, NUM_BINS)
 
 
 @njit(cache=True)
 def hadronic_energy(sums, constants):
-    """Hadronic energy [GeV] of one set of hits with `sums` [bin]; for kernels."""
+    """Hadronic-scale energy [GeV] of one set of hits with bin sums `sums` [bin]."""
     total = 0.0
     for b in range(NUM_BINS):
         total += sums[b]
@@ -173,7 +182,7 @@ def hadronic_energy(sums, constants):
 
 @njit(cache=True)
 def hadronic_energies(sums, constants):
-    """`hadronic_energy` of every row of `sums` [set, bin]."""
+    """Hadronic-scale energy [GeV] of sets of hits with bin sums `sums` [set, bin], [set]."""
     energies = np.empty(len(sums))
     for i in range(len(sums)):
         energies[i] = hadronic_energy(sums[i], constants)
@@ -182,7 +191,7 @@ def hadronic_energies(sums, constants):
 
 @njit(cache=True)
 def _interpolate(x, nodes, values):
-    """Linear, constant beyond the ends (np.interp allocates in a kernel)."""
+    """Linear interpolation, constant beyond the ends (np.interp allocates memory in a kernel)."""
     if x <= nodes[0]:
         return values[0]
     for i in range(1, len(nodes)):

@@ -1,4 +1,4 @@
-"""Helices in the solenoid field: to the calorimeter face, and along the path.
+"""Helices in the solenoid field: positions along the path, and where it meets the calorimeter.
 
 A particle of charge q and transverse momentum pt turns on the signed radius
 R = pt / (bending q), bending = LIGHT_SPEED_GEV_PER_T_MM * field; after the transverse path s
@@ -6,12 +6,14 @@ R = pt / (bending q), bending = LIGHT_SPEED_GEV_PER_T_MM * field; after the tran
     phi(s) = phi_0 - s / R,            x = x_0 + R (sin phi_0 - sin phi(s)),
     z = z_0 + s tan(lambda),           y = y_0 + R (cos phi(s) - cos phi_0).
 
-Scalars in, tuples out: kernels call these for one particle at a time. Lengths in mm, GeV.
+Kernels call these functions for one particle at a time. `start` is where a particle is and how it
+moves: a `HelixState`, or any structured row with its fields. Lengths in mm, momenta in GeV.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -21,25 +23,39 @@ from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
 MIN_PT = 1e-6
 """Transverse momentum below which a path is straight, along the beam [GeV]."""
 _FAR = 1e30
+"""Path of a particle that never arrives [mm]."""
+
+
+class HelixState(NamedTuple):
+    """Position [mm], momentum [GeV] and charge [e] of a particle at one point of its path."""
+
+    x: float
+    y: float
+    z: float
+    px: float
+    py: float
+    pz: float
+    charge: int
 
 
 @njit(cache=True, error_model="numpy")
-def advance(bending, x, y, z, px, py, pz, charge, path):
+def advance(bending, start, path):
     """Position and transverse momentum (x, y, z, px, py) after the transverse `path` [mm].
 
     `pt` must be above MIN_PT: a particle along the beam has no transverse path.
     """
-    pt = math.hypot(px, py)
-    z_new = z + path * pz / pt
-    if charge == 0:
-        return x + path * px / pt, y + path * py / pt, z_new, px, py
-    radius = pt / (bending * charge)
-    phi = math.atan2(py, px)
-    phi_new = phi - path / radius
-    sin_new, cos_new = math.sin(phi_new), math.cos(phi_new)
-    x_new = x + radius * (math.sin(phi) - sin_new)
-    y_new = y + radius * (cos_new - math.cos(phi))
-    return x_new, y_new, z_new, pt * cos_new, pt * sin_new
+    pt = math.hypot(start.px, start.py)
+    z = start.z + path * start.pz / pt
+    if start.charge == 0:
+        x, y = start.x + path * start.px / pt, start.y + path * start.py / pt
+        return x, y, z, start.px, start.py
+    radius = pt / (bending * start.charge)
+    phi_start = math.atan2(start.py, start.px)
+    phi = phi_start - path / radius
+    sin_phi, cos_phi = math.sin(phi), math.cos(phi)
+    x = start.x + radius * (math.sin(phi_start) - sin_phi)
+    y = start.y + radius * (cos_phi - math.cos(phi_start))
+    return x, y, z, pt * cos_phi, pt * sin_phi
 
 
 @njit(cache=True, error_model="numpy")
@@ -73,13 +89,15 @@ def path_to_cylinder(bending, x, y, px, py, charge, cylinder_radius):
 
 
 @njit(cache=True, error_model="numpy")
-def to_calorimeter(geometry, x, y, z, px, py, pz, charge):
+def to_calorimeter(geometry, start):
     """Where a particle enters the calorimeter, or where its path ends: (face, x, y, z, px, py, pz).
 
-    `face` is FACE_BARREL or FACE_ENDCAP, or FACE_NONE: in the plane of the endcap for a particle
-    lost in the hole about the beam, after `geometry.max_path` for one that curls for longer, and
-    at the start for one at rest or born outside the tracker volume.
+    `face` is FACE_BARREL, FACE_ENDCAP or FACE_NONE. The path of a particle that does not enter
+    ends in the plane of the endcap if it is lost in the hole around the beam, after
+    `geometry.max_path` if it curls for longer, and at its start if it is at rest or outside the
+    tracker volume.
     """
+    x, y, z, px, py, pz = start.x, start.y, start.z, start.px, start.py, start.pz
     pt = math.hypot(px, py)
     if pt < MIN_PT and abs(pz) < MIN_PT:
         return FACE_NONE, x, y, z, px, py, pz
@@ -89,11 +107,11 @@ def to_calorimeter(geometry, x, y, z, px, py, pz, charge):
     if pt < MIN_PT:
         face = FACE_NONE if math.hypot(x, y) < geometry.endcap_inner_r else FACE_ENDCAP
         return face, x, y, face_z, px, py, pz
-    to_barrel = path_to_cylinder(geometry.bending, x, y, px, py, charge, geometry.barrel_r)
+    to_barrel = path_to_cylinder(geometry.bending, x, y, px, py, start.charge, geometry.barrel_r)
     to_endcap = (face_z - z) * pt / pz if pz != 0.0 else _FAR
     longest = geometry.max_path * pt / math.hypot(pt, pz)
     path = min(to_barrel, to_endcap, longest)
-    x, y, z, px, py = advance(geometry.bending, x, y, z, px, py, pz, charge, path)
+    x, y, z, px, py = advance(geometry.bending, start, path)
     if path == to_barrel:
         return FACE_BARREL, x, y, z, px, py, pz
     if path < to_endcap:
@@ -105,22 +123,23 @@ def to_calorimeter(geometry, x, y, z, px, py, pz, charge):
 @njit(cache=True, error_model="numpy")
 def follow_track(geometry, d0, z0, phi, tan_lambda, pt, charge):
     """Where a measured track enters the calorimeter, or where its path ends:
-    (face, x, y, z, dx, dy, dz), a place [mm] and a unit direction; see `to_calorimeter`.
+    (face, x, y, z, dx, dy, dz), a position [mm] and a unit direction; see `to_calorimeter`.
 
-    From the perigee on: it makes no use of where on the helix the track was made. A track whose
-    perigee is behind the plane of the endcap came through that plane before it got there.
+    The path begins at the perigee, wherever on the helix the track was produced. A track whose
+    perigee is behind the plane of the endcap crossed that plane before its perigee.
     """
     x, y, z = -d0 * math.sin(phi), d0 * math.cos(phi), z0
     px, py, pz = pt * math.cos(phi), pt * math.sin(phi), pt * tan_lambda
+    start = HelixState(x, y, z, px, py, pz, charge)
     if abs(z) >= geometry.endcap_z and z * tan_lambda > 0.0:
         face_z = math.copysign(geometry.endcap_z, tan_lambda)
         path = (face_z - z) / tan_lambda
-        x, y, _, px, py = advance(geometry.bending, x, y, z, px, py, pz, charge, path)
+        x, y, _, px, py = advance(geometry.bending, start, path)
         radius, z = math.hypot(x, y), face_z
         is_on_face = geometry.endcap_inner_r <= radius < geometry.barrel_r
         face = FACE_ENDCAP if is_on_face else FACE_NONE
     else:
-        face, x, y, z, px, py, pz = to_calorimeter(geometry, x, y, z, px, py, pz, charge)
+        face, x, y, z, px, py, pz = to_calorimeter(geometry, start)
     momentum = pt * math.hypot(1.0, tan_lambda)
     return face, x, y, z, px / momentum, py / momentum, pz / momentum
 
@@ -139,20 +158,20 @@ def follow_tracks(geometry, d0, z0, phi, tan_lambda, pt, charge):
 
 
 @njit(cache=True, error_model="numpy")
-def perigee(bending, x, y, z, px, py, pz, charge):
+def perigee(bending, start):
     """Perigee parameters (d0, z0, phi, omega, tan_lambda) of a charged helix, LCIO signs.
 
     The point of closest approach to the z axis is (-d0 sin phi, d0 cos phi, z0), omega = 1/R.
     """
-    pt = math.hypot(px, py)
-    radius = pt / (bending * charge)
+    pt = math.hypot(start.px, start.py)
+    radius = pt / (bending * start.charge)
     turn = 1.0 if radius > 0 else -1.0
-    centre_x = x + radius * py / pt
-    centre_y = y - radius * px / pt
+    centre_x = start.x + radius * start.py / pt
+    centre_y = start.y - radius * start.px / pt
     d0 = turn * (abs(radius) - math.hypot(centre_x, centre_y))
     phi_perigee = math.atan2(centre_x * turn, -centre_y * turn)
     # atan2 of the difference: wrapped into (-pi, pi], so the nearer turn of the helix is taken
-    phi = math.atan2(py, px)
+    phi = math.atan2(start.py, start.px)
     difference = math.atan2(math.sin(phi - phi_perigee), math.cos(phi - phi_perigee))
-    z0 = z + difference * radius * pz / pt
-    return d0, z0, phi_perigee, 1.0 / radius, pz / pt
+    z0 = start.z + difference * radius * start.pz / pt
+    return d0, z0, phi_perigee, 1.0 / radius, start.pz / pt

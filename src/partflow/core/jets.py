@@ -1,4 +1,4 @@
-"""Jets of flat four-vectors, event by event, by fastjet: one definition for labels and judging."""
+"""Jets of flat four-vectors by fastjet, event by event, for labels and metrics."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from partflow.core.schemas import JETS
 
 @dataclass(frozen=True)
 class JetDefinition:
-    """Generalised-kt algorithm for e+e- (`ee_genkt`), anti-kt like with power -1."""
+    """The generalised-kt algorithm for e+e- (`ee_genkt`), with power -1 like anti-kt."""
 
     radius: float = 0.4
     """Angular radius R [rad]."""
     power: float = -1.0
-    """Power of the energy in the distance measure."""
+    """Exponent p of the energy in the distance min(E_i^2p, E_j^2p)."""
     min_pt: float = 5.0
-    """Jets below this transverse momentum are dropped [GeV]."""
+    """Least transverse momentum of a jet [GeV]."""
 
 
 def cluster_jets(
@@ -43,10 +43,10 @@ def cluster_jets(
 ) -> tuple[Collection, Array]:
     """Jets of each event by decreasing pt, and the jet of each input.
 
-    `offsets` [event + 1] delimit the events of the flat inputs [object] (GeV). Returns the
-    jets and, [object], the index of an object's jet within its event, -1 where the object's
-    jet is below `min_pt`. With `by_pt` false the jets keep the order in which fastjet gives them,
-    by which the published data sets number theirs. Raises DataError where an input is not finite.
+    `offsets` [event + 1] delimit the events of the momenta [object] (GeV). Returns the jets and,
+    [object], the index of the object's jet within its event, -1 where that jet is below `min_pt`.
+    With `by_pt` false the jets keep the order of fastjet, as in the published data sets. Raises
+    DataError where an input is not finite.
     """
     definition = definition or JetDefinition()
     counts = np.diff(offsets)
@@ -55,12 +55,12 @@ def cluster_jets(
         inputs,
         fastjet.JetDefinition(fastjet.ee_genkt_algorithm, definition.radius, definition.power),
     )
-    found = sequence.inclusive_jets(definition.min_pt)
+    jets = sequence.inclusive_jets(definition.min_pt)
     constituents = sequence.constituent_index(definition.min_pt)
-    jet_counts = ak.to_numpy(ak.num(found)).astype(np.int64)
+    jet_counts = ak.to_numpy(ak.num(jets)).astype(np.int64)
     event = np.repeat(np.arange(len(counts)), jet_counts)
     jet_px, jet_py, jet_pz, jet_energy = (
-        ak.to_numpy(ak.flatten(found[k])).astype(np.float64) for k in ("px", "py", "pz", "E")
+        ak.to_numpy(ak.flatten(jets[k])).astype(np.float64) for k in ("px", "py", "pz", "E")
     )
     pt = np.hypot(jet_px, jet_py)
     order = np.lexsort((-pt, event)) if by_pt else np.arange(len(pt))
@@ -86,10 +86,11 @@ def cluster_jets(
 def cluster_exclusive_jets(
     offsets: Array, px: Array, py: Array, pz: Array, energy: Array, num_jets: int
 ) -> Array:
-    """All of each event in `num_jets` jets by the Durham algorithm (`ee_kt`).
+    """Each event clustered into `num_jets` jets by the Durham algorithm (`ee_kt`).
 
-    px, py, pz, E (GeV) of the jets, [event, num_jets, 4], in no order that means anything; NaN
-    for an event with fewer objects. Raises DataError where an input is not finite.
+    The arguments are those of `cluster_jets`. Returns px, py, pz, E (GeV) of the jets,
+    [event, num_jets, 4], in arbitrary order; NaN for an event with fewer objects. Raises DataError
+    where an input is not finite.
     """
     counts = np.diff(offsets)
     jets = np.full((len(counts), num_jets, 4), np.nan)
@@ -99,18 +100,18 @@ def cluster_exclusive_jets(
     if np.any(is_enough):
         # This algorithm has no radius: the constructor for those that have one refuses it.
         durham = fastjet.JetDefinition0Param(fastjet.ee_kt_algorithm)
-        with _no_advice():
-            found = fastjet.ClusterSequence(inputs, durham).exclusive_jets(n_jets=num_jets)
-        columns = [ak.to_numpy(found[k]) for k in ("px", "py", "pz", "E")]
+        with _without_warning():
+            exclusive = fastjet.ClusterSequence(inputs, durham).exclusive_jets(n_jets=num_jets)
+        columns = [ak.to_numpy(exclusive[k]) for k in ("px", "py", "pz", "E")]
         jets[is_enough] = np.stack(columns, axis=-1)
     return jets
 
 
 @contextlib.contextmanager
-def _no_advice() -> Iterator[None]:
-    """Without fastjet's warning, meant for other algorithms: Durham is the kt of e+e-.
+def _without_warning() -> Iterator[None]:
+    """Suppress fastjet's warning about exclusive jets, which is not for the Durham algorithm.
 
-    The package also replaces how Python prints all later warnings: that is put back.
+    With it fastjet replaces how Python prints all later warnings; that is restored.
     """
     before = warnings.formatwarning
     try:
@@ -122,12 +123,13 @@ def _no_advice() -> Iterator[None]:
 
 
 def _four_vectors(counts: Array, px: Array, py: Array, pz: Array, energy: Array) -> ak.Array:
-    """Inputs of fastjet, of events with `counts` objects each."""
+    """The momenta as fastjet takes them, for events with `counts` [event] objects."""
     momenta = {"px": px, "py": py, "pz": pz, "E": energy}
     for name, values in momenta.items():
         if not np.all(np.isfinite(values)):
-            raise DataError(f"jets: {np.sum(~np.isfinite(values))} values of {name} not finite")
-    _print_banner_to_nowhere()
+            num_bad = np.sum(~np.isfinite(values))
+            raise DataError(f"jets: {num_bad} values of {name} not finite; leave these events out")
+    _discard_banner()
     return ak.zip(
         {k: ak.unflatten(np.asarray(v, np.float64), counts) for k, v in momenta.items()},
         with_name="Momentum4D",
@@ -135,11 +137,11 @@ def _four_vectors(counts: Array, px: Array, py: Array, pz: Array, energy: Array)
 
 
 @cache
-def _print_banner_to_nowhere() -> None:
-    """Let fastjet print its banner once, where it does not stand among our results.
+def _discard_banner() -> None:
+    """Let fastjet print its banner once, to nowhere: standard output is for results.
 
-    It is printed by the first clustering, from C++ and past `sys.stdout`, and this package has
-    no call to turn it off; README names fastjet and its paper instead.
+    The first clustering prints it from C++, not through `sys.stdout`, and its Python package has no
+    call to turn it off. README names fastjet and its paper instead.
     """
     c_library = ctypes.CDLL(None)
     c_library.fflush(None)

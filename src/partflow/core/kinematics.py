@@ -1,4 +1,4 @@
-"""Angles and four-vectors of flat arrays: once, for everybody."""
+"""Angles and momenta of flat arrays."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def delta_r(eta_a: Array, phi_a: Array, eta_b: Array, phi_b: Array) -> Array:
 def eta_from_theta(theta: Array | float) -> Array:
     """Pseudorapidity -ln tan(theta/2) for the polar angle `theta` [rad].
 
-    A single-precision pi is a little beyond pi, where the tangent changes sign: hence the abs.
+    The abs is for single precision, whose pi is slightly larger than pi: there the tangent is
+    negative.
     """
     with np.errstate(divide="ignore"):
         eta = -np.log(np.abs(np.tan(np.asarray(theta) / 2)))

@@ -1,8 +1,8 @@
-"""Outputs that appear whole or not at all.
+"""Outputs that appear complete or not at all.
 
-A file is written under a temporary name beside its place and renamed; a folder grows as
-`NAME.partial` and is renamed when its stage is finished. A folder that was cut short is
-taken up where it stopped, if it was begun with the same configuration and inputs.
+A file is written under a temporary name in the same folder and then renamed. A folder is filled
+as `NAME.partial` and renamed when its stage is finished; a stage that was interrupted continues in
+that folder if its configuration and inputs are the same.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from partflow.core.errors import OutputError
 from partflow.core.provenance import PROVENANCE_FILE, Provenance
@@ -20,9 +22,9 @@ from partflow.core.provenance import PROVENANCE_FILE, Provenance
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write; it becomes `path` if the block ends without an error.
+    """A temporary path to write to, renamed to `path` if the block ends without an error.
 
-    Raises OutputError where the disk is full or the place cannot be written.
+    Raises OutputError where the disk is full or `path` cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -35,14 +37,60 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+class FileWriter:
+    """Base of classes that write a file piece by piece in a `with` block.
+
+    The file gets its name when the block ends without an error, and is deleted otherwise.
+    Subclasses open it in `_open` and complete it in `_close`. Raises OutputError where it cannot be
+    written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._temporary = self.path.with_name(f".{self.path.name}.partial")
+
+    def _open(self, temporary: Path) -> None:
+        """Open the file under its temporary name."""
+        raise NotImplementedError
+
+    def _close(self, is_complete: bool) -> None:
+        """Close the file if it is open; `is_complete` is false after an error in the block."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open(self._temporary)
+        except OSError as error:
+            self._temporary.unlink(missing_ok=True)
+            raise output_error(self.path, error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._close(is_complete=kind is None)
+            if kind is None:
+                self._temporary.replace(self.path)
+        except OSError as failure:
+            if kind is None:
+                raise output_error(self.path, failure) from failure
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file, whole or not at all."""
+    """Write a text file, completely or not at all; raises OutputError where that fails."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def exists_error(path: Path) -> OutputError:
-    """The one-line error for an output that is there already and is something else."""
+    """The error for an output that exists but was made with other settings."""
     return OutputError(
         f"{path}: exists, made with another configuration or other inputs; "
         "choose another --output or give --overwrite"
@@ -50,7 +98,7 @@ def exists_error(path: Path) -> OutputError:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The one-line error for a write to `path` that failed."""
+    """The error for a write to `path` that failed."""
     if error.errno == errno.ENOSPC:
         return OutputError(f"{path}: the disk is full; free some space and run the same again")
     reason = error.strerror or str(error)
@@ -61,18 +109,20 @@ def output_error(path: Path, error: OSError) -> OutputError:
 def growing_folder(
     path: Path, provenance: Provenance, overwrite: bool = False
 ) -> Iterator[Path | None]:
-    """The folder to fill for `path`, or None where the same work is finished already.
+    """The folder `NAME.partial` to fill, or None where `path` is already the finished output.
 
-    Raises OutputError where `path` holds something else and `overwrite` is false.
+    It is renamed to `path` when the block ends. An interrupted block leaves it, with what is in it,
+    to the next call with the same `provenance`. Raises OutputError where `path` is another output
+    and `overwrite` is false, or where it cannot be written.
     """
-    if finished(path, provenance) and not overwrite:
+    if path.is_dir() and _has_provenance(path, provenance) and not overwrite:
         yield None
         return
     if path.exists() and not overwrite:
         raise exists_error(path)
     partial = path.with_name(path.name + ".partial")
     try:
-        if partial.exists() and (overwrite or not _same_work(partial, provenance)):
+        if partial.exists() and (overwrite or not _has_provenance(partial, provenance)):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
         write_text(partial / PROVENANCE_FILE, provenance.to_json())
@@ -86,14 +136,9 @@ def growing_folder(
         raise output_error(path, error) from error
     finally:
         if partial.is_dir() and [entry.name for entry in partial.iterdir()] == [PROVENANCE_FILE]:
-            shutil.rmtree(partial)  # nothing was done that could be taken up
+            shutil.rmtree(partial)  # there is nothing to continue with
 
 
-def finished(path: Path, provenance: Provenance) -> bool:
-    """Whether `path` is the finished folder of exactly this work."""
-    return path.is_dir() and _same_work(path, provenance)
-
-
-def _same_work(folder: Path, provenance: Provenance) -> bool:
-    record = folder / PROVENANCE_FILE
-    return record.is_file() and record.read_text(encoding="utf-8") == provenance.to_json()
+def _has_provenance(folder: Path, provenance: Provenance) -> bool:
+    file = folder / PROVENANCE_FILE
+    return file.is_file() and file.read_text(encoding="utf-8") == provenance.to_json()

@@ -1,4 +1,4 @@
-"""PDG ids to what a detector can tell apart: class, charge, mass (from package `particle`)."""
+"""Class, charge and mass of particles by PDG id; a class is what a detector can distinguish."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from partflow.core.errors import DataError
 from partflow.core.records import Array
 
 CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = 211, 130, 22, 11, 13
+"""Classes: charged and neutral hadrons have the PDG id of pi+ and K0L."""
 NO_PARTICLE = 0
+"""Class of an element without a particle."""
 CLASSES = (NO_PARTICLE, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
 """Classes in the order of the published one-hot index."""
 CLASS_NAMES = {
@@ -22,6 +24,7 @@ CLASS_NAMES = {
     MUON: "muon",
 }
 NEUTRINOS = (12, 14, 16)
+"""PDG ids of neutrinos; antineutrinos have the opposite sign."""
 ELECTRON_MASS, MUON_MASS = 0.00051099895, 0.1056583755  # GeV, PDG 2024
 PION_MASS, PION0_MASS = 0.13957039, 0.1349768  # GeV, PDG 2024
 KAON0_MASS = 0.497611  # GeV, PDG 2024
@@ -35,7 +38,7 @@ def is_neutrino(pdg_id: Array) -> Array:
 def charges(pdg_id: Array) -> Array:
     """Electric charge [e] of each particle.
 
-    Raises DataError for an id that is no PDG id, or whose charge is fractional.
+    Raises DataError for an invalid PDG id and for a fractional charge.
 
     >>> charges(np.array([22, 11, -211, 3112, 1000020040])).tolist()
     [0, -1, -1, -1, 2]
@@ -45,13 +48,15 @@ def charges(pdg_id: Array) -> Array:
     for i, code in enumerate(unique.tolist()):
         charge = pdg_charge(code) if is_valid(code) else None
         if charge is None or charge != int(charge):
-            raise DataError(f"PDG id {code}: not a particle a detector can meet")
+            raise DataError(f"PDG id {code}: not a particle that reaches a detector; remove it")
         table[i] = int(charge)
     return table[inverse]
 
 
 def masses(pdg_id: Array) -> Array:
-    """Mass [GeV] of each particle; a nucleus without an entry gets A x 0.9315 GeV.
+    """Mass [GeV] of each particle, from package `particle`.
+
+    A nucleus that is not in its table has A x 0.9315 GeV. Raises DataError for other unknown ids.
 
     >>> masses(np.array([22, 211])).round(4).tolist()
     [0.0, 0.1396]
@@ -61,17 +66,20 @@ def masses(pdg_id: Array) -> Array:
 
 
 def _mass(code: int) -> float:
+    """Mass [GeV] of the particle with PDG id `code`."""
     try:
         mass = Particle.from_pdgid(code).mass
     except ParticleNotFound:
         if not is_nucleus(code):
-            raise DataError(f"PDG id {code}: unknown to the particle data group's table") from None
+            raise DataError(
+                f"PDG id {code}: not in the table of package `particle`; remove it"
+            ) from None
         return (abs(code) // 10 % 1000) * 0.9315  # GeV, one atomic mass unit a nucleon
     return (mass or 0.0) / 1000.0
 
 
 def classes(pdg_id: Array, charge: Array) -> Array:
-    """Class (see CLASSES) of each particle: 22, 11, 13 kept, else 211 or 130 by charge."""
+    """Class (see CLASSES) of each particle: photon, electron, muon, or hadron by charge."""
     kind = np.abs(pdg_id)
     hadron = np.where(np.asarray(charge) != 0, CHARGED_HADRON, NEUTRAL_HADRON)
     return np.where(np.isin(kind, (PHOTON, ELECTRON, MUON)), kind, hadron)

@@ -1,16 +1,24 @@
-"""One progress bar for every verb: what, how far, how many per second, how long still."""
+"""The progress bar of all commands: description, progress, rate, remaining time."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 console = Console(stderr=True, highlight=False)
-"""Messages and progress go to standard error; results go to standard output."""
+"""Console for messages and progress, on standard error: results go to standard output."""
+
+
+def say_done(output: Path) -> None:
+    """Tell the user that `output` is finished already, so that nothing was done."""
+    console.print(
+        f"{output}: finished already, nothing to do (--overwrite makes it again)", soft_wrap=True
+    )
 
 
 class RateColumn(ProgressColumn):
@@ -21,7 +29,7 @@ class RateColumn(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        """The rate so far; empty before the first step."""
+        """The average rate; empty before the first step."""
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
@@ -30,7 +38,7 @@ class RateColumn(ProgressColumn):
 
 @contextlib.contextmanager
 def progress(description: str, total: int, unit: str = "events") -> Iterator[Callable[[int], None]]:
-    """A bar of `total` units; call the yielded function with the number of units done."""
+    """A progress bar of `total` units; call the yielded function with each number of units done."""
     with Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=32),

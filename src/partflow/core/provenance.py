@@ -1,4 +1,4 @@
-"""Where an output came from: what it takes to make it again."""
+"""The provenance of an output: all that is needed to make it again."""
 
 from __future__ import annotations
 
@@ -14,57 +14,62 @@ from typing import Any
 from partflow import __version__
 
 PROVENANCE_FILE = "provenance.json"
+"""Name of the file in an output folder that holds its provenance."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Stage, resolved configuration, seed, version, commit and hashes of the inputs.
-
-    Holds no time and no machine, so that the same work gives the same bytes.
-    """
+    """How an output was made; without time and machine, so the same work gives the same bytes."""
 
     stage: str
+    """Stage of the pipeline that made the output."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    """Configuration with all defaults, as JSON values."""
     seed: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    """`fingerprint` of each input by its name."""
     version: str = __version__
     commit: str = ""
+    """Commit of the checkout of partflow; empty for an installed package."""
 
     def to_json(self) -> str:
-        """The record as sorted, indented JSON."""
+        """The provenance as sorted, indented JSON."""
         return json.dumps(asdict(self), sort_keys=True, indent=1, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
-        """The record written by `to_json`."""
+        """The provenance that `to_json` wrote."""
         return cls(**json.loads(text))
 
 
 def make_provenance(
     stage: str, config: Any = None, seed: int | None = None, inputs: Sequence[Path] = ()
 ) -> Provenance:
-    """Provenance of work done now by this program on `inputs`."""
+    """The provenance of an output of `stage` that this version makes from `inputs`.
+
+    `config` is a dataclass or a mapping.
+    """
     if config is None:
         resolved: Mapping[str, Any] = {}
     elif is_dataclass(config) and not isinstance(config, type):
         resolved = asdict(config)
     else:
         resolved = dict(config)
-    # Through JSON, so that what was written and what is asked for compare equal.
+    # Through JSON, so that it compares equal to a provenance read from a file.
     resolved = json.loads(json.dumps(resolved, default=str))
     hashes = {path.name: fingerprint(path) for path in inputs}
     return Provenance(stage, resolved, seed, hashes, __version__, current_commit())
 
 
 def fingerprint(path: Path) -> str:
-    """Hash of a file's content; of a folder's file names, sizes and provenance."""
+    """Hash of the content of a file, or of the file names, sizes and provenance of a folder."""
     digest = hashlib.blake2b(digest_size=16)
     if path.is_dir():
         for part in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{part.relative_to(path)}:{part.stat().st_size};".encode())
-        record = path / PROVENANCE_FILE
-        if record.is_file():
-            digest.update(record.read_bytes())
+        provenance = path / PROVENANCE_FILE
+        if provenance.is_file():
+            digest.update(provenance.read_bytes())
         return digest.hexdigest()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
@@ -74,7 +79,7 @@ def fingerprint(path: Path) -> str:
 
 @cache
 def current_commit() -> str:
-    """Commit of the checkout this package runs from; empty when it is installed."""
+    """Commit of the checkout that this package runs from; empty for an installed package."""
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return ""

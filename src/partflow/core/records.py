@@ -1,9 +1,10 @@
-"""Records: the objects of many events as flat columns and offsets.
+"""The objects of many events as flat columns and offsets.
 
-A `Collection` holds the objects of one kind for many events as flat columns plus offsets:
-the objects of event `i` are rows `offsets[i]:offsets[i+1]`. Indices stored in a column
-(`hit_index`, `particle_index`, ...) count from the start of their own event, so an event
-means the same wherever it stands; `Collection.flat_index` turns them into rows.
+A `Collection` holds the objects of one kind (tracks, hits, ...): those of event `i` are the rows
+`offsets[i]:offsets[i+1]` of every column. Indices in a column (`hit_index`, `particle_index`, ...)
+count from the start of their event, so events can be selected, reordered and joined without
+changing them. `Collection.flat_index` turns such indices into rows, `Collection.index_in_event`
+rows into indices.
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Collection:
-    """Objects of one kind for many events: flat columns and offsets.
+    """Objects of one kind for many events.
 
-    >>> met = Collection.from_events(JETS, [{"pt": [7.0], "eta": [0.1], "phi": [0], "energy": [8]}])
-    >>> met.num_events, len(met), met.pt
-    (1, 1, array([7.]))
+    `offsets` [event + 1] delimit the events, `columns` are the values [object] by name. A column
+    is also an attribute. Columns with a default may be left out. Raises SchemaError where a column
+    is missing, DataError where lengths or offsets do not fit.
+
+    >>> from partflow.core.schemas import JETS
+    >>> jets = Collection.from_events(
+    ...     JETS, [{"pt": [7, 5], "eta": [0, 1], "phi": [0, 2], "energy": [7, 8]}]
+    ... )
+    >>> jets.num_events, len(jets), jets.pt.tolist(), jets.index_in_event.tolist()
+    (1, 2, [7.0, 5.0], [0, 1])
     """
 
     schema: Schema
@@ -40,10 +48,15 @@ class Collection:
         if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] != 0:
             raise DataError(f"{self.schema.name}: offsets must be one row that starts at 0")
         if np.any(np.diff(offsets) < 0):
-            raise DataError(f"{self.schema.name}: offsets decrease")
+            raise DataError(
+                f"{self.schema.name}: offsets decrease; they must rise from event to event"
+            )
         missing = self.schema.needed - set(self.columns)
         if missing:
-            raise SchemaError(f"{self.schema.name}: no column {', '.join(sorted(missing))}")
+            raise SchemaError(
+                f"{self.schema.name}: no column {', '.join(sorted(missing))}; every column without "
+                "a default is needed"
+            )
         columns = {
             f.name: np.ascontiguousarray(self.columns[f.name], dtype=f.dtype)
             if f.name in self.columns
@@ -69,10 +82,12 @@ class Collection:
         return int(self.offsets[-1])
 
     def __getitem__(self, events: slice) -> Collection:
-        """The objects of a slice of events."""
+        """The objects of a slice of events; raises DataError for a step other than 1."""
         start, stop, step = events.indices(self.num_events)
         if step != 1:
-            raise DataError(f"{self.schema.name}: events are sliced with step 1 only")
+            raise DataError(
+                f"{self.schema.name}: slice events with step 1, not {step}; `take` gives any order"
+            )
         stop = max(start, stop)
         rows = slice(self.offsets[start], self.offsets[stop])
         return Collection(
@@ -88,12 +103,12 @@ class Collection:
 
     @property
     def counts(self) -> Array:
-        """Objects per event, [event]."""
+        """Number of objects in each event, [event]."""
         return np.diff(self.offsets)
 
     @property
     def event_index(self) -> Array:
-        """Event of each object, [object]."""
+        """Index of the event of each object, [object]."""
         return np.repeat(np.arange(self.num_events), self.counts)
 
     @property
@@ -102,31 +117,29 @@ class Collection:
         return np.arange(len(self)) - np.repeat(self.offsets[:-1], self.counts)
 
     def flat_index(self, event_index: Array, index_in_event: Array) -> Array:
-        """Rows of objects given by event and index within it; -1 stays -1."""
+        """Rows of objects given by event and by index within the event; -1 stays -1."""
         rows = self.offsets[:-1][event_index] + index_in_event
         return np.where(np.asarray(index_in_event) < 0, -1, rows)
 
     def select(self, keep: Array) -> Collection:
-        """The objects for which the flat boolean `keep` is true."""
-        kept = np.concatenate([[0], np.cumsum(keep)])
+        """The objects for which `keep` [object] is true, in the same events."""
+        num_kept_before = np.concatenate([[0], np.cumsum(keep)])
         return Collection(
             self.schema,
-            kept[self.offsets],
+            num_kept_before[self.offsets],
             {name: values[keep] for name, values in self.columns.items()},
         )
 
-    def take(self, event_numbers: Array) -> Collection:
-        """The given events, in the given order."""
-        counts = self.counts[event_numbers]
+    def take(self, events: Array) -> Collection:
+        """The events with these indices, in this order."""
+        counts = self.counts[events]
         offsets = offsets_from_counts(counts)
-        rows = np.arange(offsets[-1]) + np.repeat(
-            self.offsets[:-1][event_numbers] - offsets[:-1], counts
-        )
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][events] - offsets[:-1], counts)
         return Collection(self.schema, offsets, {n: v[rows] for n, v in self.columns.items()})
 
     @classmethod
     def empty(cls, schema: Schema, num_events: int = 0) -> Collection:
-        """`num_events` events with no object in any."""
+        """`num_events` events without objects."""
         return cls(
             schema,
             np.zeros(num_events + 1, dtype=np.int64),
@@ -137,26 +150,26 @@ class Collection:
     def from_events(
         cls, schema: Schema, events: Iterable[Mapping[str, npt.ArrayLike]]
     ) -> Collection:
-        """From one mapping of columns per event: for tests and small inputs."""
-        rows = list(events)
-        counts = [len(np.atleast_1d(r[schema.names[0]])) for r in rows]
+        """A collection from one mapping of columns per event, for tests and small inputs."""
+        given = list(events)
+        counts = [len(np.atleast_1d(event[schema.names[0]])) for event in given]
         columns = {
             f.name: np.concatenate(
-                [np.empty(0, f.dtype), *(np.atleast_1d(r[f.name]) for r in rows)]
+                [np.empty(0, f.dtype), *(np.atleast_1d(event[f.name]) for event in given)]
             )
             for f in schema.fields
-            if f.default is None or any(f.name in r for r in rows)
+            if f.default is None or any(f.name in event for event in given)
         }
         return cls(schema, offsets_from_counts(np.array(counts, dtype=np.int64)), columns)
 
 
 def offsets_from_counts(counts: Array) -> Array:
-    """Offsets [event + 1] of events with `counts` objects each."""
+    """Offsets [event + 1] of events with `counts` [event] objects."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
 
 def concatenate(collections: Sequence[Collection]) -> Collection:
-    """Events of several collections of one schema, one after the other."""
+    """The events of several collections of one schema, one after the other."""
     if not collections:
         raise DataError("nothing to concatenate: give at least one collection")
     schema = collections[0].schema
@@ -167,10 +180,11 @@ def concatenate(collections: Sequence[Collection]) -> Collection:
 
 @dataclass(frozen=True)
 class Events:
-    """Some events: who they are, and their collections by name.
+    """Events: identities, processes, and collections by name.
 
-    `event_id` is both the identity of an event and the seed of everything random that
-    happens to it after generation.
+    `event_id` [event] identifies an event and seeds everything random that is done to it after
+    generation; `process` [event] is the name of its physics process. A collection is also an
+    attribute. Raises DataError where a collection has another number of events.
     """
 
     event_id: Array
@@ -183,7 +197,8 @@ class Events:
         for name, collection in self.collections.items():
             if collection.num_events != len(self.event_id):
                 raise DataError(
-                    f"{name}: {collection.num_events} events beside {len(self.event_id)} ids"
+                    f"{name}: {collection.num_events} events for {len(self.event_id)} event ids; "
+                    "all collections need the same events"
                 )
 
     def __getattr__(self, name: str) -> Collection:
@@ -205,16 +220,19 @@ class Events:
         )
 
     def with_collections(self, **collections: Collection) -> Events:
-        """The same events with further collections."""
+        """The same events with further or other collections."""
         return Events(self.event_id, self.process, {**self.collections, **collections})
 
 
-def concatenate_events(parts: Sequence[Events]) -> Events:
-    """Several runs of events, one after the other; all hold the same collections."""
-    if not parts:
-        raise DataError("nothing to concatenate: give at least one run of events")
+def concatenate_events(chunks: Sequence[Events]) -> Events:
+    """The events of several chunks, one after the other; all chunks hold the same collections."""
+    if not chunks:
+        raise DataError("nothing to concatenate: give at least one chunk of events")
     return Events(
-        np.concatenate([p.event_id for p in parts]),
-        np.concatenate([p.process for p in parts]),
-        {name: concatenate([p.collections[name] for p in parts]) for name in parts[0].collections},
+        np.concatenate([chunk.event_id for chunk in chunks]),
+        np.concatenate([chunk.process for chunk in chunks]),
+        {
+            name: concatenate([chunk.collections[name] for chunk in chunks])
+            for name in chunks[0].collections
+        },
     )

@@ -1,4 +1,4 @@
-"""The schema of every record that packages exchange: columns, dtypes and units, in one place."""
+"""The schema of every collection that packages exchange: columns, types, units and meaning."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 
 class Field(NamedTuple):
-    """One column: its name, numpy dtype, unit and meaning."""
+    """One column of a collection."""
 
     name: str
     dtype: str
+    """Type of the values, as numpy names it."""
     unit: str
     doc: str
+    """Meaning; it is stored in files, too."""
     default: int | None = None
-    """What a collection without the column has in it; None: it cannot be without."""
+    """Value in collections and files that lack the column; None: every collection needs it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ PARTICLES = Schema(
         Field("vy", "f8", "mm", "production vertex"),
         Field("vz", "f8", "mm", "production vertex"),
         Field("is_overlay", "i1", "", "1 if from a background event laid over the signal", 0),
-        Field("collision_time", "f4", "ns", "time of its collision, from the signal's on", 0),
+        Field("collision_time", "f4", "ns", "time of its collision, relative to the signal's", 0),
     ),
 )
 """Stable generator particles (status 1, after decays in flight), neutrinos included."""
@@ -64,7 +66,9 @@ HITS = Schema(
         Field("subdetector", "i1", "", "0 ECAL, 1 HCAL, 2 muon system"),
         Field("region", "i1", "", "0 barrel, 1 endcap"),
         Field("layer", "i2", "", "layer group, counted outwards within its subdetector"),
-        Field("time", "f4", "ns", "first deposit, from the collision on; 0 where not simulated"),
+        Field(
+            "time", "f4", "ns", "first deposit, relative to the collision; 0 where not simulated"
+        ),
     ),
 )
 """Calorimeter cells above threshold, and hits of the muon system."""
@@ -98,17 +102,17 @@ TRACKS = Schema(
         Field("num_yoke_hits", "i1", "", "hits of the muon system on this track"),
     ),
 )
-"""Reconstructed tracks; perigee parameters with respect to the origin. What stands at the face
-follows from the perigee parameters alone, see `core.helix.follow_track`."""
+"""Reconstructed tracks; perigee parameters with respect to the origin. Position and direction at
+the face follow from the perigee parameters alone, see `core.helix.follow_track`."""
 
 DEPTH_PROFILE = tuple(f"{part}_depth_{n}" for part in ("ecal", "hcal") for n in range(1, 5))
-"""Columns of a cluster: its energies in four parts of the depth of each calorimeter."""
+"""Columns of a cluster: energies in four parts of the depth of each calorimeter."""
 HIT_SPECTRUM = tuple(f"{part}_hits_{n}" for part in ("ecal", "hcal") for n in range(1, 5))
-"""Columns of a cluster: its energies in the hit-energy bins of `core.hadron_scale`."""
+"""Columns of a cluster: energies in the hit-energy bins of `core.hadron_scale`."""
 CLUSTER_MOMENTS = ("length", "width", "core_fraction", "first_depth", "max_hit_fraction")
 """Columns of a cluster: moments of its shape."""
 CLUSTER_SHAPE = (*DEPTH_PROFILE, *HIT_SPECTRUM, *CLUSTER_MOMENTS)
-"""What `core.cluster_shapes` makes of the hits of a cluster; 0 where they are not known."""
+"""Columns of a cluster that `core.cluster_shapes` computes; 0 where the hits are not known."""
 
 CLUSTERS = Schema(
     "clusters",
@@ -142,7 +146,7 @@ CLUSTERS = Schema(
         Field("max_hit_fraction", "f4", "", "energy of its largest hit / energy"),
     ),
 )
-"""Calorimeter clusters, the final ones of the rule-based chain; never without a hit."""
+"""Calorimeter clusters, each with at least one hit."""
 
 HIT_CLUSTERS = Schema(
     "hit_clusters", (Field("cluster_index", "i4", "", "cluster that lists the hit, or -1"),)
@@ -163,7 +167,7 @@ CANDIDATES = Schema(
         Field("cluster_index", "i4", "", "cluster it was made from, or -1"),
     ),
 )
-"""Reconstructed particles: the same record from the baseline, a network, or truth."""
+"""Reconstructed particles of any candidate set."""
 
 CONTRIBUTIONS = Schema(
     "contributions",
@@ -173,8 +177,8 @@ CONTRIBUTIONS = Schema(
         Field("energy_em", "f4", "GeV", "EM-scale energy of this particle in this hit"),
     ),
 )
-"""Truth: who lit which hit. The contributions of a hit sum to its energy; where the simulation
-adds noise, to its energy without noise: a hit of noise alone has none."""
+"""Truth: the energy of each particle in each hit. The contributions of a hit sum to its energy
+without noise; a hit that is only noise has none."""
 
 TRACK_PARTICLES = Schema(
     "track_particles",
@@ -184,7 +188,7 @@ TRACK_PARTICLES = Schema(
         Field("is_duplicate", "i1", "", "1 if a better track was made of the same hits", 0),
     ),
 )
-"""Truth, parallel to `tracks`. What is neither primary nor duplicate is a secondary's."""
+"""Truth, parallel to `tracks`. A track that is neither primary nor duplicate is secondary."""
 
 JETS = Schema(
     "jets",
@@ -204,7 +208,7 @@ GEN_MET = Schema(
         Field("py", "f8", "GeV", "sum of the visible transverse momenta"),
     ),
 )
-"""Minus the missing transverse momentum at generator level: one row per event."""
+"""Minus the missing transverse momentum of the generator particles: one row per event."""
 
 TARGETS = Schema(
     "targets",
@@ -236,8 +240,8 @@ SHARES = Schema(
         Field("energy_em", "f4", "GeV", "EM-scale energy of the owner's particles in the cluster"),
     ),
 )
-"""Where the energy of each cluster should go, or was taken to go by a network that shares it out;
-the shares of a cluster sum to its energy."""
+"""The energy of each cluster, divided among the elements whose particles deposited it: as it should
+be, or as a network divided it. The shares of a cluster sum to its energy."""
 
 PARTICLE_SOURCES = Schema(
     "particle_sources",
@@ -246,7 +250,7 @@ PARTICLE_SOURCES = Schema(
         Field("simulator_status", "i4", "", "simulator status bits of the file"),
     ),
 )
-"""Truth of a full simulation, parallel to `particles`: which Monte Carlo particle each one is."""
+"""Truth of a full simulation, parallel to `particles`: the Monte Carlo particle of each."""
 
 PARTICLE_DAUGHTERS = Schema(
     "particle_daughters",
@@ -271,7 +275,7 @@ TRACK_LINKS = Schema(
         Field("weight", "f4", "", "part of the track's hits that the particle made"),
     ),
 )
-"""Truth of a full simulation: tracks and particles, as often as the file links them."""
+"""Truth of a full simulation: links of tracks and particles, with the file's repetitions."""
 
 UNREFITTED_STATES = Schema(
     "unrefitted_states",
@@ -284,4 +288,4 @@ UNREFITTED_STATES = Schema(
         Field("time", "f8", "ns", "time"),
     ),
 )
-"""Parallel to `tracks`: the fit before the last one, which the published data sets show."""
+"""Parallel to `tracks`: states before the last refit, which the published data sets contain."""

@@ -1,8 +1,8 @@
-"""Records <-> Parquet, one row per event, with units and provenance.
+"""Collections in Parquet files, one row per event, with units and provenance.
 
-A stage is a file or a folder of shards. Every collection is a column of lists of structs
-with named fields, so any Parquet reader can open it; each field carries its unit and
-meaning as metadata. Reading gives back the flat columns without copying them into Python.
+A stage is one file or a folder of them (shards). Every collection is a column of lists of structs
+with named fields, which any Parquet reader can open; each field has its unit and meaning as
+metadata. Reading returns flat columns and makes no Python objects.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +17,7 @@ import pyarrow.parquet as pq
 
 from partflow.core.errors import DataError, InputError, SchemaError
 from partflow.core.features import ELEMENTS
-from partflow.core.outputs import exists_error, output_error
+from partflow.core.outputs import FileWriter, exists_error, output_error
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, concatenate_events
 from partflow.core.schemas import (
@@ -44,7 +42,9 @@ from partflow.core.schemas import (
 )
 
 FORMAT = 3
+"""Version of the file format."""
 METADATA_KEY = b"partflow"
+"""Key of our JSON in the metadata of a Parquet file: format, stage and provenance."""
 STAGES: Mapping[str, Mapping[str, Schema]] = {
     "generated": {"particles": PARTICLES},
     "events": {
@@ -66,8 +66,8 @@ STAGES: Mapping[str, Mapping[str, Schema]] = {
     },
     "candidates": {"candidates": CANDIDATES},
 }
-"""Collections of each stage."""
-EXTRAS: Mapping[str, Mapping[str, Schema]] = {
+"""Collections that every file of a stage holds, with their schemas."""
+OPTIONAL_COLLECTIONS: Mapping[str, Mapping[str, Schema]] = {
     "events": {
         "particle_sources": PARTICLE_SOURCES,
         "particle_daughters": PARTICLE_DAUGHTERS,
@@ -80,33 +80,36 @@ EXTRAS: Mapping[str, Mapping[str, Schema]] = {
     "labelled": {"baseline_targets": TARGETS, "shares": SHARES},
     "candidates": {"shares": SHARES},
 }
-"""Collections that a file of a stage may hold beside those of STAGES: the truth of a full
-simulation as its file tells it, clusters cut finer than the baseline's; what the baseline makes
-of each element, and where the energy of each cluster should go; where candidates took it to go."""
+"""Collections that a file of a stage may hold in addition. Events: the truth of a full simulation,
+and fine clusters. Labelled events: the baseline's candidate of each element, and the target of the
+energy sharing. Candidates: the energy sharing that they were made with."""
 FULL_SIMULATION = tuple(
-    name for name in EXTRAS["events"] if name not in ("fine_clusters", "fine_hit_clusters")
+    name
+    for name in OPTIONAL_COLLECTIONS["events"]
+    if name not in ("fine_clusters", "fine_hit_clusters")
 )
-"""The extras that the file of a full simulation gives."""
+"""The optional collections of events from a file of a full simulation."""
 MADE_BY = {
     "generated": "partflow generate",
     "events": "partflow simulate",
     "labelled": "partflow label",
     "candidates": "partflow reconstruct",
 }
+"""The command that makes each stage."""
 
 
 def schema_of(stage: str, name: str) -> Schema:
-    """Schema of a collection of a stage, whether every file holds it or not."""
+    """Schema of a collection of a stage, optional ones included."""
     schemas = STAGES[stage]
-    return schemas[name] if name in schemas else EXTRAS[stage][name]
+    return schemas[name] if name in schemas else OPTIONAL_COLLECTIONS[stage][name]
 
 
 def arrow_schema(
-    stage: str, provenance: Provenance | None = None, extras: Sequence[str] = ()
+    stage: str, provenance: Provenance | None = None, optional: Sequence[str] = ()
 ) -> pa.Schema:
-    """Arrow schema of a stage and `extras`, with units, stage and provenance as metadata."""
+    """Arrow schema of a stage with `optional` collections, and units and provenance as metadata."""
     fields = [pa.field("event_id", pa.int64(), False), pa.field("process", pa.string(), False)]
-    for name in [*STAGES[stage], *extras]:
+    for name in [*STAGES[stage], *optional]:
         schema = schema_of(stage, name)
         members = [
             pa.field(
@@ -124,9 +127,11 @@ def arrow_schema(
     return pa.schema(fields, metadata={METADATA_KEY: json.dumps(header, sort_keys=True)})
 
 
-class EventWriter:
-    """Writes one Parquet file of a stage, batch by batch; nothing under the final name before
-    the block ends without an error.
+class EventWriter(FileWriter):
+    """Writes one Parquet file of a stage, chunk by chunk, in a `with` block.
+
+    The file gets its name when the block ends without an error. `optional` are the names of the
+    optional collections that the events have. Raises OutputError where the file cannot be written.
     """
 
     def __init__(
@@ -134,70 +139,50 @@ class EventWriter:
         path: Path,
         stage: str,
         provenance: Provenance | None = None,
-        extras: Sequence[str] = (),
+        optional: Sequence[str] = (),
     ) -> None:
-        self.path, self.stage = Path(path), stage
-        self._schema = arrow_schema(stage, provenance, extras)
-        self._temporary = self.path.with_name(f".{self.path.name}.partial")
-        self._writer: pq.ParquetWriter | None = None
+        super().__init__(path)
+        self._schema = arrow_schema(stage, provenance, optional)
+        self._parquet: pq.ParquetWriter | None = None
         self.num_events = 0
-
-    def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Numbers of a detector hardly repeat, and nobody searches inside lists by their
-            # statistics: without them and without dictionaries writing takes half the time.
-            self._writer = pq.ParquetWriter(
-                self._temporary,
-                self._schema,
-                compression="zstd",
-                use_dictionary=["process"],
-                write_statistics=False,
-            )
-        except OSError as error:
-            self._temporary.unlink(missing_ok=True)
-            raise output_error(self.path, error) from error
-        return self
 
     def write(self, events: Events) -> None:
         """Append events as one row group."""
-        if self._writer is None:
+        if self._parquet is None:
             raise DataError(f"{self.path}: write inside the `with` block")
         try:
-            self._writer.write_table(_to_arrow(events, self._schema))
+            self._parquet.write_table(_to_arrow(events, self._schema))
         except OSError as error:
             raise output_error(self.path, error) from error
         self.num_events += len(events)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.close()
-            if kind is None:
-                self._temporary.replace(self.path)
-        except OSError as failure:
-            if kind is None:
-                raise output_error(self.path, failure) from failure
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def _open(self, temporary: Path) -> None:
+        # Measured numbers hardly repeat, and statistics of values inside lists are of no use:
+        # without dictionaries and statistics writing takes half the time.
+        self._parquet = pq.ParquetWriter(
+            temporary,
+            self._schema,
+            compression="zstd",
+            use_dictionary=["process"],
+            write_statistics=False,
+        )
+
+    def _close(self, is_complete: bool) -> None:
+        if self._parquet is not None:
+            self._parquet.close()
 
 
 def write_events(
     path: Path, events: Events, stage: str, provenance: Provenance | None = None
 ) -> None:
-    """Write one file of a stage, with the extras that `events` hold, whole or not at all."""
-    extras = [name for name in EXTRAS.get(stage, {}) if name in events.collections]
-    with EventWriter(path, stage, provenance, extras) as writer:
+    """Write one file of a stage with all collections of the stage that `events` hold."""
+    optional = [n for n in OPTIONAL_COLLECTIONS.get(stage, {}) if n in events.collections]
+    with EventWriter(path, stage, provenance, optional) as writer:
         writer.write(events)
 
 
 def shards(path: Path, stage: str) -> list[Path]:
-    """The Parquet files of a stage: the file itself, or those of a folder, by name.
+    """The Parquet files of a stage: the file itself, or those of a folder, sorted by name.
 
     Raises InputError where there are none, SchemaError where one is of another stage.
     """
@@ -217,57 +202,61 @@ def shards(path: Path, stage: str) -> list[Path]:
 
 
 def num_events(path: Path, stage: str) -> int:
-    """Number of events of a file or folder, from the footers alone."""
+    """Number of events of a file or folder; reads the footers of the files only."""
     return sum(pq.read_metadata(file).num_rows for file in shards(path, stage))
 
 
 def read_events(path: Path, stage: str, collections: Sequence[str] | None = None) -> Events:
-    """All events of a file or folder, with all collections it holds, or only some."""
+    """All events of a file or folder, with all its collections or with `collections` only."""
     return concatenate_events(list(iterate_events(path, stage, collections)))
 
 
 def iterate_events(
     path: Path, stage: str, collections: Sequence[str] | None = None
 ) -> Iterator[Events]:
-    """Events of a file or folder, one row group at a time; an empty stage gives one empty run."""
+    """Events of a file or folder, one row group at a time, with all its collections or only some.
+
+    A file without events gives one empty chunk.
+    """
     for file in shards(path, stage):
-        for group in range(num_groups(file)):
-            yield read_group(file, group, stage, collections)
+        for row_group in range(num_row_groups(file)):
+            yield read_row_group(file, row_group, stage, collections)
 
 
 def read_event(path: Path, stage: str, number: int) -> Events:
-    """The event at place `number`, from 0, of a file or folder: one row group is read.
+    """Event `number`, counted from 0, of a file or folder; reads one row group only.
 
-    Raises InputError where there are not so many.
+    Raises InputError where there are fewer events.
     """
-    left = number
+    index = number
     for file in shards(path, stage):
         metadata = pq.read_metadata(file)
-        for group in range(metadata.num_row_groups):
-            held = metadata.row_group(group).num_rows
-            if left < held:
-                return read_group(file, group, stage)[left : left + 1]
-            left -= held
-    raise InputError(f"{path}: no event {number}; it holds {number - left}, numbered from 0")
+        for row_group in range(metadata.num_row_groups):
+            num_rows = metadata.row_group(row_group).num_rows
+            if index < num_rows:
+                return read_row_group(file, row_group, stage)[index : index + 1]
+            index -= num_rows
+    raise InputError(f"{path}: no event {number}; it holds {number - index}, numbered from 0")
 
 
-def num_groups(file: Path) -> int:
-    """Runs of events that can be read on their own; at least one, which may be empty."""
+def num_row_groups(file: Path) -> int:
+    """Number of row groups that can be read on their own: at least one, which may be empty."""
     return max(pq.read_metadata(file).num_row_groups, 1)
 
 
-def read_group(
-    file: Path, group: int, stage: str, collections: Sequence[str] | None = None
+def read_row_group(
+    file: Path, row_group: int, stage: str, collections: Sequence[str] | None = None
 ) -> Events:
-    """The events of one row group of one file, with `collections`, or all that it holds.
+    """The events of one row group of a file, with all its collections or with `collections` only.
 
     Raises InputError where the file is damaged, SchemaError where a collection is missing.
     """
     try:
         with pq.ParquetFile(file) as parquet:
             if collections is None:
-                held = parquet.schema_arrow.names
-                names = [*STAGES[stage], *(n for n in EXTRAS.get(stage, {}) if n in held)]
+                present = parquet.schema_arrow.names
+                optional = OPTIONAL_COLLECTIONS.get(stage, {})
+                names = [*STAGES[stage], *(name for name in optional if name in present)]
             else:
                 names = list(collections)
             columns = ["event_id", "process", *names]
@@ -275,7 +264,7 @@ def read_group(
             if missing:
                 raise SchemaError(f"{file}: no column {', '.join(sorted(missing))}; make it again")
             table = (
-                parquet.read_row_group(group, columns=columns)
+                parquet.read_row_group(row_group, columns=columns)
                 if parquet.num_row_groups
                 else parquet.schema_arrow.empty_table().select(columns)
             )
@@ -285,17 +274,17 @@ def read_group(
 
 
 def read_provenance(path: Path) -> Provenance:
-    """Provenance of a Parquet file of ours."""
-    record = _header(Path(path)).get("provenance")
-    if not isinstance(record, dict):
-        raise SchemaError(f"{path}: carries no provenance; make it again with this version")
-    return Provenance(**record)
+    """Provenance of a Parquet file of partflow; raises SchemaError where it has none."""
+    stored = _header(Path(path)).get("provenance")
+    if not isinstance(stored, dict):
+        raise SchemaError(f"{path}: has no provenance; make it again with this version")
+    return Provenance(**stored)
 
 
-def holds(file: Path, provenance: Provenance, overwrite: bool = False) -> bool:
-    """Whether `file` is the finished output of exactly this work.
+def is_finished(file: Path, provenance: Provenance, overwrite: bool = False) -> bool:
+    """Whether `file` exists and has this provenance, so that there is nothing to do.
 
-    Raises OutputError where it is something else and `overwrite` is false.
+    False with `overwrite`. Raises OutputError where `file` is another output.
     """
     if overwrite or not file.exists():
         return False
@@ -309,21 +298,28 @@ def holds(file: Path, provenance: Provenance, overwrite: bool = False) -> bool:
 
 
 def _check_stage(file: Path, stage: str) -> None:
-    found = _header(file).get("stage")
-    if found != stage:
+    """Raise SchemaError unless `file` is of `stage`."""
+    present = _header(file).get("stage")
+    if present != stage:
         raise SchemaError(
-            f"{file}: holds stage '{found}', but '{stage}' is needed; "
+            f"{file}: holds stage '{present}', but '{stage}' is needed; "
             f"give the output of `{MADE_BY[stage]}`"
         )
 
 
 def _header(file: Path) -> dict[str, object]:
+    """The JSON that `arrow_schema` put into the metadata of a file.
+
+    Raises InputError where the file is none of partflow's, SchemaError for another format.
+    """
     try:
         metadata = pq.read_schema(file).metadata or {}
     except FileNotFoundError:
         raise InputError(f"{file}: no such file") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{file}: not a Parquet file that can be read ({error})") from error
+        raise InputError(
+            f"{file}: not a Parquet file that can be read ({error}); make it again"
+        ) from error
     if METADATA_KEY not in metadata:
         raise InputError(
             f"{file}: a Parquet file, but not one of partflow's; "
@@ -339,6 +335,7 @@ def _header(file: Path) -> dict[str, object]:
 
 
 def _to_arrow(events: Events, schema: pa.Schema) -> pa.Table:
+    """One row per event, with the columns of `schema`."""
     arrays: list[pa.Array] = [
         pa.array(events.event_id, pa.int64()),
         pa.array(list(events.process), pa.string()),
@@ -357,6 +354,7 @@ def _to_arrow(events: Events, schema: pa.Schema) -> pa.Table:
 
 
 def _from_arrow(table: pa.Table, stage: str, names: Sequence[str], file: Path) -> Events:
+    """The events of a table with the collections `names`."""
     table = table.combine_chunks()
     collections = {}
     for name in names:
@@ -369,6 +367,7 @@ def _from_arrow(table: pa.Table, stage: str, names: Sequence[str], file: Path) -
 
 
 def _collection(column: pa.ChunkedArray, schema: Schema, where: str) -> Collection:
+    """The collection in a column of lists of structs; errors begin with `where`."""
     if len(column) == 0:
         return Collection.empty(schema)
     lists = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
@@ -381,6 +380,6 @@ def _collection(column: pa.ChunkedArray, schema: Schema, where: str) -> Collecti
     columns = {
         name: struct.field(name).to_numpy(zero_copy_only=False)
         for name in schema.names
-        if name in present  # a file of before the column has its default
+        if name in present  # an older file lacks the column, whose default is used
     }
     return Collection(schema, offsets - offsets[0], columns)

@@ -1,4 +1,4 @@
-"""Work spread over processes: the same result with any number of them."""
+"""Work in several processes; the result does not depend on their number."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def in_processes(
     workers: int,
     preload: str | None = None,
 ) -> Iterator[Any]:
-    """Results of `work(*task)` as they come, in this process or in `workers` others.
+    """Results of `work(*task)` for all `tasks` in the order in which they finish, computed in this
+    process (`workers` = 1) or in others.
 
-    The module `preload` is imported once for all workers: what it brings about there (imports,
-    compiled kernels) each of them has from its beginning. Only the first call of a program can
-    ask for one, because later ones find the server of workers running. Raises PartflowError
+    The module `preload` is imported once for all workers, which then start with its imports and
+    compiled kernels. It has an effect in the first call of a program only: the server that starts
+    the workers is running in later ones. Raises ConfigError for fewer than 1 worker, PartflowError
     where a worker dies.
     """
     check_workers(workers)
@@ -38,15 +39,15 @@ def in_processes(
             yield done.result()
     except BrokenProcessPool as error:
         raise PartflowError(
-            "a worker died, perhaps for want of memory; run the same with fewer --workers"
+            "a worker died, perhaps from lack of memory; run the same with fewer --workers"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _context(preload: str | None) -> BaseContext:
-    """How workers are started: never forked from this process, whose threads (of Arrow, of the
-    progress bar) they would inherit in an unknown state, but from a server that has none.
+    """How workers are started: not forked from this process, because they would inherit its threads
+    (of Arrow, of the progress bar) in an unknown state, but from a server without threads.
     """
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
@@ -57,11 +58,11 @@ def _context(preload: str | None) -> BaseContext:
 
 
 def check_workers(workers: int) -> None:
-    """Raise ConfigError unless there is a worker: before a stage begins, not in its middle."""
+    """Raise ConfigError for fewer than 1 worker; stages call it before they begin."""
     if workers < 1:
         raise ConfigError(f"--workers {workers}: give at least 1")
 
 
 def _ignore_interrupt() -> None:
-    """Ctrl-C is the parent's to handle."""
+    """Leave Ctrl-C to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

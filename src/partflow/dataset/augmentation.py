@@ -1,14 +1,14 @@
-"""Symmetries of the detector, applied to elements and targets: an event seen otherwise.
+"""Data augmentation: symmetries of the detector, applied to elements and targets.
 
-A solenoid detector and its field are the same after a rotation about z and after the mirror
-image z -> -z. The mirror image y -> -y turns the field round (it is an axial vector in the
-mirror's plane); with all charges reversed it is a possible event again, so charges, curvatures
-and transverse impact parameters change their sign with it.
+A detector with a solenoid and its field are invariant under rotations about z and under the
+reflection z -> -z. The reflection y -> -y reverses the field (an axial vector in the plane of
+reflection); if all charges are reversed as well, the event is a possible one again. So charges,
+curvatures and transverse impact parameters change sign with y.
 
-Exact for every column but two: without the covariance of x and y the widths `sigma_x` and
-`sigma_y` of a cluster can be turned exactly by quarter turns only. In between they are turned
-as if x and y were uncorrelated, which keeps sigma_x^2 + sigma_y^2, as every rotation does: give
-a network that sum.
+The transformation is exact for every column but two: without the covariance of x and y, the
+widths `sigma_x` and `sigma_y` of a cluster transform exactly under quarter turns only. For other
+angles x and y are taken as uncorrelated. This conserves sigma_x^2 + sigma_y^2, as every rotation
+does, so a network should use that sum.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANGLE, _MIRROR_Y, _MIRROR_Z = range(3)
 
 
 class Symmetry(NamedTuple):
-    """One symmetry for each event: first the mirror images, then the rotation."""
+    """One symmetry for each event: first the reflections, then the rotation."""
 
     angle: Array
     """Angle of the rotation about z, [event] (rad)."""
@@ -41,7 +41,10 @@ class Symmetry(NamedTuple):
 
 
 def draw_symmetry(event_id: Array, seed: int, epoch: int) -> Symmetry:
-    """A symmetry for each event, the same in whatever batch the event comes."""
+    """Draw a symmetry for each event, [event]; it does not depend on the batch.
+
+    It follows from the event's id, `seed` and `epoch` alone.
+    """
     angle, mirror_y, mirror_z = (
         uniform(event_id, seed, epoch, which) for which in (_ANGLE, _MIRROR_Y, _MIRROR_Z)
     )
@@ -51,7 +54,7 @@ def draw_symmetry(event_id: Array, seed: int, epoch: int) -> Symmetry:
 
 
 def transform_features(features: Array, symmetry: Symmetry) -> Array:
-    """Elements after the symmetry [element] of each."""
+    """Features [element, feature] after the symmetry [element] of each element."""
     out = features.copy()
     _transform_vector(out, symmetry, TrackFeature.COS_PHI, TrackFeature.SIN_PHI, None)
     for x, y, z in (
@@ -69,7 +72,10 @@ def transform_features(features: Array, symmetry: Symmetry) -> Array:
 
 
 def transform_targets(targets: Array, symmetry: Symmetry) -> Array:
-    """Targets after the symmetry [element] of each; an element without particle stays zero."""
+    """Targets [element, target] after the symmetry [element] of each element.
+
+    The target of an element without a particle stays 0.
+    """
     out = targets.copy()
     _transform_vector(out, symmetry, TargetColumn.COS_PHI, TargetColumn.SIN_PHI, None)
     out[:, TargetColumn.ETA] *= symmetry.sign_z
@@ -78,14 +84,14 @@ def transform_targets(targets: Array, symmetry: Symmetry) -> Array:
 
 
 def transform_met(gen_met: Array, symmetry: Symmetry) -> Array:
-    """Transverse momentum sums after the symmetry [event] of each."""
+    """Sums of transverse momenta [event, 2] (GeV) after the symmetry [event] of each event."""
     out = gen_met.copy()
     _transform_vector(out, symmetry, MetColumn.PX, MetColumn.PY, None)
     return out
 
 
 def _transform_tracks(tracks: Array, symmetry: Symmetry) -> Array:
-    """What only tracks have, in place."""
+    """Transform the columns that only tracks have, in place."""
     for odd_in_z in (TrackFeature.TAN_LAMBDA, TrackFeature.Z0):
         tracks[:, odd_in_z] *= symmetry.sign_z
     for odd_in_y in (TrackFeature.OMEGA, TrackFeature.D0):
@@ -94,7 +100,7 @@ def _transform_tracks(tracks: Array, symmetry: Symmetry) -> Array:
 
 
 def _transform_clusters(clusters: Array, symmetry: Symmetry) -> Array:
-    """What only clusters have, in place."""
+    """Transform the columns that only clusters have, in place."""
     column = ClusterFeature
     _transform_vector(clusters, symmetry, column.X, column.Y, column.Z)
     theta = clusters[:, column.THETA]

@@ -1,7 +1,7 @@
-"""Packed batches: the elements of several events one after the other, never padded.
+"""Packed batches: the elements of several events one after the other, without padding.
 
-The only file of this room that imports torch. A `Batch` is what a network sees; a
-`LabelledBatch` adds the truth, which a training needs and a reconstruction is never handed.
+A `Batch` holds the inputs of a network. A `LabelledBatch` adds the truth, for training only:
+reconstruction never receives it. This is the only module of `dataset` that imports torch.
 """
 
 from __future__ import annotations
@@ -26,39 +26,38 @@ from partflow.dataset.augmentation import (
     transform_targets,
 )
 from partflow.dataset.packed import PackedDataset
-from partflow.dataset.shares import rows_of_events
 
 POOL_BATCHES = 50
-"""Batches drawn together: within so many, events are put with others of their size."""
+"""Batches in a pool: events are shuffled, cut into pools, and sorted by size within each pool."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Elements of some events, as a network sees them.
+    """Elements of some events: the inputs of a network.
 
-    The elements of event `i` are rows `offsets[i]:offsets[i + 1]`; in each event tracks come
-    first. Events of a training stand by increasing size, so that neighbours can share a kernel
-    call; nothing may rely on it, and an event may be empty.
+    The elements of event `i` are rows `offsets[i]:offsets[i + 1]`, tracks before clusters. Events
+    may be empty. In training, events are sorted by size, so that events of similar size can share
+    a kernel call; code must not rely on this order.
     """
 
     event_id: Int64[Tensor, " event"]
     """Identity of each event."""
     offsets: Int64[Tensor, "event+1"]
-    """First row of each event, and the number of rows at the end."""
+    """First row of each event, then the number of rows."""
     features: Float32[Tensor, "element feature"]
-    """Columns as in `core.features` (published ones, then ours), in physical units."""
+    """Columns as in `core.features`, in physical units."""
     event_index: Int64[Tensor, " element"]
-    """Event of each element, counted within the batch; never decreases."""
+    """Index in the batch of each element's event; does not decrease."""
     counts: tuple[int, ...]
-    """Elements of each event, on the host: grouping events by size needs no transfer."""
+    """Elements of each event, on the host, so that grouping events by size needs no transfer."""
 
     @property
     def num_events(self) -> int:
-        """Events in the batch, empty ones included."""
+        """Number of events, empty ones included."""
         return len(self.counts)
 
     def __len__(self) -> int:
-        """Elements in the batch."""
+        """Number of elements."""
         return len(self.event_index)
 
     @property
@@ -72,14 +71,15 @@ class Batch:
         return self.features[:, TrackFeature.TYPE] == CLUSTER
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """The same batch on another device."""
+        """Copy of the batch on another device."""
         return self._with_tensors(lambda x: x.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
-        """The same batch in page-locked memory, from where copies to a GPU run alongside."""
+        """Copy of the batch in page-locked memory, for asynchronous copies to a GPU."""
         return self._with_tensors(Tensor.pin_memory)
 
     def _with_tensors(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """Copy of the batch with `function` applied to every tensor."""
         changed: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -91,16 +91,17 @@ class Batch:
 
 
 class Shares(NamedTuple):
-    """Where the energy of every cluster of a batch should go; the shares of a cluster sum to its
-    energy. In the order of the clusters, nobody's share first.
+    """Labelled energy shares of the clusters of a batch, in the order of the clusters.
+
+    The shares of a cluster sum to its energy.
     """
 
     cluster: Int64[Tensor, " share"]
     """Row of the cluster in the batch."""
     owner: Int64[Tensor, " share"]
-    """Row of the element that holds the target the energy belongs to; -1 for nobody."""
+    """Row of the element whose target the energy belongs to; -1 if unassigned."""
     energy_em: Float32[Tensor, " share"]
-    """EM scale [GeV]."""
+    """EM-scale energy [GeV]."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ class LabelledBatch(Batch):
     process_index: Int64[Tensor, " event"]
     """Index of each event's process in `PackedDataset.processes`."""
     shares: Shares | None = None
-    """Energy shares, where the data set has them."""
+    """Energy shares; None if the data set has none."""
 
 
 def batch_of_elements(elements: Collection, event_id: Array) -> Batch:
-    """`elements` (see `core.features.build_elements`) of all events as one batch, in order."""
+    """All events of `elements` (see `core.features.build_elements`) as one batch, in order."""
     return Batch(
         event_id=torch.from_numpy(event_id.astype("i8")),
         offsets=torch.from_numpy(elements.offsets),
@@ -129,39 +130,39 @@ def batch_of_elements(elements: Collection, event_id: Array) -> Batch:
 
 
 class Selection(NamedTuple):
-    """The events of one batch, and the epoch it is drawn in."""
+    """The events of one batch, and the epoch of the batch."""
 
     epoch: int
-    events: Array
-    """Numbers of events in the data set, [event]."""
+    event_index: Array
+    """Indices of the events in the data set, [event]."""
 
 
 class BucketBatchSampler(Sampler[Selection]):
-    """Batches of events of similar size, as many as fit a budget of elements.
+    """Draws batches of events of similar size, with a limited number of elements.
 
-    The batches of an epoch follow from `seed` and the epoch alone, whatever came before: a
-    training that was cut short goes on with `resume`. Events without elements are left out:
-    there is nothing to learn from them.
+    The batches of an epoch depend on `seed` and the epoch alone, so an interrupted training can
+    continue at any batch (`resume`). Events without elements are left out.
     """
 
     def __init__(
         self,
         counts: Array,
-        events: Array,
+        event_index: Array,
         max_elements: int,
         seed: int = 0,
         shuffle: bool = True,
     ) -> None:
-        """Batches of `events` (numbers of events, sizes `counts` [all events]).
+        """Draw from the events `event_index` of a data set with `counts` elements [all events].
 
-        A batch holds at most `max_elements` elements, or one event that alone has more. Without
-        `shuffle` every epoch is the same, from the smallest event to the largest. Raises
-        ConfigError for a budget below one element.
+        A batch holds at most `max_elements` elements, or a single event that has more. Without
+        `shuffle` all epochs are the same, from the smallest event to the largest. Raises
+        ConfigError if `max_elements` is not positive.
         """
         if max_elements < 1:
-            raise ConfigError(f"max_elements = {max_elements}: a batch needs room for one element")
-        self._events = np.asarray(events, dtype=np.int64)[np.asarray(counts)[events] > 0]
-        self._counts = np.asarray(counts, dtype=np.int64)[self._events]
+            raise ConfigError(f"max_elements = {max_elements}; it must be positive")
+        event_index = np.asarray(event_index, dtype=np.int64)
+        self._event_index = event_index[np.asarray(counts)[event_index] > 0]
+        self._counts = np.asarray(counts, dtype=np.int64)[self._event_index]
         self._max_elements = max_elements
         self._seed = seed
         self._shuffle = shuffle
@@ -170,34 +171,36 @@ class BucketBatchSampler(Sampler[Selection]):
         self._drawn: tuple[int, list[Array]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """The epoch to draw next; begins with its first batch unless `resume` asked otherwise."""
+        """Set the next epoch; it starts with its first batch unless `resume` set another."""
         if epoch != self._epoch:
             self._epoch, self._first_batch = epoch, 0
 
     def resume(self, epoch: int, first_batch: int) -> None:
-        """Begin `epoch` at batch `first_batch`; the epochs after it are whole again."""
+        """Start `epoch` at batch `first_batch`; later epochs are complete."""
         self._epoch, self._first_batch = epoch, first_batch
 
     def __iter__(self) -> Iterator[Selection]:
-        for events in self._batches()[self._first_batch :]:
-            yield Selection(self._epoch, events)
+        """The remaining batches of the current epoch."""
+        for event_index in self._batches()[self._first_batch :]:
+            yield Selection(self._epoch, event_index)
 
     def __len__(self) -> int:
-        """Batches of the current epoch that are still to come when it begins."""
+        """Number of batches of the current epoch, from the first that `resume` set."""
         return max(len(self._batches()) - self._first_batch, 0)
 
     @property
     def num_events(self) -> int:
-        """Events that come in every epoch: those with elements."""
-        return len(self._events)
+        """Number of events of every epoch: those with elements."""
+        return len(self._event_index)
 
     def _batches(self) -> list[Array]:
-        """Numbers of the events of every batch of the current epoch."""
+        """Event indices of every batch of the current epoch."""
         if self._drawn is None or self._drawn[0] != self._epoch:
             self._drawn = self._epoch, self._draw()
         return self._drawn[1]
 
     def _draw(self) -> list[Array]:
+        """Shuffle the events, sort them by size within pools, and cut them into batches."""
         order = np.argsort(self._counts, kind="stable")
         rng = np.random.default_rng([self._seed, self._epoch])
         if self._shuffle:
@@ -208,11 +211,11 @@ class BucketBatchSampler(Sampler[Selection]):
         if self._shuffle:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         by_size = (batch[np.argsort(self._counts[batch], kind="stable")] for batch in batches)
-        return [self._events[batch] for batch in by_size]
+        return [self._event_index[batch] for batch in by_size]
 
 
 def _cut(order: Array, counts: Array, budget: int) -> list[Array]:
-    """`order` in parts whose `counts` sum to at most `budget`; a larger event stands alone."""
+    """Cut `order` into parts whose `counts` sum to at most `budget`; a larger event is a part."""
     ends = np.cumsum(counts)
     parts: list[Array] = []
     start, done = 0, 0
@@ -224,49 +227,49 @@ def _cut(order: Array, counts: Array, budget: int) -> list[Array]:
 
 
 class PackedBatches(Dataset[LabelledBatch]):
-    """The batches of a packed data set, by the events they hold."""
+    """Batches of a packed data set; the index is a `Selection` of events."""
 
     def __init__(self, dataset: PackedDataset, augmentation_seed: int | None = None) -> None:
-        """With an `augmentation_seed` every event is seen through a symmetry of the detector,
-        drawn anew in every epoch (`dataset.augmentation`).
+        """With an `augmentation_seed`, a symmetry of the detector is applied to every event, a new
+        one in every epoch (`dataset.augmentation`).
         """
         self._dataset = dataset
         self._augmentation_seed = augmentation_seed
 
     def __getitem__(self, selection: Selection) -> LabelledBatch:
-        """The batch of `selection`."""
-        data, events = self._dataset, selection.events
-        rows = data.rows(events)
-        counts = data.counts[events]
-        event_index = np.repeat(np.arange(len(events)), counts)
-        features, targets, gen_met = data.features[rows], data.targets[rows], data.gen_met[events]
+        """The batch of the events of `selection`."""
+        data, chosen = self._dataset, selection.event_index
+        rows = data.rows(chosen)
+        counts = data.counts[chosen]
+        event_index = np.repeat(np.arange(len(chosen)), counts)
+        features, targets, gen_met = data.features[rows], data.targets[rows], data.gen_met[chosen]
         if self._augmentation_seed is not None:
             symmetry = draw_symmetry(
-                data.event_id[events], self._augmentation_seed, selection.epoch
+                data.event_id[chosen], self._augmentation_seed, selection.epoch
             )
             features = transform_features(features, symmetry.take(event_index))
             targets = transform_targets(targets, symmetry.take(event_index))
             gen_met = transform_met(gen_met, symmetry)
         return LabelledBatch(
-            event_id=torch.from_numpy(data.event_id[events]),
+            event_id=torch.from_numpy(data.event_id[chosen]),
             offsets=torch.from_numpy(offsets_from_counts(counts)),
             features=torch.from_numpy(features),
             event_index=torch.from_numpy(event_index),
             counts=tuple(counts.tolist()),
             targets=torch.from_numpy(targets),
             gen_met=torch.from_numpy(gen_met),
-            process_index=torch.from_numpy(data.process_index[events]),
-            shares=_batch_shares(data, events, offsets_from_counts(counts)),
+            process_index=torch.from_numpy(data.process_index[chosen]),
+            shares=_batch_shares(data, chosen, offsets_from_counts(counts)),
         )
 
 
-def _batch_shares(data: PackedDataset, events: Array, offsets: Array) -> Shares | None:
-    """Shares of `events`, whose elements begin at `offsets` [event + 1] in the batch."""
+def _batch_shares(data: PackedDataset, event_index: Array, offsets: Array) -> Shares | None:
+    """Shares of the given events, whose elements start at `offsets` [event + 1] in the batch."""
     packed = data.shares
     if packed is None:
         return None
-    rows = rows_of_events(packed.offsets, events)
-    first = np.repeat(offsets[:-1], packed.counts[events])
+    rows = packed.rows(event_index)
+    first = np.repeat(offsets[:-1], packed.counts[event_index])
     owner = packed.owner[rows].astype(np.int64)
     return Shares(
         cluster=torch.from_numpy(packed.cluster[rows] + first),
@@ -277,7 +280,7 @@ def _batch_shares(data: PackedDataset, events: Array, offsets: Array) -> Shares 
 
 def batch_loader(
     dataset: PackedDataset,
-    events: Array,
+    event_index: Array,
     max_elements: int,
     *,
     seed: int = 0,
@@ -286,14 +289,25 @@ def batch_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[LabelledBatch]:
-    """Loader of the batches of `events`; its `sampler` is the `BucketBatchSampler`.
+    """Loader of batches of some events; its `sampler` is a `BucketBatchSampler`.
 
-    Raises DataError if none of the events has an element.
+    Args:
+        dataset: The packed data set.
+        event_index: Indices of the events, [event].
+        max_elements: Largest number of elements in a batch.
+        seed: Seed of the order of events and of their symmetries.
+        shuffle: Whether to draw new batches in every epoch.
+        augment: Whether to apply symmetries of the detector.
+        num_workers: Processes that load batches; 0 loads them in this process.
+        pin_memory: Whether batches are put in page-locked memory.
+
+    Raises:
+        DataError: None of the events has an element.
     """
-    sampler = BucketBatchSampler(dataset.counts, events, max_elements, seed, shuffle)
+    sampler = BucketBatchSampler(dataset.counts, event_index, max_elements, seed, shuffle)
     if len(sampler) == 0:
         raise DataError(
-            f"{dataset.folder}: none of the {len(events)} events chosen has an element; "
+            f"{dataset.folder}: none of the {len(event_index)} events chosen has an element; "
             "label more events"
         )
     return DataLoader(

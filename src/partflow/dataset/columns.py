@@ -1,4 +1,4 @@
-"""The columns of a packed target, by name. Those of a packed element are `core.features`."""
+"""Columns of packed targets and of missing momentum, by name; elements: `core.features`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class TargetColumn(IntEnum):
-    """What an element should become, as float32 columns; all 0 (jet -1) without a particle."""
+    """Columns of a target, float32; without a particle all are 0, and the jet index is -1."""
 
     CLASS = 0
     """Index in `core.particles.CLASSES`: 0 none, 1 charged hadron, 2 neutral hadron, 3 photon,
@@ -24,16 +24,22 @@ class TargetColumn(IntEnum):
     ENERGY = 6
     """Energy [GeV]."""
     JET_INDEX = 7
-    """Target jet of the event that the target is in, or -1."""
-
-
-NUM_TARGET_COLUMNS = len(TargetColumn)
+    """Index of the target jet that contains the target, or -1."""
 
 
 class MetColumn(IntEnum):
-    """Columns of `gen_met`: transverse momentum sum of the visible generator particles."""
+    """Columns of `gen_met`: sum of the transverse momenta of the visible generator particles."""
 
     PX = 0
     """[GeV]"""
     PY = 1
     """[GeV]"""
+
+
+def column_names(columns: type[IntEnum]) -> tuple[str, ...]:
+    """Names of the columns in lower case, in order.
+
+    >>> column_names(MetColumn)
+    ('px', 'py')
+    """
+    return tuple(column.name.lower() for column in columns)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to an event: the same in any batch, order or worker."""
+"""Random numbers for events that do not depend on batch, order or worker."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ _WORD = 1 << 64
 
 
 def uniform(event_id: Array, *key: int) -> Array:
-    """A number in [0, 1) for each event, [event]: a hash of its id and of the integers `key`.
+    """Uniform random numbers in [0, 1), [event]: a hash of each event's id and of the integers
+    `key`.
 
-    splitmix64 (Steele, Lea, Flood, OOPSLA 2014) with the key folded in.
+    The hash is splitmix64 (Steele, Lea, Flood, OOPSLA 2014), applied once for each part of the
+    key.
 
     >>> uniform(np.array([1, 2]), 7).round(3).tolist() == uniform(np.array([2, 1]), 7).round(
     ...     3
@@ -27,6 +29,7 @@ def uniform(event_id: Array, *key: int) -> Array:
 
 
 def _mix(x: Array) -> Array:
+    """Output function of splitmix64 on uint64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

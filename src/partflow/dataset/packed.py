@@ -1,4 +1,18 @@
-"""A packed data set on disk: flat memory-mapped arrays, offsets, and what the columns mean."""
+"""A packed data set: a folder of flat memory-mapped arrays with offsets and a description.
+
+    dataset.json      format, names of the columns, numbers of events and elements, detector
+    features.npy      [element, feature]    columns as in `core.features`
+    targets.npy       [element, target]     columns as in `columns.TargetColumn`
+    offsets.npy       [event + 1]           first element of each event, and their number
+    event_id.npy      [event]
+    process_index.npy [event]               index in the list of processes of dataset.json
+    gen_met.npy       [event, 2]            columns as in `columns.MetColumn`
+
+and, if the events were labelled with energy shares (`core.schemas.SHARES`),
+
+    share_offsets.npy [event + 1]           first share of each event, and their number
+    share_cluster.npy, share_owner.npy, share_energy.npy [share]
+"""
 
 from __future__ import annotations
 
@@ -13,33 +27,60 @@ import numpy as np
 from partflow.core.errors import ConfigError, InputError, SchemaError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENTS
-from partflow.core.records import Array
-from partflow.dataset.columns import TargetColumn
+from partflow.core.records import Array, offsets_from_counts
+from partflow.dataset.columns import MetColumn, TargetColumn, column_names
 from partflow.dataset.draws import uniform
-from partflow.dataset.shares import SHARE_ARRAYS, PackedShares, rows_of_events
 
-FORMAT = 3
+PACKED_FORMAT = 3
 DESCRIPTION_FILE = "dataset.json"
-FEATURE_NAMES = ELEMENTS.names
-TARGET_NAMES = tuple(column.name.lower() for column in TargetColumn)
 ARRAYS = ("features", "targets", "offsets", "event_id", "process_index", "gen_met")
 """Each is NAME.npy in the folder."""
-_SPLIT_KEY = 0x5B117  # sets the draw of the split apart from every other draw of an event
+SHARE_ARRAYS = ("share_offsets", "share_cluster", "share_owner", "share_energy")
+"""Each is NAME.npy in the folder of a data set with energy shares."""
+_SPLIT_KEY = 0x5B117  # makes the draw of the split independent of the event's other draws
 _AGAIN = "make it again with `partflow label` (published data: `partflow ingest`)"
 
 
 @dataclass(frozen=True)
+class PackedShares:
+    """Labelled energy shares of all clusters (`core.schemas.SHARES`).
+
+    The shares of event `i` are rows `offsets[i]:offsets[i + 1]`. Indices of elements count from
+    the start of their event.
+    """
+
+    offsets: Array
+    """[event + 1] int64."""
+    cluster: Array = field(repr=False)
+    """Index of the cluster among the elements, [share] int32."""
+    owner: Array = field(repr=False)
+    """Index of the element whose target the energy belongs to, -1 if unassigned, [share] int32."""
+    energy_em: Array = field(repr=False)
+    """EM-scale energy [GeV], [share] float32."""
+
+    @property
+    def counts(self) -> Array:
+        """Shares of each event, [event]."""
+        return np.diff(self.offsets)
+
+    def rows(self, event_index: Array) -> Array:
+        """Rows of the shares of the given events, one event after the other."""
+        return _rows_of_events(self.offsets, event_index)
+
+
+@dataclass(frozen=True)
 class PackedDataset:
-    """Labelled events as flat arrays; the elements of event `i` are rows
-    `offsets[i]:offsets[i + 1]`. Nothing is read before it is used.
+    """Labelled events as flat arrays, memory-mapped: rows are read when they are used.
+
+    The elements of event `i` are rows `offsets[i]:offsets[i + 1]`.
     """
 
     folder: Path
-    """Where it lies."""
+    """Folder of the arrays."""
     features: Array = field(repr=False)
-    """[element, NUM_FEATURES] float32, columns as in `core.features`."""
+    """[element, feature] float32, columns as in `core.features`."""
     targets: Array = field(repr=False)
-    """[element, NUM_TARGET_COLUMNS] float32, columns as in `TargetColumn`."""
+    """[element, target] float32, columns as in `TargetColumn`."""
     offsets: Array = field(repr=False)
     """[event + 1] int64."""
     event_id: Array = field(repr=False)
@@ -51,36 +92,24 @@ class PackedDataset:
     processes: tuple[str, ...]
     """Names of the processes."""
     face: CalorimeterFace
-    """Inner face of the calorimeter of the detector that the events are of."""
-    elements: str = "final"
-    """Set of elements (`core.features.ELEMENT_SETS`) that the events were labelled with."""
+    """Inner face of the calorimeter of the events' detector."""
+    element_set: str = "final"
+    """Element set (`core.features.ELEMENT_SETS`) with which the events were labelled."""
     shares: PackedShares | None = field(default=None, repr=False)
-    """Where the energy of each cluster should go, if the labels say so."""
+    """Energy shares of the clusters; None if the events were labelled without."""
 
     @classmethod
     def open(cls, folder: Path) -> PackedDataset:
-        """The data set in `folder`.
+        """Open the data set in `folder`.
 
-        Raises InputError where there is none or a file is damaged, SchemaError where it was
-        packed with other columns than this version's.
+        Raises InputError where there is none or a file is damaged, SchemaError where its format
+        or its columns are not those of this version.
         """
         folder = Path(folder)
         description = _read_description(folder)
-        arrays = {name: _open_array(folder / f"{name}.npy") for name in ARRAYS}
-        num_events, num_elements = description["num_events"], description["num_elements"]
-        num_shares = description["num_shares"]
-        if num_shares is not None:
-            arrays |= {name: _open_array(folder / f"{name}.npy") for name in SHARE_ARRAYS}
-        expected = {
-            "features": (num_elements, len(FEATURE_NAMES)),
-            "targets": (num_elements, len(TARGET_NAMES)),
-            "offsets": (num_events + 1,),
-            "event_id": (num_events,),
-            "process_index": (num_events,),
-            "gen_met": (num_events, 2),
-        }
-        shares = dict.fromkeys(SHARE_ARRAYS, (num_shares,)) | {"share_offsets": (num_events + 1,)}
-        for name, shape in (expected if num_shares is None else expected | shares).items():
+        shapes = _expected_shapes(description)
+        arrays = {name: _open_array(folder / f"{name}.npy") for name in shapes}
+        for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise InputError(
                     f"{folder}: {name}.npy holds {arrays[name].shape}, "
@@ -94,8 +123,8 @@ class PackedDataset:
             **{name: arrays[name] for name in ARRAYS},
             processes=tuple(description["processes"]),
             face=CalorimeterFace(**description["face"]),
-            elements=description["elements"],
-            shares=None if num_shares is None else _shares(arrays),
+            element_set=description["elements"],
+            shares=_packed_shares(arrays) if "share_offsets" in arrays else None,
         )
 
     def __len__(self) -> int:
@@ -107,15 +136,15 @@ class PackedDataset:
         """Elements of each event, [event]."""
         return np.diff(self.offsets)
 
-    def rows(self, events: Array) -> Array:
-        """Rows of the elements of `events` (numbers of events), one event after the other."""
-        return rows_of_events(self.offsets, events)
+    def rows(self, event_index: Array) -> Array:
+        """Rows of the elements of the given events, one event after the other."""
+        return _rows_of_events(self.offsets, event_index)
 
     def split(self, validation_fraction: float = 0.1) -> tuple[Array, Array]:
-        """Numbers of the events for training and of those for validation.
+        """Indices of the events for training and of those for validation.
 
-        An event's side depends on its `event_id` alone: adding events moves none, and a larger
-        fraction takes events out of the training only. Raises ConfigError for a fraction
+        The `event_id` alone decides: adding events moves none to the other side, and a larger
+        fraction only moves events from training to validation. Raises ConfigError for a fraction
         outside [0, 1].
         """
         if not 0.0 <= validation_fraction <= 1.0:
@@ -126,11 +155,20 @@ class PackedDataset:
         return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
     def __reduce__(self) -> tuple[Callable[[Path], PackedDataset], tuple[Path]]:
-        """A copy in another process maps the files itself instead of receiving the arrays."""
+        """Pickle the folder alone: another process maps the files instead of copying them."""
         return PackedDataset.open, (self.folder,)
 
 
+def _rows_of_events(offsets: Array, event_index: Array) -> Array:
+    """Rows of the given events, one after the other, in arrays with `offsets` [all events + 1]."""
+    counts = np.diff(offsets)[event_index]
+    return np.arange(counts.sum()) + np.repeat(
+        offsets[:-1][event_index] - offsets_from_counts(counts)[:-1], counts
+    )
+
+
 def _read_description(folder: Path) -> dict[str, Any]:
+    """Read and check the description of the data set in `folder`."""
     path = folder / DESCRIPTION_FILE
     try:
         description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -141,12 +179,12 @@ def _read_description(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
-    if description.get("format") != FORMAT:
+    if description.get("format") != PACKED_FORMAT:
         raise SchemaError(
             f"{path}: written in format {description.get('format')}, this version reads "
-            f"{FORMAT}; {_AGAIN}"
+            f"{PACKED_FORMAT}; {_AGAIN}"
         )
-    for kind, names in (("features", FEATURE_NAMES), ("targets", TARGET_NAMES)):
+    for kind, names in (("features", ELEMENTS.names), ("targets", column_names(TargetColumn))):
         if tuple(description[kind]) != names:
             other = sorted(set(description[kind]) ^ set(names)) or ["their order"]
             raise SchemaError(
@@ -155,12 +193,31 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _shares(arrays: Mapping[str, Array]) -> PackedShares:
+def _expected_shapes(description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Shape of every array of the data set, by name."""
+    num_events, num_elements = description["num_events"], description["num_elements"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "features": (num_elements, len(ELEMENTS.names)),
+        "targets": (num_elements, len(TargetColumn)),
+        "offsets": (num_events + 1,),
+        "event_id": (num_events,),
+        "process_index": (num_events,),
+        "gen_met": (num_events, len(MetColumn)),
+    }
+    num_shares = description["num_shares"]
+    if num_shares is not None:
+        shapes |= dict.fromkeys(SHARE_ARRAYS, (num_shares,))
+        shapes["share_offsets"] = (num_events + 1,)
+    return shapes
+
+
+def _packed_shares(arrays: Mapping[str, Array]) -> PackedShares:
     offsets, *columns = (arrays[name] for name in SHARE_ARRAYS)
     return PackedShares(np.array(offsets), *columns)
 
 
 def _open_array(path: Path) -> Array:
+    """Memory-map the array at `path`."""
     try:
         return np.asarray(np.load(path, mmap_mode="r"))
     except (OSError, ValueError, EOFError) as error:

@@ -1,64 +1,93 @@
-"""Labelled events -> a packed data set: flat arrays that grow run by run, renamed when whole."""
+"""Labelled events -> a packed data set, written chunk by chunk and complete or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from partflow.core.detector_file import recorded_detector
 from partflow.core.errors import DataError
 from partflow.core.face import CalorimeterFace
-from partflow.core.features import NUM_FEATURES, feature_matrix
+from partflow.core.features import CLUSTER, ELEMENTS, ClusterFeature, feature_matrix
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.particles import class_index
 from partflow.core.provenance import Provenance
-from partflow.core.records import Array, Collection, Events
-from partflow.dataset.columns import NUM_TARGET_COLUMNS, MetColumn, TargetColumn
-from partflow.dataset.packed import (
-    DESCRIPTION_FILE,
-    FEATURE_NAMES,
-    FORMAT,
-    TARGET_NAMES,
-    PackedDataset,
-)
-from partflow.dataset.shares import SHARE_TYPES, checked_shares
+from partflow.core.records import Array, Collection, Events, offsets_from_counts
+from partflow.dataset.columns import MetColumn, TargetColumn, column_names
+from partflow.dataset.packed import DESCRIPTION_FILE, PACKED_FORMAT, PackedDataset
 
-__all__ = ["PackedDataset", "pack", "target_matrix"]
+RowFormat = tuple[type[np.generic], tuple[int, ...]]
+"""Type of the values of an array, and shape of one row."""
+ROW_FORMATS: dict[str, RowFormat] = {
+    "features": (np.float32, (len(ELEMENTS.names),)),
+    "targets": (np.float32, (len(TargetColumn),)),
+    "gen_met": (np.float32, (len(MetColumn),)),
+    "event_id": (np.int64, ()),
+    "process_index": (np.int64, ()),
+}
+"""Arrays that are written chunk by chunk; offsets are written at the end."""
+SHARE_ROW_FORMATS: dict[str, RowFormat] = {
+    "share_cluster": (np.int32, ()),
+    "share_owner": (np.int32, ()),
+    "share_energy": (np.float32, ()),
+}
+"""Those of events with energy shares."""
+SHARE_TOLERANCE = 1e-5
+"""Allowed relative difference between a cluster's energy and the sum of its shares; both are
+single precision."""
 
 
 def pack(
-    runs: Iterable[Events],
+    chunks: Iterable[Events],
     path: Path,
     provenance: Provenance,
     overwrite: bool = False,
-    elements: str = "final",
+    element_set: str = "final",
 ) -> PackedDataset:
-    """Write the labelled events of `runs` as a packed data set in the folder `path`.
+    """Write labelled events as a packed data set.
 
-    `provenance` names the detector that the events are of. Only one run is in memory at a time.
-    Needs the collections `elements`, `targets` and
-    `gen_met`, and takes `shares` where every run has them; `elements` is the name of their set.
-    Raises DataError, naming event and column, for a value that is not finite, for shares that do
-    not sum to the energies of the clusters, and where only some runs have shares; SchemaError
-    where `provenance` names no detector; OutputError where `path` cannot be written.
+    Args:
+        chunks: Labelled events with the collections `elements`, `targets` and `gen_met`, and
+            with `shares` in all of them or in none. One chunk is in memory at a time.
+        path: Folder to write.
+        provenance: Provenance of the labelled events; it names their detector.
+        overwrite: Whether to replace a folder of other provenance.
+        element_set: Name of the element set that the events were labelled with.
+
+    Returns:
+        The data set, opened.
+
+    Raises:
+        DataError: A value is not finite, the shares of a cluster do not sum to its energy, or
+            only some chunks have shares. The message names event and column.
+        SchemaError: `provenance` names no detector.
+        OutputError: `path` cannot be written.
     """
     face = CalorimeterFace.of(recorded_detector(provenance, str(path)))
     with growing_folder(path, provenance, overwrite) as folder:
         if folder is not None:
-            _write_arrays(runs, folder, elements, face)
+            description = {
+                "format": PACKED_FORMAT,
+                "features": ELEMENTS.names,
+                "targets": column_names(TargetColumn),
+                "face": asdict(face),
+                "elements": element_set,
+                **_write_arrays(chunks, folder),
+            }
+            write_text(folder / DESCRIPTION_FILE, json.dumps(description, indent=1))
     return PackedDataset.open(path)
 
 
 def target_matrix(targets: Collection) -> Array:
-    """Targets [element, NUM_TARGET_COLUMNS], float32, columns as in `TargetColumn`."""
-    values = np.empty((len(targets), NUM_TARGET_COLUMNS), dtype=np.float32)
+    """Targets [element, target], float32, columns as in `TargetColumn`."""
+    values = np.empty((len(targets), len(TargetColumn)), dtype=np.float32)
     values[:, TargetColumn.CLASS] = class_index(targets.pdg_id)
     for column in TargetColumn:
         if column is not TargetColumn.CLASS:
@@ -66,169 +95,156 @@ def target_matrix(targets: Collection) -> Array:
     return values
 
 
-def _write_arrays(
-    runs: Iterable[Events], folder: Path, elements: str, face: CalorimeterFace
-) -> None:
+def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
+    """Write all arrays into `folder`; returns their part of the description."""
+    chunks = iter(chunks)
+    first = list(islice(chunks, 1))
+    has_shares = any("shares" in events.collections for events in first)
+    formats = ROW_FORMATS | (SHARE_ROW_FORMATS if has_shares else {})
     processes: dict[str, int] = {}
     num_targets = 0
-    largest = 0
-    with (
-        _GrowingShares(folder) as shares,
-        _GrowingArray(folder / "features.npy", np.float32, NUM_FEATURES) as features,
-        _GrowingArray(folder / "targets.npy", np.float32, NUM_TARGET_COLUMNS) as targets,
-        _GrowingArray(folder / "offsets.npy", np.int64) as offsets,
-        _GrowingArray(folder / "event_id.npy", np.int64) as event_id,
-        _GrowingArray(folder / "process_index.npy", np.int64) as process_index,
-        _GrowingArray(folder / "gen_met.npy", np.float32, len(MetColumn)) as gen_met,
-    ):
-        offsets.append(np.zeros(1, dtype=np.int64))
-        for events in runs:
-            matrices = _checked_matrices(events)
-            offsets.append(features.num_rows + events.elements.offsets[1:])
-            features.append(matrices["elements"])
-            targets.append(matrices["targets"])
-            gen_met.append(matrices["gen_met"])
-            shares.append(events, matrices["elements"])
-            event_id.append(events.event_id)
-            index = [processes.setdefault(name, len(processes)) for name in events.process]
-            process_index.append(np.array(index, dtype=np.int64))
-            num_targets += int(np.count_nonzero(events.targets.pdg_id))
-            largest = max(largest, int(events.elements.counts.max(initial=0)))
-        description = {
-            "format": FORMAT,
-            "features": FEATURE_NAMES,
-            "targets": TARGET_NAMES,
-            "face": asdict(face),
-            "elements": elements,
-            "processes": list(processes),
-            "num_events": event_id.num_rows,
-            "num_elements": features.num_rows,
-            "num_targets": num_targets,
-            "num_shares": shares.num_rows,
-            "largest_event": largest,
+    element_counts, share_counts = [], []  # of the events of each chunk
+    with contextlib.ExitStack() as files:
+        append = {
+            name: files.enter_context(_appended_array(folder / f"{name}.npy", *row_format))
+            for name, row_format in formats.items()
         }
-    write_text(folder / DESCRIPTION_FILE, json.dumps(description, indent=1))
+        for events in chain(first, chunks):
+            if has_shares != ("shares" in events.collections):
+                raise DataError("shares: only some of the shards have them; label the events again")
+            rows = _checked_matrices(events)
+            rows["event_id"] = events.event_id
+            index = [processes.setdefault(name, len(processes)) for name in events.process]
+            rows["process_index"] = np.array(index, dtype=np.int64)
+            if has_shares:
+                rows |= _checked_shares(events, rows["features"])
+                share_counts.append(events.shares.counts)
+            for name in formats:
+                append[name](rows[name])
+            element_counts.append(events.elements.counts)
+            num_targets += int(np.count_nonzero(events.targets.pdg_id))
+    num_elements = _write_offsets(folder / "offsets.npy", element_counts)
+    num_shares = _write_offsets(folder / "share_offsets.npy", share_counts) if has_shares else None
+    return {
+        "processes": list(processes),
+        "num_events": sum(map(len, element_counts)),
+        "num_elements": num_elements,
+        "num_targets": num_targets,
+        "num_shares": num_shares,
+        "largest_event": max((int(c.max(initial=0)) for c in element_counts), default=0),
+    }
+
+
+def _write_offsets(path: Path, counts: list[Array]) -> int:
+    """Write the offsets of events with `counts` rows; returns the number of rows."""
+    offsets = offsets_from_counts(np.concatenate([np.zeros(0, np.int64), *counts]))
+    np.save(path, offsets)
+    return int(offsets[-1])
+
+
+@contextlib.contextmanager
+def _appended_array(
+    path: Path, dtype: type[np.generic], row_shape: tuple[int, ...]
+) -> Iterator[Callable[[Array], None]]:
+    """Write an `.npy` file whose rows come in parts; yields the function that appends a part.
+
+    The header comes before the rows and holds their number. NumPy pads it so that the number can
+    be filled in at the end (`numpy.lib.format.GROWTH_AXIS_MAX_DIGITS`).
+    """
+    num_rows = 0
+
+    def append(rows: Array) -> None:
+        nonlocal num_rows
+        stream.write(np.ascontiguousarray(rows, dtype=dtype).data)
+        num_rows += len(rows)
+
+    with path.open("wb") as stream:
+        _write_header(stream, dtype, (0, *row_shape))
+        yield append
+        stream.seek(0)
+        _write_header(stream, dtype, (num_rows, *row_shape))
+
+
+def _write_header(stream: BinaryIO, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    """Write the header of an `.npy` file with an array of `shape`."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
 def _checked_matrices(events: Events) -> dict[str, Array]:
-    """Float32 matrices of elements, targets and gen_met; parallel and finite, or DataError."""
+    """Float32 matrices `features`, `targets` and `gen_met` of labelled events.
+
+    Raises DataError unless they are parallel and finite.
+    """
     elements, targets, gen_met = events.elements, events.targets, events.gen_met
     _check_counts(events, targets.counts, elements.counts, "targets for elements")
     _check_counts(events, gen_met.counts, np.ones(len(events)), "rows of gen_met for one event")
-    met = np.stack([gen_met.px, gen_met.py], axis=1).astype(np.float32)
     matrices = {
-        "elements": (feature_matrix(elements), elements.event_index, FEATURE_NAMES),
-        "targets": (target_matrix(targets), targets.event_index, TARGET_NAMES),
-        "gen_met": (met, gen_met.event_index, tuple(c.name.lower() for c in MetColumn)),
+        "features": feature_matrix(elements),
+        "targets": target_matrix(targets),
+        "gen_met": np.stack([gen_met.px, gen_met.py], axis=1).astype(np.float32),
     }
-    for name, (values, event_index, columns) in matrices.items():
+    for name, collection, columns in (
+        ("features", "elements", ELEMENTS.names),
+        ("targets", "targets", column_names(TargetColumn)),
+        ("gen_met", "gen_met", column_names(MetColumn)),
+    ):
+        values = matrices[name]
         is_bad = ~np.isfinite(values)
         if np.any(is_bad):
             row, column = np.argwhere(is_bad)[0]
+            event_id = events.event_id[events.collections[collection].event_index[row]]
             raise DataError(
-                f"event {events.event_id[event_index[row]]}: {name}.{columns[column]} is "
-                f"{values[row, column]} ({is_bad.sum()} such values in this run); "
+                f"event {event_id}: {collection}.{columns[column]} is {values[row, column]} "
+                f"({is_bad.sum()} such values in its row group); "
                 "leave the event out or make it again"
             )
-    return {name: values for name, (values, _, _) in matrices.items()}
+    return matrices
 
 
-def _check_counts(events: Events, found: Array, expected: Array, what: str) -> None:
-    is_wrong = found != expected
+def _check_counts(events: Events, counts: Array, expected: Array, what: str) -> None:
+    """Raise DataError, naming the event, unless `counts` [event] are as `expected` [event]."""
+    is_wrong = counts != expected
     if np.any(is_wrong):
         event = np.flatnonzero(is_wrong)[0]
         raise DataError(
-            f"event {events.event_id[event]}: {found[event]:g} {what}, not {expected[event]:g}; "
+            f"event {events.event_id[event]}: {counts[event]:g} {what}, not {expected[event]:g}; "
             "label the events again"
         )
 
 
-class _GrowingShares:
-    """The arrays of the shares, if the runs hold any."""
+def _checked_shares(events: Events, features: Array) -> dict[str, Array]:
+    """Energy shares of labelled events as arrays; `features` are those of their elements.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files = contextlib.ExitStack()
-        self._arrays: dict[str, _GrowingArray] | None = None
-        self._is_first = True
-
-    def __enter__(self) -> Self:
-        self._files.__enter__()
-        return self
-
-    @property
-    def num_rows(self) -> int | None:
-        """Shares of all events; None where the runs hold none."""
-        return None if self._arrays is None else self._arrays["share_energy"].num_rows
-
-    def append(self, events: Events, features: Array) -> None:
-        """Write the shares of a run whose elements have `features`."""
-        has_shares = "shares" in events.collections
-        if self._is_first and has_shares:
-            types: dict[str, type[np.generic]] = {"share_offsets": np.int64, **SHARE_TYPES}
-            self._arrays = {
-                name: self._files.enter_context(_GrowingArray(self._folder / f"{name}.npy", kind))
-                for name, kind in types.items()
-            }
-            self._arrays["share_offsets"].append(np.zeros(1, dtype=np.int64))
-        self._is_first = False
-        if has_shares != (self._arrays is not None):
-            raise DataError("shares: only some of the shards have them; label the events again")
-        if self._arrays is not None:
-            columns = checked_shares(events, features)
-            offsets = self._arrays["share_energy"].num_rows + events.shares.offsets[1:]
-            for name, values in {"share_offsets": offsets, **columns}.items():
-                self._arrays[name].append(values)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._files.__exit__(kind, error, traceback)
-
-
-class _GrowingArray:
-    """An `.npy` file to which rows are appended; its header is completed at the end."""
-
-    def __init__(self, path: Path, dtype: type[np.generic], num_columns: int | None = None) -> None:
-        self._path = path
-        self._dtype = np.dtype(dtype)
-        self._row_shape = () if num_columns is None else (num_columns,)
-        self.num_rows = 0
-
-    def __enter__(self) -> Self:
-        self._stream: BinaryIO = self._path.open("wb")
-        self._write_header()
-        self._start = self._stream.tell()
-        return self
-
-    def append(self, rows: Array) -> None:
-        """Write rows [row] or [row, column] behind the last ones."""
-        rows = np.ascontiguousarray(rows, dtype=self._dtype)
-        if rows.shape[1:] != self._row_shape:
-            raise DataError(f"{self._path.name}: rows of {rows.shape[1:]}, not {self._row_shape}")
-        self._stream.write(rows.tobytes())
-        self.num_rows += len(rows)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._stream:
-            if kind is None:
-                self._stream.seek(0)
-                self._write_header()
-                if self._stream.tell() != self._start:  # numpy pads the header for this purpose
-                    raise DataError(f"{self._path}: {self.num_rows} rows do not fit its header")
-
-    def _write_header(self) -> None:
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self.num_rows, *self._row_shape),
-        }
-        np.lib.format.write_array_header_1_0(self._stream, header)
+    Raises DataError, naming the event, where a share refers to an element that the event does
+    not have, or where the shares of an element do not sum to its energy.
+    """
+    shares, elements = events.shares, events.elements
+    event_index = shares.event_index
+    num_elements = elements.counts[event_index]
+    for name, lowest in (("cluster_element", 0), ("owner_element", -1)):
+        index = shares.columns[name]
+        is_outside = (index < lowest) | (index >= num_elements)
+        if np.any(is_outside):
+            row = np.flatnonzero(is_outside)[0]
+            raise DataError(
+                f"event {events.event_id[event_index[row]]}: shares.{name} is {index[row]} of "
+                f"{num_elements[row]} elements; label the events again"
+            )
+    rows = elements.flat_index(event_index, shares.cluster_element)
+    shared_energy = np.bincount(rows, shares.energy_em, len(elements))
+    is_cluster = features[:, ClusterFeature.TYPE] == CLUSTER
+    energy = np.where(is_cluster, features[:, ClusterFeature.ENERGY], 0.0)
+    is_equal = np.abs(shared_energy - energy) <= SHARE_TOLERANCE * np.abs(energy)
+    if not np.all(is_equal):  # a NaN is not equal
+        row = np.flatnonzero(~is_equal)[0]
+        raise DataError(
+            f"event {events.event_id[elements.event_index[row]]}: shares of an element sum to "
+            f"{shared_energy[row]:.6g} GeV of {energy[row]:.6g} GeV; label the events again"
+        )
+    return {
+        "share_cluster": shares.cluster_element,
+        "share_owner": shares.owner_element,
+        "share_energy": shares.energy_em,
+    }

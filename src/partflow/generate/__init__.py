@@ -1,4 +1,4 @@
-"""Physics processes -> generator particles: Pythia8 events and single-particle guns."""
+"""Generator particles: collisions from Pythia8, and single-particle guns."""
 
 from partflow.generate.config import GenerationConfig, Gun
 from partflow.generate.generation import generate

@@ -1,4 +1,4 @@
-"""What to generate."""
+"""The configuration of the generation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from partflow.core.detector import CLIC, Detector
+from partflow.core.detector import Detector
 from partflow.core.errors import ConfigError
+from partflow.core.known_detectors import CLIC
 from partflow.generate.processes import GUN, PROCESSES
 
-MAX_SEED = 900_000_000  # Pythia's own bound
+MAX_SEED = 900_000_000
+"""Largest seed of Pythia."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Gun:
     energy: tuple[float, float] = (1.0, 100.0)
     """Lowest and highest total energy [GeV], drawn uniformly in its logarithm."""
     cos_theta: tuple[float, float] = (-0.95, 0.95)
-    """Range of the cosine of the polar angle, drawn uniformly."""
+    """Lowest and highest cosine of the polar angle, drawn uniformly."""
 
     def __post_init__(self) -> None:
         low, high = self.energy
@@ -35,7 +37,7 @@ class Gun:
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """Which process, how many events, and from which seed."""
+    """Process, number of events and seed. Raises ConfigError for values out of range."""
 
     process: str = "ttbar"
     """Physics process: qq, uds, ttbar, ww, zh, or gun for single particles."""
@@ -48,10 +50,10 @@ class GenerationConfig:
     gun: Gun = field(default_factory=Gun)
     """Single particles, for --process gun."""
     decay_radius: float = CLIC.ecal.inner_radius
-    """K0S and hyperons decay within this radius, that of the detector's tracker [mm]; what lives
-    longer reaches the calorimeter."""
+    """K0S and hyperons decay inside this radius, that of the tracker [mm]; those that live longer
+    reach the calorimeter."""
     decay_half_length: float = CLIC.ecal.endcap_z
-    """The same along the beam [mm]."""
+    """K0S and hyperons decay inside this abs(z), that of the tracker [mm]."""
 
     def __post_init__(self) -> None:
         if self.process != GUN and self.process not in PROCESSES:
@@ -71,6 +73,6 @@ class GenerationConfig:
             )
 
     def made_for(self, detector: Detector) -> Self:
-        """The same with decays inside the tracker of `detector`."""
+        """This configuration with decays inside the tracker of `detector`."""
         face = detector.ecal
         return replace(self, decay_radius=face.inner_radius, decay_half_length=face.endcap_z)

@@ -1,4 +1,4 @@
-"""Generated events with their identities."""
+"""Generated events with their ids, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from partflow.core.records import Array, Collection, Events
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import GUN
 
-BATCH_SIZE = 500
+CHUNK_SIZE = 500
 """Events in memory at a time."""
 
 
-def generate(config: GenerationConfig, batch_size: int = BATCH_SIZE) -> Iterator[Events]:
-    """Events of `config` with the collection `particles`, at most `batch_size` at a time."""
+def generate(config: GenerationConfig, chunk_size: int = CHUNK_SIZE) -> Iterator[Events]:
+    """Events with the collection `particles`, in chunks of at most `chunk_size` events.
+
+    The events do not depend on the chunk size. Raises ConfigError where Pythia cannot make them.
+
+    >>> (events,) = generate(GenerationConfig("gun", num_events=3, seed=5))
+    >>> len(events), events.particles.pdg_id.tolist()
+    (3, [22, 22, 22])
+    """
     ids = event_ids(config)
     start = 0
-    for particles in _particle_batches(config, batch_size):
+    for particles in _particle_chunks(config, chunk_size):
         stop = start + particles.num_events
         process = np.full(particles.num_events, config.process, dtype=object)
         yield Events(ids[start:stop], process, {"particles": particles})
@@ -29,13 +36,13 @@ def generate(config: GenerationConfig, batch_size: int = BATCH_SIZE) -> Iterator
 
 
 def event_ids(config: GenerationConfig) -> Array:
-    """Identity [event] of each event: 63 bits from the configuration and the event's number.
+    """The id of each event, [event]: 63 bits from the configuration and the event's number.
 
-    It depends neither on how many events are asked for nor on the detector they are made for,
-    and it seeds whatever is random about the event afterwards.
+    It depends neither on the number of events nor on the detector that they are made for. All later
+    stages seed their random numbers with it.
     """
-    apart = ("num_events", "decay_radius", "decay_half_length")
-    settings = {key: value for key, value in asdict(config).items() if key not in apart}
+    ignored = ("num_events", "decay_radius", "decay_half_length")
+    settings = {key: value for key, value in asdict(config).items() if key not in ignored}
     text = json.dumps(settings, sort_keys=True).encode()
     key = np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
     number = np.arange(1, config.num_events + 1, dtype=np.uint64)
@@ -49,15 +56,16 @@ def _mix(x: Array) -> Array:
     return x ^ (x >> np.uint64(31))
 
 
-def _particle_batches(config: GenerationConfig, batch_size: int) -> Iterator[Collection]:
-    # Imported where needed: a gun wants no Pythia, and `--help` wants neither.
+def _particle_chunks(config: GenerationConfig, chunk_size: int) -> Iterator[Collection]:
+    """Particles of the process or the gun, at most `chunk_size` events at a time."""
+    # Imported where needed: the gun does not need Pythia, and `--help` needs neither.
     if config.process == GUN:
         from partflow.generate.guns import gun_particles
 
         particles = gun_particles(config)
-        for start in range(0, config.num_events, batch_size):
-            yield particles[start : start + batch_size]
+        for start in range(0, config.num_events, chunk_size):
+            yield particles[start : start + chunk_size]
     else:
         from partflow.generate.pythia import pythia_particles
 
-        yield from pythia_particles(config, batch_size)
+        yield from pythia_particles(config, chunk_size)

@@ -1,25 +1,26 @@
-"""The physics processes, as Pythia8 settings."""
+"""The physics processes as settings of Pythia8."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 GUN = "gun"
+"""Name of the process that is no collision but single particles."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One e+e- process."""
+    """One process at an e+e- collider."""
 
     description: str
     settings: tuple[str, ...]
     """Pythia settings that choose the hard process and its decays."""
     initial_state_radiation: bool = False
-    """Whether the beams radiate (electron parton distribution)."""
+    """Initial-state radiation by the parton distribution of the electron."""
     final_state_only: bool = False
-    """No radiation before the collision at all, for clean jet-resolution studies."""
+    """No radiation before the collision, for studies of the jet resolution."""
     threshold: float = 10.0
-    """Lowest centre-of-mass energy that makes sense [GeV]."""
+    """Lowest centre-of-mass energy [GeV]."""
 
 
 PROCESSES = {
@@ -55,4 +56,4 @@ PROCESSES = {
         threshold=30.0,
     ),
 }
-"""Processes by name; at 380 GeV unless an energy is given."""
+"""The processes by name."""

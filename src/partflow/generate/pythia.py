@@ -1,4 +1,4 @@
-"""Pythia8 events as records, a batch at a time, with no loop over particles."""
+"""Particles of Pythia8 events, chunk by chunk, without a loop over particles."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from partflow.core.schemas import PARTICLES
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import PROCESSES
 
-MAX_EMPTY_BATCHES = 10
+MAX_EMPTY_CHUNKS = 10
+"""Number of successive chunks without an event after which the generation is given up."""
 
 
-def pythia_particles(config: GenerationConfig, batch_size: int) -> Iterator[Collection]:
-    """Stable particles of `config.num_events` events, at most `batch_size` at a time.
+def pythia_particles(config: GenerationConfig, chunk_size: int) -> Iterator[Collection]:
+    """Stable particles of `config.num_events` events, at most `chunk_size` events at a time.
 
-    The sequence of events depends on the seed alone, not on the batch size.
+    The sequence of events depends on the seed alone. Raises ConfigError where Pythia does not start
+    or makes no event.
     """
     if config.num_events == 0:
         return
     generator = start_pythia(config)
-    remaining, empty_batches = config.num_events, 0
+    remaining, num_empty = config.num_events, 0
     while remaining > 0:
-        # Events that Pythia gives up are left out, so a batch can come back smaller.
-        particles = _flatten(generator.nextBatch(min(batch_size, remaining), "skip"))
-        empty_batches = empty_batches + 1 if particles.num_events == 0 else 0
-        if empty_batches == MAX_EMPTY_BATCHES:
+        # Pythia leaves out events that fail, so a chunk can be smaller.
+        particles = _flatten(generator.nextBatch(min(chunk_size, remaining), "skip"))
+        num_empty = num_empty + 1 if particles.num_events == 0 else 0
+        if num_empty == MAX_EMPTY_CHUNKS:
             raise ConfigError(
                 f"{config.process} at {config.energy} GeV: Pythia makes no event; "
                 "try another --energy"
@@ -41,7 +43,7 @@ def pythia_particles(config: GenerationConfig, batch_size: int) -> Iterator[Coll
 
 
 def start_pythia(config: GenerationConfig) -> pythia8mc.Pythia:
-    """A generator that is ready to make the events of `config`."""
+    """An initialised generator for the events of `config`; raises ConfigError where that fails."""
     process = PROCESSES[config.process]
     generator = pythia8mc.Pythia("", False)
     settings = [
@@ -61,15 +63,20 @@ def start_pythia(config: GenerationConfig) -> pythia8mc.Pythia:
         settings.append("PartonLevel:ISR = off")
     for setting in settings:
         if not generator.readString(setting):
-            raise ConfigError(f"Pythia does not know the setting '{setting}'")
+            raise ConfigError(
+                f"Pythia does not know the setting '{setting}'; install pythia8mc 8.317 or newer"
+            )
     if not generator.init():
-        raise ConfigError(f"Pythia does not start {config.process} at {config.energy} GeV")
+        raise ConfigError(
+            f"Pythia does not start {config.process} at {config.energy} GeV; try another --energy"
+        )
     return generator
 
 
 def _flatten(batch: ak.Array) -> Collection:
+    """The stable particles of a batch of Pythia as flat columns."""
     stable = batch.prt[batch.prt.status > 0]
-    vertex = stable.vProd  # missing where the particle comes from the origin
+    vertex = stable.vProd  # missing for a particle from the origin
 
     def flat(values: ak.Array) -> Array:
         return ak.to_numpy(ak.flatten(values))

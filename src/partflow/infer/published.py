@@ -1,4 +1,7 @@
-"""What a published network says, as predictions like those of ours."""
+"""Readout of the published MLPF v2.2.0 (model card mlpf-clic-clusters-v2.2.0): its predictions.
+
+`partflow.model.published` lists where all parts of that system are.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,23 @@ import torch
 
 from partflow.core.features import TrackFeature
 from partflow.core.particles import CLASSES
-from partflow.core.records import Array
 from partflow.dataset.batches import Batch
-from partflow.infer.readout import Predictions
+from partflow.infer.predictions import Predictions, to_numpy
 from partflow.model.published.mlpf import PublishedOutput
 
 
-def physical(output: PublishedOutput, batch: Batch) -> Predictions:
-    """Probabilities, classes and absolute momenta of the elements of `batch`."""
-    no, yes = output.binary_logits.double().unbind(1)
+def published_predictions(output: PublishedOutput, batch: Batch) -> Predictions:
+    """Predictions of a published network for the elements of `batch`; see `Predictions`."""
+    no_particle_logit, particle_logit = output.binary_logits.double().unbind(1)
     log_pt_ratio, eta, sin_phi, cos_phi, log_energy_ratio = output.momentum.double().unbind(1)
-    elements = batch.features.double()
-    probability = _to_numpy(torch.sigmoid(yes - no))
+    features = batch.features.double()
+    probability = to_numpy(torch.sigmoid(particle_logit - no_particle_logit))
     return Predictions(
         probability=probability,
-        pdg_class=np.array(CLASSES)[_to_numpy(output.class_logits).argmax(1)],
-        pt=_to_numpy(elements[:, TrackFeature.PT] * log_pt_ratio.exp()),
-        eta=_to_numpy(eta),
-        phi=_to_numpy(torch.atan2(sin_phi, cos_phi)),
-        energy=_to_numpy(elements[:, TrackFeature.P] * log_energy_ratio.exp()),
-        counted=probability,
+        pdg_class=np.array(CLASSES)[to_numpy(output.class_logits).argmax(1)],
+        pt=to_numpy(features[:, TrackFeature.PT] * log_pt_ratio.exp()),
+        eta=to_numpy(eta),
+        phi=to_numpy(torch.atan2(sin_phi, cos_phi)),
+        energy=to_numpy(features[:, TrackFeature.P] * log_energy_ratio.exp()),
+        expected_weight=probability,
     )
-
-
-def _to_numpy(values: torch.Tensor) -> Array:
-    return values.double().cpu().numpy()

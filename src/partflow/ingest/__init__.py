@@ -1,6 +1,6 @@
-"""Files of others, read into our records and written from them.
+"""Files of other programs to records, and records to such files.
 
-`edm4hep` speaks EDM4hep ROOT files (both podio layouts), `tfds` the published array_record data
-sets; `ingestion` takes many such files to a folder of ours, and `inspection` says what any file
-is. Nothing behind this door knows which one an event came through.
+`edm4hep` reads and writes EDM4hep ROOT files of full simulations, `tfds` the data sets published
+with MLPF v2.2.0, and `inspection` says what a file or folder is. Later stages read the same
+records, whatever an event was read from.
 """

@@ -1,65 +1,68 @@
-"""What became of every file and event that was to be ingested."""
+"""The report of an ingestion: what happened to each file and to each bad event."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from partflow.core.errors import InputError
 
 REPORT_FILE = "ingest-report.json"
 MAX_NAMED = 5
-"""Bad events that the closing lines name for each file; the report file names all."""
+"""Bad events of a file that are printed; the report file lists all."""
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """An event that was left out."""
+class BadEvent:
+    """An event that is skipped."""
 
     entry: int
-    """Its place in the file."""
+    """Its position in the file, from 0."""
     event_number: int | None
-    """Its number by the file's own account, if it has one."""
+    """The number that the file gives it, if any."""
     reason: str
 
 
 @dataclass(frozen=True)
-class Lack:
-    """Something that a file does not hold, and what cannot be done without it."""
+class MissingPart:
+    """A part of an event that a file does not hold."""
 
     what: str
     cost: str
+    """What is impossible without it."""
 
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file."""
+    """What happened to one file."""
 
     file: str
     num_events: int = 0
     """Events in the file."""
     num_ingested: int = 0
-    """Events that are in the output."""
-    left_out: tuple[LeftOut, ...] = ()
-    missing: tuple[Lack, ...] = ()
+    """Events in the output."""
+    left_out: tuple[BadEvent, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
     num_orphan_links: int = 0
-    """Links between hits and particles that descend from no stable one; left out."""
+    """Links left out because their particle descends from no stable one."""
     error: str = ""
-    """Why nothing of the file is in the output; empty where something is."""
+    """Why no event of the file is in the output; empty where the file could be read."""
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FileReport:
-        """The report that `asdict` took apart."""
-        left_out = tuple(LeftOut(**event) for event in values.pop("left_out"))
-        missing = tuple(Lack(**lack) for lack in values.pop("missing"))
-        return cls(**values, left_out=left_out, missing=missing)
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The report that `dataclasses.asdict` turned into `values`."""
+        nested = {
+            "left_out": tuple(BadEvent(**event) for event in values["left_out"]),
+            "missing": tuple(MissingPart(**part) for part in values["missing"]),
+        }
+        return cls(**{**values, **nested})
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of all files."""
+    """What happened to all files."""
 
     files: tuple[FileReport, ...] = field(default=())
 
@@ -70,7 +73,7 @@ class IngestReport:
 
     @property
     def failed(self) -> tuple[FileReport, ...]:
-        """Files of which nothing is in the output."""
+        """Files that could not be read."""
         return tuple(file for file in self.files if file.error)
 
     def to_json(self) -> str:
@@ -85,18 +88,18 @@ class IngestReport:
         return json.dumps(totals | {"files": [asdict(file) for file in self.files]}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> IngestReport:
-        """The report written by `to_json`."""
+    def from_json(cls, text: str) -> Self:
+        """The report that `to_json` wrote."""
         return cls(tuple(FileReport.from_dict(file) for file in json.loads(text)["files"]))
 
     def lines(self) -> Iterator[str]:
-        """The closing lines: totals, what is missing, which events were left out and why."""
+        """Lines to print: totals, parts that files lack, and bad events with their reasons."""
         num_events = sum(file.num_events for file in self.files)
         yield f"{self.num_ingested:,} of {num_events:,} events from {len(self.files)} file(s)"
-        for lack in dict.fromkeys(lack for file in self.files for lack in file.missing):
-            names = [file.file for file in self.files if lack in file.missing]
+        for part in dict.fromkeys(part for file in self.files for part in file.missing):
+            names = [file.file for file in self.files if part in file.missing]
             where = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-            yield f"{where}: no {lack.what}: {lack.cost}"
+            yield f"{where}: no {part.what}: {part.cost}"
         for file in self.files:
             for event in file.left_out[:MAX_NAMED]:
                 number = "" if event.event_number is None else f" (number {event.event_number})"
@@ -106,7 +109,7 @@ class IngestReport:
                 yield f"{file.file}: {more} more events left out; see {REPORT_FILE}"
 
     def raise_if_failed(self, output: str) -> None:
-        """Raise InputError, naming the first file that failed, if any did."""
+        """Raise InputError with the errors of the files that could not be read, if any."""
         if not self.failed:
             return
         rest = f"the other {len(self.files) - len(self.failed)} are in {output}"
@@ -116,3 +119,15 @@ class IngestReport:
             f"{len(self.failed)} of {len(self.files)} files could not be ingested, {rest}: "
             + "; ".join(file.error for file in self.failed[:MAX_NAMED])
         )
+
+
+def brief(error: BaseException) -> str:
+    """The kind of an error and the first line of its message, at most 120 characters of it.
+
+    >>> brief(ValueError("no such branch"))
+    'ValueError: no such branch'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (
+        f"{type(error).__name__}: {lines[0][:120].rstrip(',:')}" if lines else type(error).__name__
+    )

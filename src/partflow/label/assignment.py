@@ -1,4 +1,4 @@
-"""Which particle goes to which element: greedy, the most energetic particle chooses first."""
+"""Assignment of particles to elements: greedy, the most energetic particle first."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ MIN_CLUSTERED_FRACTION = 0.05
 
 
 class Assignment(NamedTuple):
-    """Where each particle went. All are rows, -1 where there is none, [particle]."""
+    """Element of each particle. All but `is_visible` are rows, -1 for none, [particle]."""
 
     is_visible: Array
     """Whether the detector saw the particle, [particle]."""
     track: Array
     """Track that becomes the particle."""
     cluster: Array
-    """Cluster that becomes the particle; never beside a track."""
+    """Cluster that becomes the particle; -1 for a particle on a track."""
     merged_into: Array
-    """Particle that takes over its four-momentum."""
+    """Particle to which its four-momentum is added."""
 
     @property
     def is_placed(self) -> Array:
@@ -34,75 +34,68 @@ class Assignment(NamedTuple):
 
     @property
     def is_lost(self) -> Array:
-        """Whether the particle was seen, and yet neither placed nor merged, [particle]."""
+        """Whether the particle is visible, but neither placed nor merged, [particle]."""
         return self.is_visible & ~self.is_placed & (self.merged_into < 0)
 
 
 def assign(
-    particles: Collection, own_track: Array, links: ClusterLinks, num_tracks: int, num_clusters: int
+    particles: Collection, track: Array, links: ClusterLinks, num_tracks: int, num_clusters: int
 ) -> Assignment:
     """Place the visible particles on elements, and merge those for which none is left.
 
-    Visible is a particle, no neutrino, with a track of its own or more than
-    MIN_CLUSTERED_FRACTION of its energy in clusters. By decreasing energy (ties: lower index
-    first) each takes its own track, otherwise the free cluster that holds most of it. One left
-    over goes to the owner of the cluster that holds most of it and has an owner.
+    `track` [particle] is the row of each particle's track or -1, `links` are its clusters. A
+    particle, but no neutrino, is visible if it has a track or if clusters hold more than
+    MIN_CLUSTERED_FRACTION of its energy. By decreasing energy (ties: lower index first) each
+    takes its track, otherwise the free cluster that holds most of it. One left over is merged into
+    the particle on the cluster that holds most of it, among clusters with a particle.
     """
-    is_seen = (own_track >= 0) | (
-        links.clustered_energy > MIN_CLUSTERED_FRACTION * particles.energy
-    )
+    is_seen = (track >= 0) | (links.clustered_energy_em > MIN_CLUSTERED_FRACTION * particles.energy)
     is_visible = is_seen & ~is_neutrino(particles.pdg_id)
     order = np.lexsort((-particles.energy, particles.event_index))
-    track_owner = np.full(num_tracks, -1, dtype=np.int64)
-    cluster_owner = np.full(num_clusters, -1, dtype=np.int64)
-    _choose(
-        order[is_visible[order]],
-        own_track,
-        links.offsets,
-        links.cluster,
-        track_owner,
-        cluster_owner,
-    )
-    track = _owned(track_owner, len(particles))
-    cluster = _owned(cluster_owner, len(particles))
-    is_left_over = is_visible & (track < 0) & (cluster < 0)
-    return Assignment(
-        is_visible, track, cluster, owner_of_largest_overlap(is_left_over, links, cluster_owner)
-    )
+    track_to_particle = np.full(num_tracks, -1, dtype=np.int64)
+    cluster_to_particle = np.full(num_clusters, -1, dtype=np.int64)
+    _choose(order[is_visible[order]], track, links, track_to_particle, cluster_to_particle)
+    on_track = _inverse(track_to_particle, len(particles))
+    on_cluster = _inverse(cluster_to_particle, len(particles))
+    is_left_over = is_visible & (on_track < 0) & (on_cluster < 0)
+    merged_into = particle_of_largest_overlap(is_left_over, links, cluster_to_particle)
+    return Assignment(is_visible, on_track, on_cluster, merged_into)
 
 
 @njit(cache=True)
-def _choose(order, own_track, link_offsets, link_cluster, track_owner, cluster_owner):
-    """Let the particles choose in the given order; fills the owner of each element."""
+def _choose(order, track, links, track_to_particle, cluster_to_particle):
+    """In the given order, each particle takes its track, or else its largest free cluster.
+
+    Fills the particle of each element.
+    """
     for i in order:
-        track = own_track[i]
-        if track >= 0 and track_owner[track] < 0:
-            track_owner[track] = i
+        if track[i] >= 0 and track_to_particle[track[i]] < 0:
+            track_to_particle[track[i]] = i
             continue
-        for link in range(link_offsets[i], link_offsets[i + 1]):
-            if cluster_owner[link_cluster[link]] < 0:
-                cluster_owner[link_cluster[link]] = i
+        for link in range(links.offsets[i], links.offsets[i + 1]):
+            if cluster_to_particle[links.cluster[link]] < 0:
+                cluster_to_particle[links.cluster[link]] = i
                 break
 
 
-def _owned(owner: Array, num_particles: int) -> Array:
-    """The element each particle owns, or -1, [particle], from the owner of each element."""
+def _inverse(element_to_particle: Array, num_particles: int) -> Array:
+    """Element of each particle, or -1, [particle], from the particle of each element."""
     element = np.full(num_particles, -1, dtype=np.int64)
-    is_taken = owner >= 0
-    element[owner[is_taken]] = np.flatnonzero(is_taken)
+    is_taken = element_to_particle >= 0
+    element[element_to_particle[is_taken]] = np.flatnonzero(is_taken)
     return element
 
 
-def owner_of_largest_overlap(
-    is_left_over: Array, links: ClusterLinks, cluster_owner: Array
+def particle_of_largest_overlap(
+    is_left_over: Array, links: ClusterLinks, cluster_to_particle: Array
 ) -> Array:
-    """Owner of the owned cluster that holds most of each left-over particle, or -1, [particle].
+    """Particle on the cluster that holds most of each left-over particle, or -1, [particle].
 
-    `cluster_owner` [cluster] is -1 where a cluster has none; such a cluster is passed over.
+    `cluster_to_particle` [cluster] is -1 where a cluster has none; such a cluster is skipped.
     """
-    particle, owner = links.particle, cluster_owner[links.cluster]
-    usable = np.flatnonzero(is_left_over[particle] & (owner >= 0))
+    particle, other = links.particle, cluster_to_particle[links.cluster]
+    usable = np.flatnonzero(is_left_over[particle] & (other >= 0))
     merged, first = np.unique(particle[usable], return_index=True)
     merged_into = np.full(len(is_left_over), -1, dtype=np.int64)
-    merged_into[merged] = owner[usable[first]]
+    merged_into[merged] = other[usable[first]]
     return merged_into

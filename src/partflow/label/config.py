@@ -1,4 +1,4 @@
-"""How targets are defined: what can be chosen, and what was found best."""
+"""Configuration of the target definition."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SECONDARY_TRACKS = ("none", "leading", "each")
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """The closed target definition, and its one choice."""
+    """The closed target definition and its options."""
 
     definition: str = "closed"
-    """closed: every visible GeV is in exactly one target."""
+    """closed: the energy of every visible particle is in exactly one target."""
     secondary_tracks: str = "each"
-    """What becomes of the tracks of secondaries of a particle whose own track was not found.
-    none: nothing, the particle sits on a cluster. leading: the track of largest pt carries the
+    """Targets of the secondary tracks of a particle whose own track was not found.
+    none: no target, the particle is on a cluster. leading: the track of largest pt carries the
     whole particle, as in the published definition. each: every such track carries what it
-    measures, and what is left of the particle sits on a cluster."""
+    measures, and the remainder of the particle is on a cluster."""
 
     def __post_init__(self) -> None:
         for name, known in (("definition", DEFINITIONS), ("secondary_tracks", SECONDARY_TRACKS)):

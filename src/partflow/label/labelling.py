@@ -1,4 +1,4 @@
-"""Label a batch of events: targets, jets, missing momentum, and what became of the particles."""
+"""Labels of a chunk of events: targets, shares, jets, missing momentum, and a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from partflow.core.deposits import Deposits
 from partflow.core.errors import DataError
 from partflow.core.jets import cluster_jets
 from partflow.core.particles import is_neutrino
@@ -15,23 +16,23 @@ from partflow.label.assignment import assign
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters
 from partflow.label.merging import FourMomenta, check_closure, merged_momenta
-from partflow.label.portions import Truth, portions_of
-from partflow.label.report import LabelReport, report_of
+from partflow.label.portions import make_portions
+from partflow.label.report import LabelReport, make_report
 from partflow.label.shares import energy_shares
 from partflow.label.targets import build_targets
 
 
 class Labelled(NamedTuple):
-    """The truth of some events, as a training and an evaluation need it."""
+    """Labels of some events, for a training and an evaluation."""
 
     targets: Collection
     """TARGETS, parallel to `core.features.build_elements(tracks, clusters)`."""
     gen_jets: Collection
-    """JETS of the visible generator particles, without those of overlaid events."""
+    """JETS of the visible generator particles, without those from overlay."""
     target_jets: Collection
-    """JETS of the targets, those of overlaid events among them."""
+    """JETS of the targets, including those from overlay."""
     gen_met: Collection
-    """GEN_MET, one row per event, without overlaid events."""
+    """GEN_MET, one row per event, without particles from overlay."""
     shares: Collection
     """SHARES of the energies of the clusters."""
     report: LabelReport
@@ -41,54 +42,65 @@ class Labelled(NamedTuple):
 def label(
     particles: Collection,
     tracks: Collection,
-    clusters: Collection,
-    hit_clusters: Collection,
-    contributions: Collection,
     track_particles: Collection,
+    clusters: Collection,
+    deposits: Deposits,
     event_id: Array | None = None,
     hits: Collection | None = None,
     config: LabelConfig | None = None,
     with_jets: bool = True,
 ) -> Labelled:
-    """One target per element at most, with the visible energy in every event.
+    """Give each element the particle it should become; the visible energy of every event closes.
 
-    `event_id` [event] names the events in errors; without it they are counted from 0. `hits` are
-    needed only where their energies are not the sums of their contributions (a full simulation,
-    noise). Without jets, which take a sixth of the time, `gen_jets` and `target_jets` are empty
-    and no target is in any. Raises DataError where a link points out of its event, or where the
-    energy does not close.
+    Args:
+        particles: PARTICLES.
+        tracks: TRACKS.
+        track_particles: TRACK_PARTICLES, parallel to `tracks`.
+        clusters: CLUSTERS.
+        deposits: Deposits of the particles in these clusters.
+        event_id: Ids [event] that errors name; by default events are counted from 0.
+        hits: HITS, needed only where their energies are not the sums of their contributions (a
+            full simulation, noise).
+        config: The target definition.
+        with_jets: Without jets, which take a sixth of the time, `gen_jets` and `target_jets` are
+            empty and no target is in any.
+
+    Raises:
+        DataError: A link points out of its event, or the energy does not close.
     """
     event_id = np.arange(particles.num_events) if event_id is None else event_id
     _check_parallel(tracks, track_particles)
-    truth = Truth(particles, tracks, track_particles, hit_clusters, contributions)
     centroids = np.stack([clusters.x, clusters.y, clusters.z], axis=1)
-    portions = portions_of(truth, clusters.counts, centroids, config or LabelConfig())
-    placed, lit = portions.particles, portions.contributions
-    links = link_clusters(placed, clusters.counts, hit_clusters, lit)
-    assignment = assign(placed, portions.own_track, links, len(tracks), len(clusters))
+    portions = make_portions(
+        particles, tracks, track_particles, deposits, centroids, config or LabelConfig()
+    )
+    placed, deposits = portions.particles, portions.deposits
+    links = link_clusters(deposits)
+    assignment = assign(placed, portions.track, links, len(tracks), len(clusters))
     momenta = merged_momenta(placed, assignment)
     targets, row = build_targets(portions, tracks, clusters, assignment, links, momenta)
     check_closure(placed, assignment, targets, event_id)
 
-    is_seen = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
+    is_visible = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
     gen_jets = target_jets = Collection.empty(JETS, particles.num_events)
     if with_jets:
-        gen_jets = _gen_jets(particles, is_seen)
+        gen_jets = _gen_jets(particles, is_visible)
         targets, target_jets = _with_jets(targets, row, momenta)
     return Labelled(
         targets,
         gen_jets,
         target_jets,
-        _gen_met(particles, is_seen),
-        energy_shares(tracks, clusters, hit_clusters, hits, lit, placed.counts, assignment),
-        report_of(portions, tracks, clusters, assignment),
+        _gen_met(particles, is_visible),
+        energy_shares(tracks, clusters, deposits, assignment, hits),
+        make_report(portions, tracks, clusters, assignment),
     )
 
 
 def _check_parallel(tracks: Collection, track_particles: Collection) -> None:
+    """Raise DataError unless there is one row of truth for each track."""
     if not np.array_equal(tracks.offsets, track_particles.offsets):
         raise DataError(
-            f"track_particles: {len(track_particles)} rows beside {len(tracks)} tracks; "
+            f"track_particles: {len(track_particles)} rows for {len(tracks)} tracks; "
             "both must come from the same simulation"
         )
 

@@ -1,4 +1,4 @@
-"""The four-momenta of targets: a particle's own, and those of the particles merged into it."""
+"""Four-momenta of targets: the particle's, and those of the particles merged into it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ def check_closure(
     """Raise DataError, naming the event, unless its targets hold exactly the visible energy."""
     expected = assignment.is_visible & ~assignment.is_lost
     visible = energy_per_event(particles, expected)
-    held = energy_per_event(targets, np.ones(len(targets), dtype=bool))
-    is_open = ~(np.abs(held - visible) <= CLOSURE * np.abs(visible))  # true for NaN, too
+    in_targets = energy_per_event(targets, np.ones(len(targets), dtype=bool))
+    # True for NaN, too.
+    is_open = ~(np.abs(in_targets - visible) <= CLOSURE * np.abs(visible))
     if np.any(is_open):
         event = np.flatnonzero(is_open)[0]
         raise DataError(
-            f"event {event_id[event]}: targets hold {held[event]:.9g} GeV of "
+            f"event {event_id[event]}: targets hold {in_targets[event]:.9g} GeV of "
             f"{visible[event]:.9g} GeV visible; check the energies of its particles"
         )
 

@@ -1,4 +1,4 @@
-"""Targets: what each element should become, parallel to tracks and clusters of an event."""
+"""Targets: the particle that each element should become."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from partflow.core.kinematics import eta_from_momentum
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, NEUTRAL_HADRON, PHOTON, classes
 from partflow.core.records import Array, Collection
 from partflow.core.schemas import TARGETS
+from partflow.core.truth import STABLE_STATUS
 from partflow.label.assignment import Assignment
 from partflow.label.links import ClusterLinks
 from partflow.label.merging import FourMomenta
 from partflow.label.portions import Portions
 
-STABLE = 1
-"""Generator status of every particle of `core.schemas.PARTICLES`."""
-
 
 def class_on_track(pdg_class: Array) -> Array:
-    """A track is charged: a neutral hadron or photon on it is a charged hadron.
+    """Class of a particle on a track: a neutral hadron or photon counts as a charged hadron.
 
     >>> class_on_track(np.array([211, 130, 22, 11, 13])).tolist()
     [211, 211, 211, 11, 13]
@@ -28,7 +26,7 @@ def class_on_track(pdg_class: Array) -> Array:
 
 
 def class_on_cluster(pdg_class: Array) -> Array:
-    """A cluster is neutral: electromagnetic or hadronic.
+    """Class of a particle on a cluster: an electron counts as a photon, others as neutral hadrons.
 
     >>> class_on_cluster(np.array([211, 130, 22, 11, 13])).tolist()
     [130, 130, 22, 22, 130]
@@ -76,9 +74,9 @@ def build_targets(
         "cos_phi": np.cos(phi),
         "energy": p.energy,
         "is_pu": portions.particles.is_overlay[row],
-        "generator_status": STABLE,
+        "generator_status": STABLE_STATUS,
         "gp_to_track": on_track[row],
-        "gp_to_cluster": links.clustered_energy[row],
+        "gp_to_cluster": links.clustered_energy_em[row],
         "particle_index": portions.parent[row],
     }.items():
         columns[name][has_particle] = values
@@ -89,11 +87,11 @@ def _class_and_charge(
     particles: Collection, tracks: Collection, assignment: Assignment
 ) -> tuple[Array, Array]:
     """Class and charge each particle has on its element, [particle]."""
-    own = classes(particles.pdg_id, particles.charge)
+    true_class = classes(particles.pdg_id, particles.charge)
     on_track = assignment.track >= 0
-    pdg_class = np.where(on_track, class_on_track(own), class_on_cluster(own))
+    pdg_class = np.where(on_track, class_on_track(true_class), class_on_cluster(true_class))
     track_charge = np.zeros(len(particles), dtype=np.int8)
     track_charge[on_track] = tracks.charge[assignment.track[on_track]]
-    # A neutral particle on a track cannot say its charge; the curvature can.
+    # For a neutral particle on a track the charge is that of the track's curvature.
     charge = np.where(particles.charge != 0, particles.charge, track_charge)
     return pdg_class, np.where(on_track, charge, 0)

@@ -1,8 +1,17 @@
-"""Self-attention over packed events: no padded row, nothing across an event's border.
+"""Softmax attention inside each event of a packed batch, with a term that falls with distance.
 
-Every event is one small matrix product on its own rows. For the sizes of e+e- events on a CPU
-that is the fastest of the simple ways: `scaled_dot_product_attention` event by event takes 1.2
-times as long, on rectangles of padded events 1.7 to 2 times (18 events of 90 to 190 elements,
+For the elements i, j of one event, in each head,
+
+    a_ij = softmax_j( q_i . k_j / sqrt(width) - min(d_ij / scale, MAX_PENALTY) )
+    out_i = sum_j a_ij v_j
+
+with the distance d_ij at the calorimeter and the length scale of the head; some heads have no
+distance term. Time and memory are quadratic in the number of elements of an event, linear in the
+number of events; no row is padded.
+
+Each event is one small matrix product per head on its own rows. For events of e+e- collisions on a
+CPU that is faster than the simple alternatives: `scaled_dot_product_attention` event by event takes
+1.2 times as long, on rectangles of padded events 1.7 to 2 times (18 events of 90 to 190 elements,
 dim 128, one core, forward and backward; `python -m benchmarks.attention`).
 """
 
@@ -18,19 +27,20 @@ from torch import Tensor, nn
 
 from partflow.model.layout import EventRows
 from partflow.model.linear import Linear
+from partflow.model.torch_operators import operators
 
 SHORTEST_SCALE, LONGEST_SCALE = 20.0, 1000.0
-"""Length scales of the most local and the least local head that feels distance [mm]."""
+"""Length scales [mm] of the first and the last head with a distance term."""
 LOCAL_FRACTION = 0.6
-"""Fraction of the heads that feel distance; the others see the whole event alike."""
+"""Fraction of the heads that have a distance term; the others do not depend on distance."""
 MAX_PENALTY = 10.0
-"""Largest reduction of an attention logit by distance: far is rare, not impossible."""
+"""Largest reduction of a logit by distance, so that far elements keep some attention."""
 MAX_LOGITS = 2**24
 """Logits of one event in memory at a time: all of 2048 elements with four heads (64 MiB)."""
 
 
 def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
-    """Inverse length scale of each head [1/mm]; 0 for a head that does not feel distance.
+    """Inverse length scale of each head [1/mm]; 0 for a head without a distance term.
 
     The scales grow geometrically, as the slopes of ALiBi do (arXiv:2108.12409).
     """
@@ -40,27 +50,27 @@ def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
 
 
 def distance_bias(
-    distance: Float[Tensor, "listener source"], inverse_scales: Float[Tensor, " head"]
-) -> Float[Tensor, "head listener source"]:
-    """-min(distance / scale, MAX_PENALTY) for every head: one event's term in the logits."""
+    distance: Float[Tensor, "query key"], inverse_scales: Float[Tensor, " head"]
+) -> Float[Tensor, "head query key"]:
+    """The distance term -min(distance / scale, MAX_PENALTY) of one event's logits, by head."""
     return (distance * -inverse_scales[:, None, None]).clamp_(min=-MAX_PENALTY)
 
 
 class DistanceBias(NamedTuple):
-    """The same for an event so large that it is made for some of its rows at a time."""
+    """The distance term of a large event, which is computed for some queries at a time."""
 
     distance: Float[Tensor, "element element"]
     inverse_scales: Float[Tensor, " head"]
 
-    def rows(self, begin: int, end: int) -> Float[Tensor, "head row element"]:
-        """The terms of the listeners `begin:end`."""
+    def rows(self, begin: int, end: int) -> Float[Tensor, "head query element"]:
+        """The term for the queries `begin:end`."""
         return distance_bias(self.distance[begin:end], self.inverse_scales)
 
 
 def bias_of_event(
     distance: Float[Tensor, "element element"], inverse_scales: Float[Tensor, " head"]
 ) -> Tensor | DistanceBias:
-    """Its term in the logits: whole, or for a large event as a recipe."""
+    """The distance term of an event, as a tensor if it has at most MAX_LOGITS values."""
     if len(inverse_scales) * distance.numel() > MAX_LOGITS:
         return DistanceBias(distance, inverse_scales)
     return distance_bias(distance, inverse_scales)
@@ -73,8 +83,8 @@ def packed_attention(
 ) -> Float[Tensor, "element dim"]:
     """softmax(q k^T / sqrt(width) + bias) v of every event on its own rows.
 
-    `events` cover all rows in order; `biases`, if any, are parallel to them, and are given: no
-    gradient flows into them. Of a large event some listeners at a time, so that memory stays
+    `events` cover all rows in order. `biases`, if there are any, are parallel to them and get no
+    gradient. Logits of large events are computed for some queries at a time, so that memory stays
     bounded.
     """
     num_heads = query_key_value.shape[2]
@@ -86,9 +96,10 @@ def packed_attention(
 
 
 class _PackedAttention(torch.autograd.Function):
-    """Attention event by event, whose results and gradients go straight to their rows.
+    """Attention event by event; results and gradients are written directly to the events' rows.
 
-    Left to autograd, slices of events would be cut and put together again in both directions.
+    Autograd of the same operations would cut the rows into events and join them in both
+    directions.
     """
 
     @staticmethod
@@ -98,37 +109,37 @@ class _PackedAttention(torch.autograd.Function):
         events: Sequence[EventRows],
         biases: Sequence[Tensor] | None,
     ) -> Tensor:
-        """Attended values [element, head, width]."""
+        """A v with the attention weights A of each event, [element, head, width]."""
         num_elements, _, num_heads, width = query_key_value.shape
         attended = query_key_value.new_empty(num_elements, num_heads, width)
         of_heads, into = query_key_value.permute(1, 2, 0, 3), attended.transpose(0, 1)
-        kept = []
+        saved = []
         for i, (begin, _, end) in enumerate(events):
             query, key, value = of_heads[:, :, begin:end].unbind(0)
-            weights = _weights(query, key, None if biases is None else biases[i])
+            weights = _attention_weights(query, key, None if biases is None else biases[i])
             torch.bmm(weights, value, out=into[:, begin:end])
             if ctx.needs_input_grad[0]:
-                kept.append(weights)
+                saved.append(weights)
         ctx.events = events
-        ctx.save_for_backward(query_key_value, *kept)
+        ctx.save_for_backward(query_key_value, *saved)
         return attended
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        """With weights A: dv = A^T do, dA = do v^T, and dlogits of q and k through softmax."""
-        query_key_value, *kept = ctx.saved_tensors
+        """With the gradient do of the output: dv = A^T do, dA = do v^T, then through softmax
+        dlogits, dq = dlogits k / sqrt(width) and dk = dlogits^T q / sqrt(width).
+        """
+        query_key_value, *saved = ctx.saved_tensors
+        softmax_gradient = operators().softmax_gradient
         gradient = torch.empty_like(query_key_value)
         of_heads, into = query_key_value.permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
-        above = upstream[0].transpose(0, 1)
-        for weights, (begin, _, end) in zip(kept, ctx.events, strict=True):
+        upstream_of_heads = upstream[0].transpose(0, 1)
+        for weights, (begin, _, end) in zip(saved, ctx.events, strict=True):
             query, key, value = of_heads[:, :, begin:end].unbind(0)
             of_query, of_key, of_value = into[:, :, begin:end].unbind(0)
-            of_output = above[:, begin:end]
+            of_output = upstream_of_heads[:, begin:end]
             torch.bmm(weights.transpose(1, 2), of_output, out=of_value)
-            of_weights = torch.bmm(of_output, value.transpose(1, 2))
-            of_logits = torch.ops.aten._softmax_backward_data(
-                of_weights, weights, -1, weights.dtype
-            )
+            of_logits = softmax_gradient(torch.bmm(of_output, value.transpose(1, 2)), weights)
             torch.bmm(of_logits, key, out=of_query)
             torch.bmm(of_logits.transpose(1, 2), query, out=of_key)
         gradient[:, :2].mul_(query_key_value.shape[-1] ** -0.5)
@@ -140,7 +151,7 @@ def _attention_in_parts(
     events: Sequence[EventRows],
     biases: Sequence[Tensor | DistanceBias] | None,
 ) -> Tensor:
-    """The same with at most MAX_LOGITS logits at a time."""
+    """`packed_attention` with at most MAX_LOGITS logits in memory at a time."""
     num_heads = query_key_value.shape[2]
     of_heads = query_key_value.permute(1, 2, 0, 3)
     outputs = []
@@ -151,12 +162,12 @@ def _attention_in_parts(
             end = min(begin + step, last - first)
             bias = None if biases is None else biases[i]
             of_rows = bias.rows(begin, end) if isinstance(bias, DistanceBias) else bias
-            outputs.append(torch.bmm(_weights(query[:, begin:end], key, of_rows), value))
+            outputs.append(torch.bmm(_attention_weights(query[:, begin:end], key, of_rows), value))
     return torch.cat(outputs, 1).transpose(0, 1).flatten(1)
 
 
-def _weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(width) + bias) of one event."""
+def _attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key]."""
     scale = query.shape[-1] ** -0.5
     if bias is None:
         logits = torch.bmm(query, key.transpose(1, 2)) * scale
@@ -165,13 +176,13 @@ def _weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
     return torch.softmax(logits, -1)
 
 
-class SharedRows(NamedTuple):
-    """What the attention of all layers shares of a batch."""
+class AttentionContext(NamedTuple):
+    """The rows and distance terms of a batch, which the attention of all layers shares."""
 
     events: Sequence[EventRows]
     """Rows of each event; they cover all rows in order."""
     biases: Sequence[Tensor | DistanceBias] | None
-    """Terms in the logits, parallel to `events`."""
+    """Distance terms, parallel to `events`."""
 
 
 class PackedSelfAttention(nn.Module):
@@ -184,22 +195,22 @@ class PackedSelfAttention(nn.Module):
         self.output = Linear(dim, dim)
 
     def forward(
-        self, x: Float[Tensor, "element dim"], shared: SharedRows
+        self, x: Float[Tensor, "element dim"], context: AttentionContext
     ) -> Float[Tensor, "element dim"]:
-        """Attended values."""
+        """Attention outputs of all heads, through the output projection."""
         projected = self.query_key_value(x).view(len(x), 3, *self.head_shape)
-        attended: Tensor = self.output(packed_attention(projected, *shared))
+        attended: Tensor = self.output(packed_attention(projected, *context))
         return attended
 
-    def maps(
-        self, x: Float[Tensor, "element dim"], shared: SharedRows
+    def attention_weights(
+        self, x: Float[Tensor, "element dim"], context: AttentionContext
     ) -> list[Float[Tensor, "head _ _"]]:
-        """The weights of each event; those of an element sum to one."""
+        """Attention weights [head, query, key] of each event; those of a query sum to one."""
         projected = self.query_key_value(x).view(len(x), 3, *self.head_shape)
         query, key, _ = projected.permute(1, 2, 0, 3)
-        maps = []
-        for i, (begin, _, end) in enumerate(shared.events):
-            bias = None if shared.biases is None else shared.biases[i]
+        weights = []
+        for i, (begin, _, end) in enumerate(context.events):
+            bias = None if context.biases is None else context.biases[i]
             whole = bias.rows(0, end - begin) if isinstance(bias, DistanceBias) else bias
-            maps.append(_weights(query[:, begin:end], key[:, begin:end], whole))
-        return maps
+            weights.append(_attention_weights(query[:, begin:end], key[:, begin:end], whole))
+        return weights

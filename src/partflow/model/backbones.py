@@ -1,4 +1,4 @@
-"""The trunk that a configuration asks for."""
+"""The backbones by name, and the two whose cost is linear in the number of elements."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from partflow.model.blocks import Backbone
 from partflow.model.config import BackboneKind, ModelConfig
 from partflow.model.favor import FavorAttention
 from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
 from partflow.model.layout import EventRows
 from partflow.model.transformer import Transformer
-from partflow.model.trunk import Trunk
 
 
-class Favor(Trunk):
-    """Kernel attention; linear in the number of elements."""
+class Favor(Backbone):
+    """Attention by random features (see `favor`); linear in the number of elements."""
 
     def __init__(self, config: ModelConfig) -> None:
         mixers = [
@@ -28,16 +28,16 @@ class Favor(Trunk):
         super().__init__(config, mixers)
 
     def redraw(self, generator: torch.Generator | None = None) -> None:
-        """Draw other random features in every layer, from `generator` or torch's own."""
+        """Draw new random features in every layer, from `generator` or torch's own."""
         for block in self.blocks:
             cast(FavorAttention, block.attention).redraw(generator)
 
 
-class GnnLsh(Trunk):
-    """Messages inside bins of elements with similar hashes; linear in the number of elements.
+class GnnLsh(Backbone):
+    """Messages inside bins of similar elements (see `gnn_lsh`); linear in the number of elements.
 
-    Elements with equal hashes stand in the order in which they came, so an event's answer
-    depends, a little, on the order of its elements.
+    Elements with equal hashes keep their order, so the predictions for an event depend slightly on
+    the order of its elements.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -46,24 +46,25 @@ class GnnLsh(Trunk):
         )
         self.config = config.gnn_lsh
 
-    def prepare(
+    def context(
         self,
         x: Float[Tensor, "element dim"],
         events: Sequence[EventRows],
         distances: Sequence[Float[Tensor, "_ _"]] | None,
     ) -> BinnedRows:
-        """Bins of each event."""
+        """The bins of each event."""
         counts = [event.end - event.begin for event in events]
         return BinnedRows.of_events(counts, self.config, x.device)
 
 
-TRUNKS: dict[BackboneKind, Callable[[ModelConfig], Trunk]] = {
+BACKBONE_CLASSES: dict[BackboneKind, Callable[[ModelConfig], Backbone]] = {
     "transformer": Transformer,
     "favor": Favor,
     "gnn_lsh": GnnLsh,
 }
+"""By the name in `ModelConfig.backbone`."""
 
 
-def make_trunk(config: ModelConfig) -> Trunk:
-    """The trunk of `config.backbone`, with first weights drawn from torch's generator."""
-    return TRUNKS[config.backbone](config)
+def make_backbone(config: ModelConfig) -> Backbone:
+    """The backbone `config.backbone`, with initial weights drawn from torch's generator."""
+    return BACKBONE_CLASSES[config.backbone](config)

@@ -1,14 +1,16 @@
-"""What a network is made of, and the three sizes it comes in."""
+"""Configuration of a network: `ModelConfig`, stored with its weights."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from partflow.core.detector import CLIC
 from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS, ELEMENTS
+from partflow.core.json_objects import from_json_object
+from partflow.core.known_detectors import CLIC
 from partflow.model.favor import FavorConfig
 from partflow.model.gnn_lsh import GnnLshConfig
 
@@ -16,81 +18,82 @@ BackboneKind = Literal["transformer", "gnn_lsh", "favor"]
 BACKBONES = get_args(BackboneKind)
 HeadKind = Literal["direct", "sharing"]
 HEADS = get_args(HeadKind)
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
 class ReadoutConfig:
-    """How outputs of the network become candidates."""
+    """How predictions of the network become candidates."""
 
     kind: Literal["threshold", "expectation", "published"] = "expectation"
-    """threshold: a list of particles, each with its full momentum. expectation: a cluster's
-    momentum is multiplied by the probability that it is a particle, which makes sums (jets,
-    missing momentum) right on average and the list longer. What a head `sharing` gives a cluster
-    is an expectation already: nothing is multiplied, and the two differ in who is left out.
-    published: a list of what is more probably a particle than not, tracks with their predicted
-    momentum, too."""
+    """threshold: a list of particles, each with its full momentum. expectation: the momentum of a
+    cluster is multiplied by the probability that it is a particle, which makes sums (jets, missing
+    momentum) unbiased and the list longer. With the head `sharing` the momentum of a cluster is an
+    expectation already: nothing is multiplied, and the two kinds differ in which elements are
+    left out. published: the list of published MLPF v2.2.0, all elements that are more probably a
+    particle than not, in which tracks have their predicted momentum as well."""
     threshold: float = 0.5
     """Probability from which on an element becomes a particle."""
     min_probability: float = 0.03
-    """Probability below which even `expectation` leaves a cluster out."""
+    """Probability below which `expectation` leaves a cluster out."""
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_probability"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"readout.{name} = {value}; a probability lies between 0 and 1")
+                raise ConfigError(f"readout.{name} = {value}; it must lie between 0 and 1")
 
 
 def _normed_gnn_lsh() -> GnnLshConfig:
-    """Layers that leave normalising to the block around them."""
+    """Layers without a norm of their own, since the block around them has one."""
     return GnnLshConfig(layer_norm=False)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A network; stored beside its weights."""
+    """Configuration of a network."""
 
     backbone: BackboneKind = "transformer"
-    """How elements of an event exchange. transformer: attention of each to every other, quadratic
-    in their number. favor: the same by random features, linear. gnn_lsh: messages inside bins of
-    elements that a learned hash finds alike, linear."""
+    """How the elements of an event exchange information. transformer: attention between all
+    elements, quadratic in their number. favor: attention by random features, linear. gnn_lsh:
+    messages inside bins of elements with similar learned hashes, linear."""
     dim: int = 128
     """Width of an element's representation."""
     num_layers: int = 4
-    """Blocks of the trunk."""
+    """Number of blocks of the backbone."""
     num_heads: int = 4
-    """Attention heads of a layer; few wide ones are faster than many narrow ones. gnn_lsh has
-    none."""
+    """Attention heads of a layer; few wide ones are faster than many narrow ones. No effect on
+    gnn_lsh."""
     mlp_ratio: float = 2.0
     """Hidden width of a layer's feed-forward part, in units of `dim`."""
     dropout: float = 0.0
     """Dropout probability after attention and feed-forward parts while training."""
     distance_bias: bool = True
-    """Lower the attention between elements that are far apart at the calorimeter; the transformer
-    alone can."""
+    """Lower the attention between elements that are far apart at the calorimeter (transformer)."""
     favor: FavorConfig = field(default_factory=FavorConfig)
-    """Random features of the backbone favor."""
+    """Random features (favor)."""
     gnn_lsh: GnnLshConfig = field(default_factory=_normed_gnn_lsh)
-    """Hash, graph and messages of the backbone gnn_lsh."""
+    """Hash, graph and messages (gnn_lsh)."""
     detector: str = CLIC.name
-    """Name of the detector that the network is for. A training takes it, and the face, from the
-    events: what stands here matters to a network without a training only."""
+    """Name of the detector that the network is for. A training takes the name and the face of the
+    calorimeter from its events."""
     face_radius: float = CLIC.ecal.inner_radius
-    """Radius of the calorimeter's inner face [mm], from which depths are counted."""
+    """Radius of the inner face of the calorimeter's barrel [mm], from which depths are counted."""
     face_half_length: float = CLIC.ecal.endcap_z
-    """abs(z) of the calorimeter endcap's inner face [mm]."""
+    """abs(z) of the inner face of the calorimeter's endcap [mm]."""
     features: tuple[str, ...] = ELEMENTS.names
-    """Element columns that the network is handed, in order."""
+    """Columns of an element that the network reads, in order."""
     elements: str = "final"
-    """Set of elements that the network was trained on: final or fine clusters."""
+    """Element set that the network was trained on: with final or with fine clusters. (Stored
+    configurations know it by this name.)"""
     head: HeadKind = "direct"
-    """How the energy of a neutral particle is found. direct: each cluster answers for itself.
-    sharing: every cluster is divided over the elements that may own a part of it, and a particle
-    has the sum of its parts (needs labels with energy shares)."""
+    """How the energy of a particle on a cluster is predicted. direct: from its own cluster.
+    sharing: the energy of every cluster is divided over its possible owners, and a particle has
+    the sum of its shares (needs labels with energy shares)."""
     num_owners: int = 24
-    """Elements that a cluster may be divided over: those nearest to it in angle."""
+    """Possible owners of a cluster's energy: the elements nearest to it in angle (sharing)."""
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
-    """How candidates are read out, unless told otherwise."""
+    """How predictions become candidates, unless the user chooses otherwise."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius",
@@ -109,18 +112,19 @@ class ModelConfig:
             )
         if self.dim % self.num_heads:
             raise ConfigError(
-                f"model.dim = {self.dim} is no multiple of model.num_heads = {self.num_heads}"
+                f"model.dim = {self.dim} is no multiple of model.num_heads = {self.num_heads}; "
+                "change one of them"
             )
         if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"model.dropout = {self.dropout}; it lies in [0, 1)")
+            raise ConfigError(f"model.dropout = {self.dropout}; it must lie in [0, 1)")
 
     @property
     def face(self) -> CalorimeterFace:
-        """Face of the calorimeter that the network is for."""
+        """Inner face of the calorimeter that the network is for."""
         return CalorimeterFace(self.detector, self.face_radius, self.face_half_length)
 
     def at(self, face: CalorimeterFace) -> ModelConfig:
-        """The same for the detector with the calorimeter `face`."""
+        """This configuration for the detector with the calorimeter `face`."""
         return replace(
             self,
             detector=face.detector,
@@ -129,29 +133,13 @@ class ModelConfig:
         )
 
 
-def tiny() -> ModelConfig:
-    """About 0.1 million parameters: for tests and demonstrations."""
-    return ModelConfig(dim=64, num_layers=2, num_heads=2)
+def config_from_json(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """The configuration `kind` with `values`, a JSON object.
 
-
-def small() -> ModelConfig:
-    """About 0.7 million parameters: trains in minutes on two cores."""
-    return ModelConfig()
-
-
-def base() -> ModelConfig:
-    """About 4 million parameters."""
-    return ModelConfig(dim=256, num_layers=6, num_heads=8)
-
-
-PRESETS = {"tiny": tiny, "small": small, "base": base}
-
-
-def preset(name: str) -> ModelConfig:
-    """The preset of that name.
-
-    Raises ConfigError for a name that is not in PRESETS.
+    Raises ConfigError, naming the field, where one is unknown, of a wrong type or out of range.
     """
-    if name not in PRESETS:
-        raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]()
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and name in values and values[name] not in get_args(hint):
+            choices = ", ".join(get_args(hint))
+            raise ConfigError(f"{name} = {values[name]!r}; choose one of {choices}")
+    return from_json_object(kind, values)

@@ -1,4 +1,7 @@
-"""Elements to vectors: standardised inputs, one encoder for each element type."""
+"""From inputs to the first representation: standardisation, and an encoder for each element type.
+
+Linear in the number of elements.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from torch import Tensor, nn
 from partflow.model.linear import Linear
 
 MAX_STANDARDISED = 8.0
-"""Standardised inputs are cut off here: an outlier should not outweigh everything else."""
+"""Bound of standardised inputs, so that outliers do not dominate."""
 
 
 class Standardisation(nn.Module):
-    """(x - mean) / deviation, fitted on training data and kept with the weights.
+    """(x - mean) / deviation, fitted on training data and stored with the weights.
 
-    An input that never varied (a column that is not simulated) comes out 0 wherever it has its
-    usual value.
+    An input that is constant in the training data (a column that is not simulated) becomes 0
+    wherever it has that value.
     """
 
     mean: Tensor
@@ -28,12 +31,12 @@ class Standardisation(nn.Module):
         self.register_buffer("deviation", torch.ones(num_inputs))
 
     def fit(self, inputs: Float[Tensor, "row input"]) -> None:
-        """Take mean and standard deviation of `inputs`; nothing changes without rows."""
+        """Set mean and deviation to those of `inputs`; without rows they stay as they are."""
         if not len(inputs):
             return
         double = inputs.double()
         mean, deviation = double.mean(0), double.std(0, correction=0)
-        # Rounding leaves a constant column a deviation of this order instead of 0.
+        # By rounding, the deviation of a constant column is of this order instead of 0.
         constant = deviation <= 1e-5 * (1.0 + mean.abs())
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(constant, 1.0, deviation))
@@ -45,7 +48,7 @@ class Standardisation(nn.Module):
 
 
 class Encoder(nn.Sequential):
-    """Standardised inputs of one element type to vectors: two layers."""
+    """Two layers from the standardised inputs of one element type to vectors of width `dim`."""
 
     def __init__(self, num_inputs: int, dim: int) -> None:
         super().__init__(Linear(num_inputs, 2 * dim), nn.GELU(), Linear(2 * dim, dim))

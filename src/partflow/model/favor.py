@@ -1,13 +1,14 @@
 """FAVOR+: softmax attention in linear time by positive random features (arXiv:2009.14794).
 
 With w drawn from a standard normal distribution, exp(q.k) is the expectation of
-phi_w(q) phi_w(k), phi_w(x) = exp(w.x - |x|^2 / 2). A mean over m such w in place of the
-expectation takes attention apart into sums over the elements of an event:
+phi_w(q) phi_w(k) with phi_w(x) = exp(w.x - |x|^2 / 2). The mean over m directions w estimates the
+expectation, and attention becomes a ratio of sums over the elements of an event:
 
     attention(q) = phi(q) . (sum_j phi(k_j) v_j) / (phi(q) . sum_j phi(k_j))
 
-The w are orthogonal in groups of the heads' width, which lowers the variance, and have the
-lengths of independent ones, which keeps the estimate unbiased.
+The sums are formed once for an event, so time and memory are linear in its number of elements (and
+in m). The w are orthogonal in groups of the heads' width, which lowers the variance, and have the
+lengths of independent normal vectors, which keeps the estimate unbiased. There is no distance term.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from partflow.core.errors import ConfigError
 from partflow.model.layout import EventRows
 from partflow.model.linear import Linear
 
-FLOOR = 1e-6
-"""Added to every feature, relative to the largest: no sum of features underflows to zero."""
+FEATURE_FLOOR = 1e-6
+"""Added to every feature, relative to the largest, so that no sum of features underflows to 0."""
 
 
 @dataclass(frozen=True)
 class FavorConfig:
-    """Attention by random features."""
+    """Random features of the attention."""
 
     num_features: int = 64
-    """Random features of each head; the error of the softmax falls as their inverse root."""
+    """Random features of each head; the error of the softmax falls as 1 / sqrt(num_features)."""
 
     def __post_init__(self) -> None:
         if self.num_features < 1:
@@ -43,8 +44,8 @@ class FavorConfig:
 def orthogonal_directions(
     num_heads: int, num_features: int, width: int, generator: torch.Generator | None = None
 ) -> Float[Tensor, "head width feature"]:
-    """Random directions for each head, orthogonal in groups of `width`, with lengths of normal
-    ones; drawn from `generator`, or torch's own.
+    """Random directions of each head, orthogonal in groups of `width`, with the lengths of normal
+    vectors; drawn from `generator`, or torch's own.
     """
     num_groups = math.ceil(num_features / width)
     drawn = torch.randn(num_heads, num_groups, width, width, generator=generator)
@@ -59,14 +60,14 @@ def orthogonal_directions(
 def exponents(
     x: Float[Tensor, "head element width"], directions: Float[Tensor, "head width feature"]
 ) -> Float[Tensor, "head element feature"]:
-    """Logarithm of phi for every direction."""
+    """The exponent log phi_w(x) = w.x - |x|^2 / 2 for every direction w."""
     return torch.baddbmm(-0.5 * x.square().sum(-1, keepdim=True), x, directions)
 
 
 class FavorAttention(nn.Module):
-    """Multi-head attention inside each event of a packed batch, linear in its elements.
+    """Multi-head attention by random features inside each event of a packed batch.
 
-    The directions are drawn with the layer, kept with its weights, and stay what they are until
+    The directions are drawn when the layer is made, stored with its weights, and change only by
     `redraw`.
     """
 
@@ -83,7 +84,7 @@ class FavorAttention(nn.Module):
 
     @torch.no_grad()
     def redraw(self, generator: torch.Generator | None = None) -> None:
-        """Draw other directions from `generator` (on the CPU), or from torch's own."""
+        """Draw new directions from `generator` (on the CPU), or from torch's own."""
         num_heads, width = self.head_shape
         drawn = orthogonal_directions(num_heads, self.num_features, width, generator)
         self.directions.copy_(drawn)
@@ -91,9 +92,11 @@ class FavorAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "element dim"], events: Sequence[EventRows]
     ) -> Float[Tensor, "element dim"]:
-        """Attended values; `events` cover all rows in order."""
+        """Attention outputs of all heads, through the output projection; `events` cover all rows
+        in order.
+        """
         queries, keys, values = self._features(x, events)
-        # A last column of ones makes the normalisation one more value.
+        # A last column of ones: its attention output is the normalisation.
         values = torch.cat([values, torch.ones_like(values[..., :1])], -1)
         sizes = [event.end - event.begin for event in events]
         attended = [values.new_empty(values.shape[0], 0, values.shape[2])]
@@ -102,25 +105,27 @@ class FavorAttention(nn.Module):
             attended.append(torch.bmm(query, torch.bmm(key.transpose(1, 2), value)))
         summed = torch.cat(attended, 1)
         normalised = summed[..., :-1] / summed[..., -1:]
-        mixed: Tensor = self.output(normalised.transpose(0, 1).flatten(1))
-        return mixed
+        output: Tensor = self.output(normalised.transpose(0, 1).flatten(1))
+        return output
 
-    def maps(
+    def attention_weights(
         self, x: Float[Tensor, "element dim"], events: Sequence[EventRows]
     ) -> list[Float[Tensor, "head _ _"]]:
-        """The weights that the features imply, normalised, for each event."""
+        """Attention weights [head, query, key] that the features imply, for each event; those of
+        a query sum to one.
+        """
         queries, keys, _ = self._features(x, events)
-        maps = []
+        normalised = []
         for begin, _, end in events:
             weights = queries[:, begin:end] @ keys[:, begin:end].transpose(1, 2)
-            maps.append(weights / weights.sum(-1, keepdim=True))
-        return maps
+            normalised.append(weights / weights.sum(-1, keepdim=True))
+        return normalised
 
     def _features(self, x: Tensor, events: Sequence[EventRows]) -> tuple[Tensor, Tensor, Tensor]:
         """Features of queries and keys, and values, [head, element, _].
 
-        A factor common to a query's features, or to all keys of an event, cancels in attention:
-        exponents are taken relative to the largest, each event by itself.
+        A factor common to the features of a query, or to all keys of an event, cancels in the
+        attention. Exponents are therefore taken relative to the largest, in each event by itself.
         """
         num_heads, width = self.head_shape
         projected = self.query_key_value(x).view(len(x), 3, num_heads, width)
@@ -130,15 +135,15 @@ class FavorAttention(nn.Module):
         of_keys = exponents(scale * key, self.directions)
         largest_query = of_queries.detach().amax(-1, keepdim=True)
         largest_key = _largest_of_event(of_keys.detach().amax(-1), events)
-        queries = torch.exp(of_queries - largest_query) + FLOOR
-        keys = torch.exp(of_keys - largest_key[..., None]) + FLOOR
+        queries = torch.exp(of_queries - largest_query) + FEATURE_FLOOR
+        keys = torch.exp(of_keys - largest_key[..., None]) + FEATURE_FLOOR
         return queries, keys, value
 
 
 def _largest_of_event(
     values: Float[Tensor, "head element"], events: Sequence[EventRows]
 ) -> Float[Tensor, "head element"]:
-    """For every element the largest of its event's values."""
+    """The largest value of its event for every element."""
     sizes = [event.end - event.begin for event in events]
     largest = [part.amax(1, keepdim=True).expand_as(part) for part in values.split(sizes, 1)]
     return torch.cat([values[:, :0], *largest], 1)

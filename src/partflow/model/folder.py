@@ -1,18 +1,18 @@
-"""A trained network as a folder: weights and, beside them, everything needed to use them.
+"""Model folders: the weights of a network and what is needed to use them.
 
-    run/model.safetensors   weights, and the standardisation fitted with them
+    run/model.safetensors   weights and standardisation
     run/config.json         format, architecture, configuration, feature list, provenance
 
-The architecture is this project's own or a published one (`ARCHITECTURES`).
-
-Nothing in the folder is executed when it is read, so a model from elsewhere is safe to open.
+The architecture is that of `MLPF` or of published MLPF v2.2.0 (`ARCHITECTURES`). Nothing in a
+folder is executed when it is read: safetensors holds numbers only, and msgspec decodes the JSON
+into the dataclasses of the configuration. A folder from elsewhere is safe to open.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +23,10 @@ from torch import Tensor
 from partflow import __version__
 from partflow.core.errors import ConfigError, InputError, SchemaError
 from partflow.core.features import ELEMENTS
+from partflow.core.json_objects import from_json_object
 from partflow.core.outputs import replacing, write_text
 from partflow.core.provenance import Provenance
-from partflow.model.config import ModelConfig, ReadoutConfig
-from partflow.model.favor import FavorConfig
-from partflow.model.gnn_lsh import GnnLshConfig
+from partflow.model.config import ModelConfig, config_from_json
 from partflow.model.mlpf import MLPF
 from partflow.model.published.config import PUBLISHED_FEATURES, PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF
@@ -39,6 +38,7 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "partflow-model"
 FORMAT_VERSION = 4
+"""Format of the folder; folders of other versions are refused."""
 
 
 class Architecture(NamedTuple):
@@ -46,32 +46,24 @@ class Architecture(NamedTuple):
 
     network: type[MLPF] | type[PublishedMLPF]
     config: type[ModelConfig] | type[PublishedConfig]
-    parts: Mapping[str, type]
-    """Fields of the configuration that are configurations themselves."""
     features: tuple[str, ...]
-    """The element columns that such a network must have been made for."""
+    """The element columns that such a network reads."""
 
 
 ARCHITECTURES = {
-    "mlpf": Architecture(
-        MLPF,
-        ModelConfig,
-        {"readout": ReadoutConfig, "favor": FavorConfig, "gnn_lsh": GnnLshConfig},
-        ELEMENTS.names,
-    ),
-    "published": Architecture(
-        PublishedMLPF, PublishedConfig, {"readout": ReadoutConfig}, PUBLISHED_FEATURES
-    ),
+    "mlpf": Architecture(MLPF, ModelConfig, ELEMENTS.names),
+    "published": Architecture(PublishedMLPF, PublishedConfig, PUBLISHED_FEATURES),
 }
-"""By the name in the file; a file without one holds the first."""
+"""By the name in the file; a file without a name holds the first."""
 
 
 def save_model(model: Model, folder: Path, provenance: Provenance | None = None) -> None:
-    """Write the weights of `model` and its configuration into `folder`, each file whole.
+    """Write the weights of `model` and its configuration into `folder`, each file whole or not at
+    all.
 
     Raises OutputError where the folder cannot be written.
     """
-    record = {
+    description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "partflow_version": __version__,
@@ -83,14 +75,14 @@ def save_model(model: Model, folder: Path, provenance: Provenance | None = None)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with replacing(folder / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(weights, metadata={"format": FORMAT}))
-    write_text(folder / CONFIG_FILE, json.dumps(record, indent=1))
+    write_text(folder / CONFIG_FILE, json.dumps(description, indent=1))
 
 
 def load_model(folder: Path) -> Model:
     """The network saved in `folder`, ready for inference.
 
     Raises InputError where a file is missing or damaged or a tensor does not fit, SchemaError
-    where the folder is of another version or its features are not this program's.
+    where the folder is of another version or its features differ from those of this version.
     """
     config = load_config(folder)
     weights = _read_weights(folder / WEIGHTS_FILE)
@@ -99,7 +91,7 @@ def load_model(folder: Path) -> Model:
         model.state_dict(),
         weights,
         folder / WEIGHTS_FILE,
-        "were files of two models mixed? Train or import it again",
+        "the files may be of two models; train or import the model again",
     )
     model.load_state_dict(weights)
     return model.eval()
@@ -108,72 +100,70 @@ def load_model(folder: Path) -> Model:
 def load_config(folder: Path) -> Config:
     """The configuration of the network saved in `folder`; raises what `load_model` does."""
     path = Path(folder) / CONFIG_FILE
-    record = _read_record(path)
-    if record.get("format") != FORMAT:
-        raise SchemaError(f"{path}: not the configuration of a partflow model")
-    if record.get("format_version") != FORMAT_VERSION:
+    description = _read_description(path)
+    if description.get("format_version") != FORMAT_VERSION:
         raise SchemaError(
-            f"{path}: model format {record.get('format_version')}, this version reads "
+            f"{path}: model format {description.get('format_version')}, this version reads "
             f"{FORMAT_VERSION}; train again or install the partflow that wrote it "
-            f"({record.get('partflow_version', 'unknown')})"
+            f"({description.get('partflow_version', 'unknown')})"
         )
-    name = record.get("architecture", next(iter(ARCHITECTURES)))
+    name = description.get("architecture", next(iter(ARCHITECTURES)))
     if name not in ARCHITECTURES:
         raise SchemaError(
             f"{path}: architecture {name!r} is unknown to this version of partflow, which has "
-            f"{', '.join(ARCHITECTURES)}"
+            f"{', '.join(ARCHITECTURES)}; install the partflow that wrote it"
         )
-    stored = record.get("model")
+    stored = description.get("model")
     if not isinstance(stored, dict):
-        raise SchemaError(f"{path}: holds no model configuration")
-    return _resolve(path, ARCHITECTURES[name], stored)
-
-
-def _resolve(path: Path, architecture: Architecture, stored: Mapping[str, Any]) -> Config:
-    """The configuration in the JSON object `stored`."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
-    }
-    parts: dict[str, Any] = {}
-    for name, kind in architecture.parts.items():
-        parts[name] = values.pop(name, {})
-        if not isinstance(parts[name], dict):
-            raise SchemaError(f"{path}: model.{name} is {parts[name]!r}, which is no configuration")
-        _check_fields(path, kind, parts[name], f"model.{name}.")
-    _check_fields(path, architecture.config, {**values, **parts}, "model.")
-    _check_features(path, values.get("features", ()), architecture.features)
+        raise SchemaError(f"{path}: holds no model configuration; train or import the model again")
+    architecture = ARCHITECTURES[name]
     try:
-        made = {n: kind(**parts[n]) for n, kind in architecture.parts.items() if parts[n]}
-        return architecture.config(**values, **made)
-    except (ConfigError, TypeError) as error:
-        raise SchemaError(f"{path}: {error}; the file was changed or is damaged") from error
-
-
-def _architecture_name(model: Model) -> str:
-    return next(n for n, a in ARCHITECTURES.items() if type(model) is a.network)
+        config: Config = config_from_json(architecture.config, stored)
+    except ConfigError as error:
+        raise SchemaError(
+            f"{path}: the model configuration is damaged or of another version of partflow: {error}"
+        ) from error
+    _check_features(path, stored.get("features", ()), architecture.features)
+    return config
 
 
 def load_provenance(folder: Path) -> Provenance | None:
-    """Where the network in `folder` came from, if that was recorded."""
-    record = _read_record(Path(folder) / CONFIG_FILE).get("provenance")
-    return Provenance(**record) if isinstance(record, dict) else None
-
-
-def _read_record(path: Path) -> dict[str, Any]:
+    """The provenance stored in `folder`, None if there is none; raises what `load_model` does."""
+    path = Path(folder) / CONFIG_FILE
+    stored = _read_description(path).get("provenance")
+    if stored is None:
+        return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return from_json_object(Provenance, stored)
+    except ConfigError as error:
+        raise SchemaError(f"{path}: damaged provenance: {error}") from error
+
+
+def _architecture_name(model: Model) -> str:
+    """The name of the architecture of `model`."""
+    return next(n for n, a in ARCHITECTURES.items() if type(model) is a.network)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; raises SchemaError where it does not describe a model."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; give the output folder of a finished `partflow train`"
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); train again") from error
-    if not isinstance(record, dict):
-        raise SchemaError(f"{path}: not the configuration of a partflow model")
-    return record
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise SchemaError(
+            f"{path}: not the configuration of a partflow model; give the output folder of "
+            "`partflow train`"
+        )
+    return description
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in `path`, by name."""
     try:
         return load_file(path)
     except FileNotFoundError:
@@ -184,54 +174,43 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: damaged weights ({error}); train again") from error
 
 
-def _check_fields(path: Path, kind: type, values: Mapping[str, Any], prefix: str) -> None:
-    known = {f.name: f for f in fields(kind)}
-    for name in values:
-        if name not in known:
-            raise SchemaError(f"{path}: {prefix}{name} is unknown to this version of partflow")
-    for name, f in known.items():
-        if name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise SchemaError(f"{path}: {prefix}{name} is missing")
-
-
-def _check_features(path: Path, features: Any, columns: tuple[str, ...]) -> None:
+def _check_features(path: Path, features: Sequence[str], columns: tuple[str, ...]) -> None:
     """Raise SchemaError, naming the column, unless `features` are the element's `columns`."""
-    if not isinstance(features, tuple):
-        raise SchemaError(f"{path}: model.features is {features!r}, which is no list of columns")
-    for number, (needed, present) in enumerate(zip(features, columns, strict=False)):
-        if needed != present:
+    for index, (feature, column) in enumerate(zip(features, columns, strict=False)):
+        if feature != column:
             raise SchemaError(
-                f"{path}: column {number} of the model's features is {needed!r}, that of the "
-                f"elements is {present!r}; use the partflow that trained the model, or train again"
+                f"{path}: column {index} of the model's features is {feature!r}, that of the "
+                f"elements is {column!r}; use the partflow that trained the model, or train again"
             )
     if len(features) != len(columns):
         longer = features if len(features) > len(columns) else columns
-        odd = longer[min(len(features), len(columns))]
+        extra = longer[min(len(features), len(columns))]
         where = "the elements have no column" if longer is features else "the model does not know"
-        raise SchemaError(f"{path}: {where} {odd!r}; train again with this version")
+        raise SchemaError(f"{path}: {where} {extra!r}; train again with this version")
 
 
 def check_tensors(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path, question: str
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path, advice: str
 ) -> None:
-    """Raise InputError, naming the tensor, unless `found` in `path` are those `expected`.
+    """Raise InputError, naming the tensor, unless the `tensors` of `path` are those `expected`.
 
-    `question` is what to ask oneself, and do, if a tensor is not of this network.
+    Names, shapes and types are compared; `advice` ends the message.
     """
-    for name, tensor in expected.items():
-        if name not in found:
-            raise InputError(f"{path}: tensor {name!r} is missing; {question}")
-        if found[name].shape != tensor.shape:
+    for name, needed in expected.items():
+        tensor = tensors.get(name)
+        if tensor is None:
+            raise InputError(f"{path}: tensor {name!r} is missing; {advice}")
+        if tensor.shape != needed.shape:
             raise InputError(
-                f"{path}: tensor {name!r} has shape {tuple(found[name].shape)}, the configuration "
-                f"beside it needs {tuple(tensor.shape)}; {question}"
+                f"{path}: tensor {name!r} has shape {tuple(tensor.shape)}, the configuration next "
+                f"to it needs {tuple(needed.shape)}; {advice}"
             )
-        if found[name].dtype != tensor.dtype:
+        if tensor.dtype != needed.dtype:
             raise InputError(
-                f"{path}: tensor {name!r} is {found[name].dtype}, needed is {tensor.dtype}"
+                f"{path}: tensor {name!r} is {tensor.dtype}, needed is {needed.dtype}; {advice}"
             )
-    for name in found:
+    for name in tensors:
         if name not in expected:
             raise InputError(
-                f"{path}: tensor {name!r} belongs to no part of the configured network; {question}"
+                f"{path}: tensor {name!r} belongs to no part of the configured network; {advice}"
             )

@@ -1,17 +1,18 @@
-"""A graph network that builds its graph anew in every layer, by locality-sensitive hashing.
+"""Graph network whose graph is built in every layer by locality-sensitive hashing.
 
 The layer of MLPF (arXiv:2101.08578, arXiv:2309.06782), on packed events. Elements are hashed by
 the largest of their projections on random directions, sorted by hash, and cut into bins of equal
-size; only elements of one bin exchange messages, so that time and memory grow linearly:
+size. Only elements of one bin exchange messages:
 
-    u_i  = elu(MLP(x_i))                      where i stands in the space of the hash
+    u_i  = elu(MLP(x_i))                      position of element i in the space of the hash
     A_ij = exp(-|u_i - u_j| / 10)             for i, j of one bin
     f    = A (x theta),  h = x W_h,  g = sigmoid(x W_t + b_t)
-    x    <- elu(g f + (1 - g) h)              as often as there are messages
+    x    <- elu(g f + (1 - g) h)              in each round of messages
 
-Events do not mix: each is filled up to whole bins of its own, by rows of zeros that take part as
-elements do (so it was published), and hashed with as many directions as its bins ask for.
-Parameters have the names they have in published checkpoints.
+Time and memory are linear in the number of elements (and in the bin size). Events do not mix: each
+is padded to whole bins of its own, by rows of zeros that take part as elements do (as in the
+published MLPF v2.2.0), and hashed with a number of directions that grows with its number of bins.
+Parameters have the names of published checkpoints.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from partflow.core.errors import ConfigError
 from partflow.model.linear import Linear
 
 NORM_EPSILON = 1e-6
+"""Added to the variance in the norm of a layer, as published."""
 INVERSE_RANGE = 0.1
-"""Adjacency falls by 1/e over a distance of ten (in the space of the hash, which learns it)."""
+"""Inverse distance, in the learned space of the hash, over which the adjacency falls to 1/e."""
 MIN_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE = 1e-6, 1e6
+"""Bounds of squared distances in the space of the hash, as published."""
 
 
 @dataclass(frozen=True)
@@ -50,59 +53,63 @@ class GnnLshConfig:
     num_hidden_layers: int = 2
     """Hidden layers of that network."""
     num_messages: int = 2
-    """Rounds of messages on one graph."""
+    """Rounds of messages of a layer."""
     layer_norm: bool = True
-    """Normalise the elements before anything else."""
+    """Normalise the elements at the beginning of the layer."""
     dropout: float = 0.0
-    """Dropout probability while training, after messages and in the network above."""
+    """Dropout probability while training, after messages and in the network of the hash."""
 
     def __post_init__(self) -> None:
         for name in ("bin_size", "distance_dim", "hidden_dim", "num_hidden_layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"gnn_lsh.{name} = {getattr(self, name)}; it must be positive")
         if self.max_num_bins < 2:
-            raise ConfigError(f"gnn_lsh.max_num_bins = {self.max_num_bins}; at least 2 are needed")
+            raise ConfigError(f"gnn_lsh.max_num_bins = {self.max_num_bins}; it must be at least 2")
         if self.num_messages < 0:
-            raise ConfigError(f"gnn_lsh.num_messages = {self.num_messages}; it is a number >= 0")
+            raise ConfigError(
+                f"gnn_lsh.num_messages = {self.num_messages}; it must not be negative"
+            )
         if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"gnn_lsh.dropout = {self.dropout}; it lies in [0, 1)")
+            raise ConfigError(f"gnn_lsh.dropout = {self.dropout}; it must lie in [0, 1)")
 
 
 class BinnedRows(NamedTuple):
-    """Where the elements of a batch lie once every event is filled up to whole bins.
+    """The rows of a batch in which every event is padded to whole bins.
 
-    It depends on the sizes of the events alone: made once for a batch, used by every layer.
+    They depend on the sizes of the events alone: made once for a batch, used by every layer.
     """
 
-    place: Int[Tensor, " element"]
-    """Row of each element among the filled-up rows."""
+    row: Int[Tensor, " element"]
+    """Row of each element among the padded rows."""
     event: Int[Tensor, " row"]
-    """Event of each filled-up row."""
+    """Event of each padded row."""
     num_directions: Int[Tensor, " row"]
-    """Random directions that the event of each row is hashed with."""
+    """Number of random directions that hash the event of each row."""
     bin_size: int
+    """Rows of a bin."""
 
     @classmethod
     def of_events(
         cls, counts: Sequence[int], config: GnnLshConfig, device: torch.device | str = "cpu"
     ) -> Self:
-        """Rows of events with `counts` elements each; an empty event has none."""
+        """Padded rows of events with `counts` elements each; an empty event has none."""
         size = config.bin_size
         elements = np.asarray(counts, dtype=np.int64).reshape(-1)
         num_bins = -(-elements // size)
-        filler_before = np.cumsum(num_bins * size - elements) - (num_bins * size - elements)
+        padding = num_bins * size - elements
+        padding_before = np.cumsum(padding) - padding
         event = np.repeat(np.arange(len(elements)), num_bins * size)
         num_directions = np.clip(num_bins // 2, 1, config.max_num_bins // 2)
-        place = np.arange(elements.sum()) + np.repeat(filler_before, elements)
+        row = np.arange(elements.sum()) + np.repeat(padding_before, elements)
 
         def on_device(values: np.ndarray) -> Tensor:
             return torch.from_numpy(values).to(device)
 
-        return cls(on_device(place), on_device(event), on_device(num_directions[event]), size)
+        return cls(on_device(row), on_device(event), on_device(num_directions[event]), size)
 
 
 class GnnLshLayer(nn.Module):
-    """One layer: norm, hash, bins, messages inside each bin."""
+    """A layer: norm, hash, bins, and rounds of messages inside each bin."""
 
     def __init__(self, dim: int, config: GnnLshConfig) -> None:
         super().__init__()
@@ -117,43 +124,41 @@ class GnnLshLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "element dim"], rows: BinnedRows
     ) -> Float[Tensor, "element dim"]:
-        """`x` after the messages; an element that fills up a bin is dropped again."""
-        binned, position, adjacency = self._graph(x, rows)
+        """The elements after the messages, without the padding."""
+        binned, row, adjacency = self._graph(x, rows)
         for message in self.message_passing_layers:
             binned = self.dropout(message(binned, adjacency))
-        return binned[position]
+        return binned[row]
 
-    def maps(
+    def attention_weights(
         self, x: Float[Tensor, "element dim"], rows: BinnedRows
     ) -> list[Float[Tensor, "head _ _"]]:
-        """The adjacency in each event that is not empty, as if of one head; 0 across bins."""
-        _, position, adjacency = self._graph(x, rows)
-        bins, slots = position // rows.bin_size, position % rows.bin_size
-        sizes = torch.unique_consecutive(rows.event[rows.place], return_counts=True)[1].tolist()
-        maps = []
+        """The adjacency in each event that is not empty, [1, element, element]; 0 across bins."""
+        _, row, adjacency = self._graph(x, rows)
+        bins, slots = row // rows.bin_size, row % rows.bin_size
+        sizes = torch.unique_consecutive(rows.event[rows.row], return_counts=True)[1].tolist()
+        of_events = []
         for b, slot in zip(bins.split(sizes), slots.split(sizes), strict=True):
             weights = adjacency[b[:, None], slot[:, None], slot]
-            maps.append(torch.where(b[:, None] == b, weights, 0.0)[None])
-        return maps
+            of_events.append(torch.where(b[:, None] == b, weights, 0.0)[None])
+        return of_events
 
     def _graph(self, x: Tensor, rows: BinnedRows) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows in the order of their bins, where each element stands among them, and the
-        adjacency inside each bin.
-        """
-        filled = x.new_zeros(len(rows.event), x.shape[1]).index_copy(0, rows.place, x)
+        """Rows sorted into bins, the sorted row of each element, and the adjacency of each bin."""
+        padded = x.new_zeros(len(rows.event), x.shape[1]).index_copy(0, rows.row, x)
         if self.layernorm1 is not None:
-            filled = self.layernorm1(filled)
-        position = F.elu(self.ffn_dist(filled))
+            padded = self.layernorm1(padded)
+        position = F.elu(self.ffn_dist(padded))
         order = self.message_building_layer(position, rows)
         adjacency = gaussian_adjacency(position[order].unflatten(0, (-1, rows.bin_size)))
-        back = torch.empty_like(order).index_copy(
+        inverse = torch.empty_like(order).index_copy(
             0, order, torch.arange(len(order), device=order.device)
         )
-        return filled[order], back[rows.place], adjacency
+        return padded[order], inverse[rows.row], adjacency
 
 
 class RandomDirections(nn.Module):
-    """The hash: which of the directions, or of their opposites, an element points along."""
+    """The hash of an element: the direction, or opposite direction, of its largest projection."""
 
     codebook_random_rotations: Tensor
 
@@ -167,26 +172,26 @@ class RandomDirections(nn.Module):
     def forward(
         self, position: Float[Tensor, "row space"], rows: BinnedRows
     ) -> Int[Tensor, " row"]:
-        """The rows of each event in the order of their hashes; equal ones keep their order.
+        """The order that sorts the rows of each event by hash; equal hashes keep their order.
 
-        Directions that are too many for an event are left out by -inf. They stand between the
-        others without changing their order, so that of the hashes is that of the event alone.
+        The projections on directions that an event does not use are set to -inf. That changes the
+        values of the hashes, but not their order, which is that of the event alone.
         """
-        along = position @ self.codebook_random_rotations
-        num_directions = along.shape[1]
-        number = torch.arange(num_directions, device=along.device)
-        is_absent = number >= rows.num_directions[:, None]
-        either_way = torch.stack([along, -along], 1).masked_fill(is_absent[:, None], -torch.inf)
-        hashed = either_way.flatten(1).argmax(1)
+        projection = position @ self.codebook_random_rotations
+        num_directions = projection.shape[1]
+        number = torch.arange(num_directions, device=projection.device)
+        is_unused = number >= rows.num_directions[:, None]
+        signed = torch.stack([projection, -projection], 1)
+        hashed = signed.masked_fill(is_unused[:, None], -torch.inf).flatten(1).argmax(1)
         return torch.argsort(rows.event * (2 * num_directions) + hashed, stable=True)
 
 
 class GatedMessage(nn.Module):
-    """A round of messages: what the neighbours send, or the element's own, as a gate decides."""
+    """A round of messages: a gate mixes what the neighbours send with the element's own part."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        # Published: standard normal numbers. Those explode over a few layers of width 100.
+        # Published: standard normal numbers, which diverge over a few layers of width 100.
         self.W_t = nn.Parameter(torch.randn(dim, dim) / dim**0.5)
         self.b_t = nn.Parameter(torch.randn(dim))
         self.W_h = nn.Parameter(torch.randn(dim, dim) / dim**0.5)
@@ -195,11 +200,11 @@ class GatedMessage(nn.Module):
     def forward(
         self, x: Float[Tensor, "row dim"], adjacency: Float[Tensor, "bin size size"]
     ) -> Float[Tensor, "row dim"]:
-        """elu(g A x theta + (1 - g) x W_h), A acting inside each bin."""
+        """elu(g A x theta + (1 - g) x W_h), with the adjacency A inside each bin."""
         sent = (x @ self.theta).unflatten(0, adjacency.shape[:2])
         received = torch.bmm(adjacency, sent).flatten(0, 1)
         gate = torch.sigmoid(torch.addmm(self.b_t, x, self.W_t))
-        # Not torch.lerp: it rounds differently, and distances of close elements amplify that.
+        # Not torch.lerp, which rounds differently: distances of close elements amplify that.
         return F.elu(gate * received + (1.0 - gate) * (x @ self.W_h))
 
 
@@ -208,8 +213,8 @@ def gaussian_adjacency(
 ) -> Float[Tensor, "bin size size"]:
     """exp(-distance / 10) between the elements of each bin.
 
-    The square is expanded, as published, because other forms would give other roundings of the
-    distance of close elements.
+    The square is expanded as in the published network: other forms round the distance of close
+    elements differently.
     """
     norm = position.square().sum(-1)
     product = torch.bmm(position, position.transpose(1, 2))

@@ -1,7 +1,8 @@
-"""What the encoders are handed of each element: its columns, transformed.
+"""Inputs of the encoders: the columns of each element, transformed.
 
-Energies and lengths become logarithms, signed quantities sign * log(1 + abs(x) / scale),
-positions a direction and a depth. Nothing here is fitted; `embedding` standardises.
+Energies and lengths become logarithms, signed quantities sign(x) log(1 + |x| / scale), positions a
+direction and a depth behind the calorimeter's face. Nothing here is fitted; `embedding`
+standardises the inputs. The cost is linear in the number of elements.
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from partflow.core.features import TRACK, ClusterFeature, ExtraFeature, TrackFea
 from partflow.core.schemas import DEPTH_PROFILE, HIT_SPECTRUM
 from partflow.model.config import ModelConfig
 
-MIN_ENERGY = 1e-3  # GeV; below every threshold of the detector, so it only guards the logarithm
-MIN_LENGTH = 1e-3  # mm
-IMPACT_SCALE = 0.01  # mm, resolution of the impact parameters
-CURVATURE_SCALE = 1e-4  # 1/mm, a track of about 12 GeV in 4 T
-DEPTH_SCALE = 30.0  # mm, about three radiation lengths of the ECAL
-WIDTH_SCALE = 10.0  # mm, a cell of the ECAL
+LOG_ENERGY_FLOOR = 1e-3
+"""Lower bound of an energy in a logarithm [GeV]: below every threshold of the detector."""
+MIN_LENGTH = 1e-3
+"""Lower bound of a length that is divided by [mm]."""
+IMPACT_SCALE = 0.01
+"""Scale of impact parameters [mm]: their resolution."""
+CURVATURE_SCALE = 1e-4
+"""Scale of curvatures [1/mm]: a track of about 12 GeV in 4 T."""
+DEDX_SCALE = 1e-6
+"""Scale of energy losses [GeV/mm]."""
+FACE_DEPTH_SCALE = 30.0
+"""Scale of depths behind the calorimeter's face [mm]: about three radiation lengths of the ECAL."""
+WIDTH_SCALE = 10.0
+"""Scale of widths and lengths of clusters [mm]: a cell of the ECAL."""
 
 Columns = dict[str, Tensor]
+"""Inputs by name, one value for each track or cluster."""
 
 
-def is_lost(features: Float[Tensor, "element feature"]) -> Bool[Tensor, " element"]:
+def misses_calorimeter(features: Float[Tensor, "element feature"]) -> Bool[Tensor, " element"]:
     """Whether each element is a track that does not reach the calorimeter, or is not known to.
 
-    Where its helix ends says nothing about clusters: it is nobody's neighbour and owns none.
+    The end of its helix is no position of a shower, so such a track has no neighbours and owns no
+    energy of clusters.
     """
     is_track = features[:, TrackFeature.TYPE] == TRACK
     return is_track & (features[:, ExtraFeature.FACE_REGION] == FACE_NONE)
@@ -37,19 +48,19 @@ def is_lost(features: Float[Tensor, "element feature"]) -> Bool[Tensor, " elemen
 def track_inputs(
     features: Float[Tensor, "track feature"], config: ModelConfig
 ) -> Float[Tensor, "track input"]:
-    """Inputs of each track from its own columns."""
+    """`track_columns` as one tensor."""
     return torch.stack(list(track_columns(features, config).values()), 1)
 
 
 def cluster_inputs(
     features: Float[Tensor, "cluster feature"], config: ModelConfig
 ) -> Float[Tensor, "cluster input"]:
-    """Inputs of each cluster from its own columns."""
+    """`cluster_columns` as one tensor."""
     return torch.stack(list(cluster_columns(features, config).values()), 1)
 
 
 def track_columns(features: Float[Tensor, "track feature"], config: ModelConfig) -> Columns:
-    """The inputs of each track by name, [track] each."""
+    """Inputs of each track from its own columns, by name."""
     f, extra = TrackFeature, ExtraFeature
     impact, z0 = features[:, f.D0], features[:, f.Z0]
     region = features[:, extra.FACE_REGION]
@@ -67,7 +78,7 @@ def track_columns(features: Float[Tensor, "track feature"], config: ModelConfig)
         "log_outer_radius": torch.log(features[:, extra.RADIUS_OF_OUTERMOST_HIT].clamp(min=1.0)),
         "chi2": torch.log1p(features[:, f.CHI2].clamp(min=0.0)),
         "ndf": features[:, f.NDF],
-        "dedx": _signed_log(features[:, f.DEDX], 1e-6),
+        "dedx": _signed_log(features[:, f.DEDX], DEDX_SCALE),
         "time": features[:, f.TIME],
         "num_yoke_hits": features[:, extra.NUM_YOKE_HITS],
         "reaches_barrel": (region == FACE_BARREL).to(features.dtype),
@@ -79,10 +90,10 @@ def track_columns(features: Float[Tensor, "track feature"], config: ModelConfig)
 
 
 def cluster_columns(features: Float[Tensor, "cluster feature"], config: ModelConfig) -> Columns:
-    """The inputs of each cluster by name, [cluster] each."""
+    """Inputs of each cluster from its own columns, by name."""
     f, extra = ClusterFeature, ExtraFeature
-    energy = features[:, f.ENERGY].clamp(min=MIN_ENERGY)
-    hadronic = features[:, extra.ENERGY_HADRONIC].clamp(min=MIN_ENERGY)
+    energy = features[:, f.ENERGY].clamp(min=LOG_ENERGY_FLOOR)
+    hadronic = features[:, extra.ENERGY_HADRONIC].clamp(min=LOG_ENERGY_FLOOR)
     columns = {
         "log_et": _log_energy(features[:, f.ET]),
         "log_energy": torch.log(energy),
@@ -108,7 +119,7 @@ def cluster_columns(features: Float[Tensor, "cluster feature"], config: ModelCon
 
 
 def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
-    """How a cluster's `energy` is spread in depth, over its hits and about its axis."""
+    """Distributions of a cluster's `energy` in depth, over its hits and about its axis."""
     extra = ExtraFeature
     fractions = {
         name: features[:, ExtraFeature[name.upper()]] / energy
@@ -119,12 +130,16 @@ def _shape_inputs(features: Tensor, energy: Tensor) -> Columns:
         "max_hit_fraction": features[:, extra.MAX_HIT_FRACTION],
         "axis_length": _log_length(features[:, extra.LENGTH]),
         "axis_width": _log_length(features[:, extra.WIDTH]),
-        "first_depth": torch.log1p(features[:, extra.FIRST_DEPTH].clamp(min=0.0) / DEPTH_SCALE),
+        "first_depth": torch.log1p(
+            features[:, extra.FIRST_DEPTH].clamp(min=0.0) / FACE_DEPTH_SCALE
+        ),
     }
 
 
 def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
-    """Direction, depth and place of the position of a track (its entry, or end) or centroid."""
+    """Direction, depth and place of a position: that of a track at the calorimeter's face (or at
+    the end of its helix), or the centroid of a cluster.
+    """
     extra = ExtraFeature
     position = features[:, extra.FACE_X : extra.FACE_Z + 1]
     z = position[:, 2]
@@ -139,13 +154,13 @@ def _position_inputs(features: Tensor, config: ModelConfig) -> Columns:
         "unit_z": unit[:, 2],
         "radius": radius / config.face_radius,
         "z": z / config.face_half_length,
-        "depth": depth / (10 * DEPTH_SCALE),
-        "log_depth": torch.log1p(depth.clamp(min=0.0) / DEPTH_SCALE),
+        "depth": depth / (10 * FACE_DEPTH_SCALE),
+        "log_depth": torch.log1p(depth.clamp(min=0.0) / FACE_DEPTH_SCALE),
     }
 
 
 def _log_energy(energy: Tensor) -> Tensor:
-    return torch.log(energy.clamp(min=MIN_ENERGY))
+    return torch.log(energy.clamp(min=LOG_ENERGY_FLOOR))
 
 
 def _log_length(length: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where the rows of a packed batch lie: events one after the other, tracks before clusters."""
+"""Rows of the events of a packed batch, and of the tracks and clusters in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from partflow.core.features import CLUSTER, TRACK, TrackFeature
 
 
 class EventRows(NamedTuple):
-    """Rows of one event: tracks `begin:middle`, clusters `middle:end`."""
+    """Rows of one event, tracks first: tracks are `begin:middle`, clusters are `middle:end`."""
 
     begin: int
     middle: int
@@ -22,17 +22,17 @@ class EventRows(NamedTuple):
 
     @property
     def num_tracks(self) -> int:
-        """Tracks of the event."""
+        """Number of tracks."""
         return self.middle - self.begin
 
     @property
     def num_clusters(self) -> int:
-        """Clusters of the event."""
+        """Number of clusters."""
         return self.end - self.middle
 
 
 class Layout(NamedTuple):
-    """Rows of every event that is not empty, and those of every track and cluster."""
+    """Rows of each event that is not empty, and of all tracks and clusters."""
 
     events: tuple[EventRows, ...]
     track_rows: Int[Tensor, " track"]
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
 
 
 def layout(features: Float[Tensor, "element feature"], counts: Sequence[int]) -> Layout:
-    """Layout of events with `counts` elements each, tracks first in each.
+    """Layout of events with `counts` elements each, in each of which tracks come first.
 
     Raises DataError for an element that is neither a track nor a cluster.
     """
@@ -51,8 +51,8 @@ def layout(features: Float[Tensor, "element feature"], counts: Sequence[int]) ->
     if len(track_rows) + len(cluster_rows) != len(features):
         other = element_type[~is_track & (element_type != CLUSTER)][0].item()
         raise DataError(
-            f"elements.type = {other:g}: this network knows tracks ({TRACK}) and clusters "
-            f"({CLUSTER}) only; leave such elements out or use a model made for them"
+            f"elements.type = {other:g}: this network takes tracks ({TRACK}) and clusters "
+            f"({CLUSTER}) only; leave other elements out or use a model made for them"
         )
     tracks_before = [0, *torch.cumsum(is_track, 0).tolist()]
     events, begin = [], 0
@@ -68,7 +68,7 @@ def layout(features: Float[Tensor, "element feature"], counts: Sequence[int]) ->
 def tracks_first(
     features: Float[Tensor, "element feature"], event_index: Int[Tensor, " element"]
 ) -> Int[Tensor, " element"] | None:
-    """The order that puts the tracks of each event first; None where they are first already."""
+    """The order that puts the tracks of each event first; None where they come first already."""
     key = 2 * event_index + (features[:, TrackFeature.TYPE] != TRACK)
     if bool((key[1:] >= key[:-1]).all()):
         return None

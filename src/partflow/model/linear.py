@@ -1,12 +1,8 @@
-"""x W^T + b as fast as the processor can: float32 products by oneDNN instead of MKL.
+"""Linear layers: x W^T + b, by oneDNN where the processor computes it and torch offers it.
 
-On a CPU torch hands float32 products to MKL, which leaves half of a processor unused that is not
-Intel's: 2048^3 on two cores of an AMD EPYC (Zen 5) runs at 265 GFLOP/s in MKL, at 580 GFLOP/s in
-oneDNN, which torch carries as well and uses for other types of numbers. The operator called here
-is the one that torch's compiler puts in the place of `nn.Linear`; it can add a ReLU or a second
-tensor while the product is still in the cache. Gradients are products of the same kind.
-
-Anywhere else (another device, another type of number, autocast, export) it is `F.linear`.
+The cost is linear in the number of rows. `torch_operators` says why oneDNN is used. Gradients are
+products of the same kind, of the transposed matrices. On other devices, for other types of numbers,
+under autocast and in export the product is `F.linear`.
 """
 
 from __future__ import annotations
@@ -17,12 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
-IS_AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
-)
-"""Whether this build of torch has the operator."""
+from partflow.model.torch_operators import is_onednn_enabled, operators, plain_linear
 
 
 def linear(
@@ -32,13 +24,12 @@ def linear(
     relu: bool = False,
 ) -> Float[Tensor, "row output"]:
     """The product x weight^T + bias, or its positive part if `relu`."""
-    if not _by_onednn(x, weight):
-        y = F.linear(x, weight, bias)
-        return F.relu(y) if relu else y
+    if not _is_onednn_used(x, weight):
+        return plain_linear(x, weight, bias, relu)
     if torch.is_grad_enabled():
-        result: Tensor = _Linear.apply(x, weight, bias, relu)
-        return result
-    return _product(x, weight, bias, relu)
+        product: Tensor = _OnednnLinear.apply(x, weight, bias, relu)
+        return product
+    return operators().linear(x, weight, bias, relu)
 
 
 def linear_add(
@@ -48,58 +39,55 @@ def linear_add(
     other: Float[Tensor, "row output"],
 ) -> Float[Tensor, "row output"]:
     """The sum other + x weight^T + bias."""
-    if torch.is_grad_enabled() or not _by_onednn(x, weight):
+    if torch.is_grad_enabled() or not _is_onednn_used(x, weight):
         return other + linear(x, weight, bias)
-    result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, bias, "add")
-    return result
+    return operators().linear_add(x, weight, bias, other)
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` of rows by `linear`."""
+    """`nn.Linear` of rows, computed by `linear`."""
 
     def forward(self, x: Float[Tensor, "row input"]) -> Float[Tensor, "row output"]:
         """The product x weight^T + bias."""
         return linear(x, self.weight, self.bias)
 
 
-def _by_onednn(x: Tensor, weight: Tensor) -> bool:
+def _is_onednn_used(x: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN computes the product of `x` and `weight`."""
     return (
-        IS_AVAILABLE
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and len(x) > 0  # the gradient of the weights would be a product without terms
         and x.dtype == weight.dtype == torch.float32
-        and torch._C._get_mkldnn_enabled()
+        and is_onednn_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and operators().linear is not plain_linear
     )
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
-    kind = "relu" if relu else "none"
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, kind, [], "")
-    return result
-
-
-class _Linear(torch.autograd.Function):
-    """`linear` with its gradients, products of the transposed matrices."""
+class _OnednnLinear(torch.autograd.Function):
+    """`linear` by oneDNN, with its gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
-        y = _product(x, weight, bias, relu)
+        """The product y = x W^T + b, or max(y, 0)."""
+        y = operators().linear(x, weight, bias, relu)
         ctx.save_for_backward(x, weight, y if relu else None)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """With dy the gradient of y: dx = dy W, dW = dy^T x, db = sum of dy over the rows."""
         x, weight, positive = ctx.saved_tensors
         (gradient,) = upstream
         if positive is not None:
             gradient = gradient * (positive > 0)
+        product = operators().linear
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
         return (
-            _product(gradient, weight.t()) if needs_x else None,
-            _product(gradient.t(), x.t()) if needs_weight else None,
+            product(gradient, weight.t(), None, False) if needs_x else None,
+            product(gradient.t(), x.t(), None, False) if needs_weight else None,
             gradient.sum(0) if needs_bias else None,
             None,
         )

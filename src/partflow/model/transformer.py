@@ -1,4 +1,7 @@
-"""The transformer: softmax attention inside each event, lowered by distance."""
+"""The transformer: softmax attention inside each event, with a distance term (`attention`).
+
+Quadratic in the number of elements of an event.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partflow.model.attention import (
+    AttentionContext,
     PackedSelfAttention,
-    SharedRows,
     bias_of_event,
     inverse_length_scales,
 )
+from partflow.model.blocks import Backbone
 from partflow.model.config import ModelConfig
 from partflow.model.layout import EventRows
-from partflow.model.trunk import Trunk
 
 
-class Transformer(Trunk):
-    """Quadratic in the number of elements; the best of the three on events of usual size."""
+class Transformer(Backbone):
+    """Backbone of softmax attention; the best of the three on events of e+e- collisions."""
 
     inverse_scales: Tensor
 
@@ -33,13 +36,13 @@ class Transformer(Trunk):
         scales = inverse_length_scales(config.num_heads)
         self.register_buffer("inverse_scales", scales, persistent=False)
 
-    def prepare(
+    def context(
         self,
         x: Float[Tensor, "element dim"],
         events: Sequence[EventRows],
         distances: Sequence[Float[Tensor, "_ _"]] | None,
-    ) -> SharedRows:
-        """The rows of the events and the biases of their distances."""
+    ) -> AttentionContext:
+        """The rows of the events and their distance terms."""
         if not self.needs_distances or distances is None:
-            return SharedRows(events, None)
-        return SharedRows(events, [bias_of_event(d, self.inverse_scales) for d in distances])
+            return AttentionContext(events, None)
+        return AttentionContext(events, [bias_of_event(d, self.inverse_scales) for d in distances])

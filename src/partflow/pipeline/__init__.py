@@ -1,19 +1,20 @@
-"""The whole way, room by room: the only package that calls every one of them.
+"""The stages of the command line as functions: the only package that calls every stage.
 
-Each function is one stage: it reads what the stage before wrote and writes its own output
-whole or not at all. A stage that is finished already (same configuration, inputs, version)
-is skipped; a folder that was cut short is taken up where it stopped.
+Each function is one stage. It reads the output of an earlier stage and writes its own, whole or
+not at all. It does nothing where the output is finished already (same configuration, inputs and
+version), and continues a folder whose run was interrupted.
 
-Rooms that load torch, fastjet or matplotlib are imported by the stage that needs them: a
-worker that simulates should not wait for them.
+Modules that load torch, fastjet or matplotlib are imported inside the stage that needs them, so
+that a worker process that simulates does not load them.
 """
 
 from partflow.core.candidate_sets import BASELINE
+from partflow.pipeline.calibration import calibrate
 from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
 from partflow.pipeline.evaluation import compare, evaluate, judge
 from partflow.pipeline.events import (
-    KERNELS,
+    PRELOAD,
     Background,
     generate,
     simulate,
@@ -22,15 +23,17 @@ from partflow.pipeline.events import (
 from partflow.pipeline.exchange import export_dataset, ingest
 from partflow.pipeline.folders import PACKED, SHARD_EVENTS
 from partflow.pipeline.labels import label, label_events
-from partflow.pipeline.network import import_checkpoint, reconstruct, train
+from partflow.pipeline.reconstruction import reconstruct
 from partflow.pipeline.references import reference_candidates
+from partflow.pipeline.training import import_checkpoint, train
 
 __all__ = [
     "BASELINE",
-    "KERNELS",
     "PACKED",
+    "PRELOAD",
     "SHARD_EVENTS",
     "Background",
+    "calibrate",
     "compare",
     "demo",
     "display",

@@ -13,7 +13,7 @@ from partflow.core.progress import console
 from partflow.core.records import Events
 from partflow.core.store import num_events, read_event
 from partflow.pipeline.folders import check_elements, detector_of
-from partflow.pipeline.references import check_names, elements_of, reference_candidates
+from partflow.pipeline.references import check_names, element_set_of, reference_candidates
 
 if TYPE_CHECKING:
     from partflow.evaluate.config import EvaluationConfig
@@ -73,7 +73,7 @@ def scene_maker(
     from partflow.report.display.scene import CandidateSets, build_scene
 
     detector, total = detector_of(events), num_events(events, "events")
-    element_sets = {name: elements_of(path) for name, path in candidates.items()}
+    element_sets = {name: element_set_of(path) for name, path in candidates.items()}
     for element_set in element_sets.values():
         check_elements(events, element_set)
     for name, path in candidates.items():

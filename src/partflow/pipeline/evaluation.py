@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partflow.core.candidate_sets import BASELINE, TARGET
+from partflow.core.candidate_stream import CandidateStream
 from partflow.core.detector import Detector
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
@@ -16,13 +17,13 @@ from partflow.core.progress import console, progress
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import iterate_events, num_events
-from partflow.core.stream import CandidateStream
 from partflow.core.workers import check_workers
 from partflow.pipeline.display import scene_maker
 from partflow.pipeline.folders import check_elements, detector_of, say_done
 from partflow.pipeline.references import (
+    References,
     check_names,
-    elements_of,
+    element_set_of,
     knows_sources,
     readout_of,
     reference_candidates,
@@ -49,7 +50,7 @@ def evaluate(
 
     check_names(candidates)
     check_workers(workers)
-    _elements(events, candidates)  # a mistake is told before the folder is made
+    _element_sets(events, candidates)  # raises before the folder is made
     config = config or EvaluationConfig()
     settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
     record = make_provenance("report", settings, inputs=[events, *candidates.values()])
@@ -74,51 +75,52 @@ def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig
     """All events of a folder, judged: what `evaluate` makes a report of."""
     from partflow.evaluate.evaluator import Evaluator
 
-    elements, detector = _elements(events, candidates), detector_of(events)
+    element_sets, detector = _element_sets(events, candidates), detector_of(events)
     unknown = [name for name, path in candidates.items() if not knows_sources(path)]
     streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
     evaluator = Evaluator(config)
     with progress("evaluate", num_events(events, "events")) as advance:
-        for run in iterate_events(events, "events"):
-            sets = {name: stream.take(run.event_id) for name, stream in streams.items()}
-            judge_run(evaluator, run, sets, elements, detector, sources_unknown=unknown)
-            advance(len(run))
+        for chunk in iterate_events(events, "events"):
+            sets = {name: stream.take(chunk.event_id) for name, stream in streams.items()}
+            judge_chunk(evaluator, chunk, sets, element_sets, detector, sources_unknown=unknown)
+            advance(len(chunk))
     for stream in streams.values():
         stream.expect_end()
     return evaluator
 
 
-def judge_run(
-    evaluator: Evaluator, run: Events, sets: Mapping[str, Events],
-    elements: Mapping[str, str], detector: Detector, event_id: Array | None = None,
+def judge_chunk(
+    evaluator: Evaluator, chunk: Events, sets: Mapping[str, Events],
+    element_sets: Mapping[str, str], detector: Detector, event_id: Array | None = None,
     sources_unknown: Container[str] = (),
 ) -> None:  # fmt: skip
-    """Judge the candidate `sets` of some events, each made from its `elements`, and the references.
+    """Judge the candidate `sets` of a chunk of events, and the reference sets.
 
-    `event_id` [event] replaces the events' own ids. Of the sets `sources_unknown` nobody knows
-    which clusters their energy is from.
+    `element_sets` names the element set that each candidate set was made from. `event_id` [event]
+    replaces the events' own ids. Of the sets in `sources_unknown` it is not known from which
+    clusters their energy is: they have no energy flow.
     """
-    references = reference_candidates(run, detector)
-    targets, made_from = references.targets, {**elements, **references.elements}
-    found = {name: one.candidates for name, one in sets.items()}
-    shared = {name: one.shares for name, one in sets.items() if "shares" in one.collections}
-    by_clusters = {n: own for n, own in made_from.items() if n not in sources_unknown}
+    references = reference_candidates(chunk, detector)
+    targets, element_sets = references.targets, {**element_sets, **references.element_sets}
+    candidates = {name: events.candidates for name, events in sets.items()}
+    shares = {n: events.shares for n, events in sets.items() if "shares" in events.collections}
+    with_flow = {n: element_sets[n] for n in element_sets if n not in sources_unknown}
     evaluator.add(
-        run.particles, targets["final"], run.tracks, run.clusters,
-        {**found, BASELINE: run.baseline, **references.candidates}, run.process,
-        run.event_id if event_id is None else event_id,
-        {n: targets[own] for n, own in made_from.items()},
-        _cluster_truths(run, {**by_clusters, BASELINE: "final", TARGET: "final"}),
-        {**shared, **references.shares},
+        chunk.particles, targets["final"], chunk.tracks, chunk.clusters,
+        {**candidates, BASELINE: chunk.baseline, **references.candidates}, chunk.process,
+        chunk.event_id if event_id is None else event_id,
+        {name: targets[element_set] for name, element_set in element_sets.items()},
+        _cluster_truths(chunk, references, {**with_flow, BASELINE: "final", TARGET: "final"}),
+        {**shares, **references.shares},
     )  # fmt: skip
 
 
-def _elements(events: Path, candidates: Mapping[str, Path]) -> dict[str, str]:
-    """Set of elements of each candidate set, which the events must hold."""
-    elements = {name: elements_of(path) for name, path in candidates.items()}
-    for own in elements.values():
-        check_elements(events, own)
-    return elements
+def _element_sets(events: Path, candidates: Mapping[str, Path]) -> dict[str, str]:
+    """Element set of each candidate set, which the events must hold."""
+    element_sets = {name: element_set_of(path) for name, path in candidates.items()}
+    for element_set in element_sets.values():
+        check_elements(events, element_set)
+    return element_sets
 
 
 def compare(first: Path, second: Path, output: Path | None = None) -> Comparison:
@@ -132,14 +134,19 @@ def compare(first: Path, second: Path, output: Path | None = None) -> Comparison
     return found
 
 
-def _cluster_truths(events: Events, elements: Mapping[str, str]) -> dict[str, ClusterTruth]:
-    """Who lit the clusters that each candidate set was made from, by the set's name."""
+def _cluster_truths(
+    events: Events, references: References, element_sets: Mapping[str, str]
+) -> dict[str, ClusterTruth]:
+    """Origin of the energy in the clusters of each candidate set, by the set's name."""
     from partflow.evaluate.energy_flow import cluster_truth
 
-    truths = {}
-    for own in sorted(set(elements.values())):
-        clusters, hit_clusters = (events.collections[name] for name in ELEMENT_SETS[own])
-        truths[own] = cluster_truth(
-            events.particles, events.track_particles, clusters, hit_clusters, events.contributions
+    truths = {
+        element_set: cluster_truth(
+            events.particles,
+            events.track_particles,
+            events.collections[ELEMENT_SETS[element_set][0]],
+            references.deposits[element_set],
         )
-    return {name: truths[own] for name, own in elements.items()}
+        for element_set in sorted(set(element_sets.values()))
+    }
+    return {name: truths[element_set] for name, element_set in element_sets.items()}

@@ -1,4 +1,4 @@
-"""Events from nothing: generator, detector, rule-based reconstruction."""
+"""Generated events, simulated events, and their rule-based reconstruction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.records import Collection, Events, concatenate
 from partflow.core.store import (
     EventWriter,
-    holds,
+    is_finished,
     iterate_events,
     num_events,
-    num_groups,
-    read_group,
+    num_row_groups,
     read_provenance,
+    read_row_group,
     shards,
     write_events,
 )
@@ -36,33 +36,33 @@ from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.background import OverlayConfig, overlay
 from partflow.simulate.config import SimulationConfig
-from partflow.simulate.simulation import simulate as fast_simulation
+from partflow.simulate.fast.simulation import simulate as fast_simulation
 
 MAX_BACKGROUND_EVENTS = 20_000
-"""Events of a background sample that are used, some 50 MB; what is beyond them is left out."""
+"""Events of a background sample that are used, about 50 MB; further ones are ignored."""
 
 
 class Background(NamedTuple):
-    """Events to lay over others."""
+    """Events to overlay on others."""
 
     source: Path
     """Stage `generated`: a file or a folder."""
     config: OverlayConfig
 
 
-KERNELS = "partflow.pipeline.kernels"
-"""What workers are forked with."""
+PRELOAD = "partflow.pipeline.compile_on_import"
+"""Module that workers start with (`core.workers.in_processes`)."""
 
 
 def generate(config: GenerationConfig, output: Path, overwrite: bool = False) -> None:
-    """Generator particles of `config.num_events` events -> one Parquet file."""
+    """Generate the events of `config` -> one Parquet file of stage `generated`."""
     from partflow.generate.generation import generate as generate_events
 
-    record = make_provenance("generated", config, config.seed)
-    if holds(output, record, overwrite):
+    provenance = make_provenance("generated", config, config.seed)
+    if is_finished(output, provenance, overwrite):
         return say_done(output)
     with (
-        EventWriter(output, "generated", record) as writer,
+        EventWriter(output, "generated", provenance) as writer,
         progress(f"generate {config.process}", config.num_events) as advance,
     ):
         for events in generate_events(config, SHARD_EVENTS):
@@ -82,14 +82,14 @@ def simulate(
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
-    `detector_name` is that of a known detector or of a JSON file. With `fine_elements` finer
-    clusters are written beside the baseline's; with `background` events of another sample are laid
-    over each event. Shard boundaries and random numbers depend on the input alone, so the output
-    is the same with any number of workers.
+    `inputs` are files or folders of stage `generated`, `detector_name` is that of a known detector
+    or of a JSON file. With `fine_elements` finer clusters are written besides those of the
+    baseline; with `background` events of another sample are overlaid. Shard boundaries and random
+    numbers depend only on the input, so the output is the same with any number of workers.
     """
     check_workers(workers)
     config, detector = config or SimulationConfig(), find_detector(detector_name)
-    load_hadron_scale(detector)  # says what is missing before work begins
+    load_hadron_scale(detector)  # raises ConfigError before any event is simulated
     files = [file for path in inputs for file in shards(path, "generated")]
     background_files = [] if background is None else shards(background.source, "generated")
     for file in (*files, *background_files):
@@ -102,11 +102,11 @@ def simulate(
     if background is not None:
         settings["overlay"] = asdict(background.config)
         settings["background"] = fingerprint(background.source)
-    record = make_provenance("events", settings, inputs=inputs)
-    with growing_folder(output, record, overwrite) as folder:
+    provenance = make_provenance("events", settings, inputs=inputs)
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
             return say_done(output)
-        groups = [(file, group) for file in files for group in range(num_groups(file))]
+        groups = [(file, group) for file in files for group in range(num_row_groups(file))]
         tasks = [
             (file, group, folder / f"events-{number:05d}.parquet")
             for number, (file, group) in enumerate(groups)
@@ -115,28 +115,29 @@ def simulate(
             _simulate_shard,
             detector=detector,
             config=config,
-            record=record,
+            provenance=provenance,
             fine_elements=fine_elements,
             background=background,
         )
         total = sum(num_events(file, "generated") for file in files)
         with progress("simulate", total) as advance:
-            for done in in_processes(work, tasks, workers, KERNELS):
+            for done in in_processes(work, tasks, workers, PRELOAD):
                 advance(done)
 
 
 def _check_decays(file: Path, detector: Detector) -> None:
-    """Raise ConfigError unless particles of a file decay inside the tracker of this detector.
+    """Raise ConfigError unless the particles of a file decay inside the tracker of the detector.
 
-    A gun's particles do not decay, and a file that does not say where they did passes.
+    Particles of a gun do not decay. A file without provenance, or of a version that did not store
+    the volume, is accepted.
     """
     try:
-        made = read_provenance(file).config
+        generation = read_provenance(file).config
     except SchemaError:
         return
-    if made.get("process") == GUN or "decay_radius" not in made:
+    if generation.get("process") == GUN or "decay_radius" not in generation:
         return
-    volume = (made["decay_radius"], made["decay_half_length"])
+    volume = (generation["decay_radius"], generation["decay_half_length"])
     tracker = (detector.ecal.inner_radius, detector.ecal.endcap_z)
     if volume != tracker:
         raise ConfigError(
@@ -149,26 +150,26 @@ def _check_decays(file: Path, detector: Detector) -> None:
 def simulate_events(
     generated: Events, detector: Detector, config: SimulationConfig, fine_elements: bool = False
 ) -> Events:
-    """Simulation and rule-based reconstruction of events with the collection `particles`.
+    """Simulate and reconstruct, by rules, events with the collection `particles`.
 
-    Where noise is simulated, a lone hit is no cluster.
+    Returns the events with further collections. With noise, isolated hits are left unclustered.
     """
     simulated = fast_simulation(generated.particles, generated.event_id, detector, config)
     chain = for_noise() if config.noise_ecal or config.noise_hcal else BaselineConfig()
-    found = rule_based(simulated.hits, simulated.tracks, detector, chain)
-    finer = {}
+    reconstructed = rule_based(simulated.hits, simulated.tracks, detector, chain)
+    fine_collections = {}
     if fine_elements:
         fine = fine_clusters(simulated.hits, detector, chain)
-        finer = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
+        fine_collections = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
     return generated.with_collections(
         hits=simulated.hits,
         tracks=simulated.tracks,
-        clusters=found.clusters,
-        hit_clusters=found.hit_clusters,
+        clusters=reconstructed.clusters,
+        hit_clusters=reconstructed.hit_clusters,
         contributions=simulated.contributions,
         track_particles=simulated.track_particles,
-        baseline=found.candidates,
-        **finer,
+        baseline=reconstructed.candidates,
+        **fine_collections,
     )
 
 
@@ -178,26 +179,27 @@ def _simulate_shard(
     shard: Path,
     detector: Detector,
     config: SimulationConfig,
-    record: Provenance,
+    provenance: Provenance,
     fine_elements: bool,
     background: Background | None,
 ) -> int:
-    generated = read_group(file, group, "generated")
-    if not shard.exists():  # an earlier, interrupted run may have made it
+    """One row group of generated events -> one shard; returns the number of events."""
+    generated = read_row_group(file, group, "generated")
+    if not shard.exists():  # an interrupted run may have made it
         if background is not None:
-            pool = _pool(background.source, str(record.config["background"]))
-            merged = overlay(generated.particles, generated.event_id, pool, background.config)
-            generated = generated.with_collections(particles=merged)
+            pool = _background_particles(background.source, str(provenance.config["background"]))
+            overlaid = overlay(generated.particles, generated.event_id, pool, background.config)
+            generated = generated.with_collections(particles=overlaid)
         simulated = simulate_events(generated, detector, config, fine_elements)
-        write_events(shard, simulated, "events", record)
+        write_events(shard, simulated, "events", provenance)
     return len(generated)
 
 
 @lru_cache(maxsize=1)
-def _pool(source: Path, fingerprint: str) -> Collection:
+def _background_particles(source: Path, fingerprint: str) -> Collection:
     """Particles of the background events, read once in each process.
 
-    `fingerprint` is that of the source: another content is another pool.
+    `fingerprint` is that of the source, so that a source with other content is read again.
     """
     parts, num = [], 0
     for events in iterate_events(source, "generated", ["particles"]):

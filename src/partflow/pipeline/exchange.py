@@ -1,4 +1,4 @@
-"""Events from elsewhere, and events for elsewhere."""
+"""Files of other programs: read as events, and written from events."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ def ingest(
     process: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Full-simulation EDM4hep files -> events; published data sets -> labelled events."""
+    """Full-simulation EDM4hep files -> events; published data sets -> labelled events.
+
+    `format` is `edm4hep` or `tfds`. Of a data set each split becomes a folder below `output`, with
+    flat arrays for training. See `ingest.edm4hep.ingestion` and `ingest.tfds.ingestion`.
+    """
     if format == "edm4hep":
-        from partflow.ingest.ingestion import ingest as ingest_edm4hep
+        from partflow.ingest.edm4hep.ingestion import ingest_edm4hep
 
         ingest_edm4hep(inputs, output, detector_name, workers, process, overwrite)
         return
     from partflow.dataset.packing import pack
     from partflow.ingest.tfds.ingestion import ingest_tfds
 
-    found = ingest_tfds(inputs, output, detector_name, workers, overwrite)
-    for folder in found.folders.values():
-        record = read_provenance(shards(folder, "labelled")[0])
-        pack(iterate_events(folder, "labelled"), folder / PACKED, record)
-    found.report.raise_if_failed(str(output))
+    ingested = ingest_tfds(inputs, output, detector_name, workers, overwrite)
+    for folder in ingested.folders.values():
+        provenance = read_provenance(shards(folder, "labelled")[0])
+        pack(iterate_events(folder, "labelled"), folder / PACKED, provenance)
+    ingested.report.raise_if_failed(str(output))
 
 
 def export_dataset(
@@ -43,11 +47,17 @@ def export_dataset(
     candidates: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Labelled events -> a published data set; events -> EDM4hep files."""
+    """Labelled events -> a published data set; events -> EDM4hep files.
+
+    `format` is `tfds` or `edm4hep`. `name` is that of the data set (tfds). `candidates` are
+    further candidate sets to write (edm4hep).
+    """
     if format == "tfds":
         from partflow.ingest.tfds.writing import export_tfds
 
-        console.print(export_tfds(source, output, name, overwrite))
+        report = export_tfds(source, output, name, overwrite)
+        if report is not None:
+            console.print(report.sentence())
         return
     from partflow.ingest.edm4hep.export import export_edm4hep
 

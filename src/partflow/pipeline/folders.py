@@ -1,4 +1,4 @@
-"""Folders of events: their names and size, and what a stage asks of one before it starts."""
+"""Folders of events: names and sizes, and checks of a stage before it starts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, recorded_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
-from partflow.core.progress import console
+from partflow.core.progress import say_done
 from partflow.core.store import read_provenance, shards
 
+__all__ = ["PACKED", "SHARD_EVENTS", "check_elements", "detector_of", "say_done"]
+
 SHARD_EVENTS = 100
-"""Events per shard: the unit of memory, of work, and of what a restart can keep."""
+"""Events per shard. A shard is the unit of memory and of work; a restart keeps finished shards."""
 PACKED = "packed"
-"""Folder of the flat arrays beside the labelled shards."""
+"""Folder of flat arrays for training, next to the labelled shards."""
 
 
-def check_elements(events: Path, elements: str) -> None:
-    """Raise ConfigError for a set of elements that is unknown, InputError where it is missing."""
-    if elements not in ELEMENT_SETS:
-        raise ConfigError(f"elements {elements!r}: choose one of {', '.join(ELEMENT_SETS)}")
-    if elements != "final":
+def check_elements(events: Path, element_set: str) -> None:
+    """Raise ConfigError for an unknown element set, InputError where `events` do not have it."""
+    if element_set not in ELEMENT_SETS:
+        raise ConfigError(f"elements {element_set!r}: choose one of {', '.join(ELEMENT_SETS)}")
+    if element_set != "final":
         for file in shards(events, "events"):
             if not read_provenance(file).config.get("fine_elements"):
                 raise InputError(
@@ -30,29 +32,23 @@ def check_elements(events: Path, elements: str) -> None:
 
 
 def detector_of(events: Path) -> Detector:
-    """The detector that the folder `events` was made with.
+    """The detector of the events in a folder, from the provenance of its shards.
 
-    Raises ConfigError where its files are of several, SchemaError where one does not say.
+    Raises ConfigError where the shards are of several detectors, SchemaError where one does not
+    name its detector.
     """
     first, *others = shards(events, "events")
-    record = read_provenance(first)
-    detector = recorded_detector(record, str(first))
+    provenance = read_provenance(first)
+    detector = recorded_detector(provenance, str(first))
     for file in others:
-        own = read_provenance(file)
-        if own.config.get(DETECTOR) != record.config[DETECTOR]:
-            other = recorded_detector(own, str(file))
+        other_provenance = read_provenance(file)
+        if other_provenance.config.get(DETECTOR) != provenance.config[DETECTOR]:
+            other = recorded_detector(other_provenance, str(file))
             names = f"of {detector.name} and of {other.name}"
             if other.name == detector.name:
                 names = f"of two detectors named {detector.name}"
             raise ConfigError(
-                f"{events}: events {names} ({first.name}, {file.name}); one run takes those of "
-                "one detector: put each into a folder of its own"
+                f"{events}: events {names} ({first.name}, {file.name}); a folder must hold events "
+                "of one detector: put each into a folder of its own"
             )
     return detector
-
-
-def say_done(output: Path) -> None:
-    """Tell the user that `output` was there already."""
-    console.print(
-        f"{output}: finished already, nothing to do (--overwrite makes it again)", soft_wrap=True
-    )

@@ -1,4 +1,4 @@
-"""Events to elements and what each should become."""
+"""Stage `label`: events -> elements and the particle each should become."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from partflow.core.deposits import resolve_deposits
 from partflow.core.detector_file import DETECTOR, describe
 from partflow.core.errors import ConfigError
 from partflow.core.features import ELEMENT_SETS
@@ -26,64 +27,72 @@ def label(
     output: Path,
     definition: str = "closed",
     overwrite: bool = False,
-    elements: str = "final",
+    element_set: str = "final",
     config: LabelConfig | None = None,
 ) -> None:
-    """Events -> elements and the particle each should become, plus flat arrays for training."""
+    """Events -> elements and the particle each should become, plus flat arrays for training.
+
+    `definition` is closed, whose options are in `config`, or mlpf-2.5 (`label.published`).
+    """
     from partflow.dataset.packing import pack
-    from partflow.label.config import LabelConfig
+    from partflow.label import LabelConfig
 
     num, config = num_events(events, "events"), config or LabelConfig()
-    check_elements(events, elements)
-    chosen = asdict(config) if definition == config.definition else {}
+    check_elements(events, element_set)
     settings = {
-        **chosen,
+        **(asdict(config) if definition == config.definition else {}),
         "definition": definition,
-        "elements": elements,
+        "elements": element_set,
         DETECTOR: describe(detector_of(events)),
     }
-    record = make_provenance("labelled", settings, inputs=[events])
-    with growing_folder(output, record, overwrite) as folder:
+    provenance = make_provenance("labelled", settings, inputs=[events])
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
             return say_done(output)
         report = None
         with progress("label", num) as advance:
-            for number, run in enumerate(iterate_events(events, "events")):
-                labelled, of_run = label_events(run, definition, elements, config)
+            for number, chunk in enumerate(iterate_events(events, "events")):
+                labelled, chunk_report = label_events(chunk, definition, element_set, config)
                 shard = folder / f"labelled-{number:05d}.parquet"
-                write_events(shard, labelled, "labelled", record)
-                report = of_run if report is None else report + of_run
-                advance(len(run))
+                write_events(shard, labelled, "labelled", provenance)
+                report = chunk_report if report is None else report + chunk_report
+                advance(len(chunk))
         if report is not None:
             write_text(folder / "label-report.json", json.dumps(report.to_dict(), indent=1))
-        runs = iterate_events(folder, "labelled")
-        pack(runs, folder / PACKED, record, elements=elements)
+        chunks = iterate_events(folder, "labelled")
+        pack(chunks, folder / PACKED, provenance, element_set=element_set)
 
 
 def label_events(
     events: Events,
     definition: str = "closed",
-    elements: str = "final",
+    element_set: str = "final",
     config: LabelConfig | None = None,
 ) -> tuple[Events, Any]:
-    """Labelled events of `events`, and the report on what was labelled."""
-    from partflow.core.features import build_elements
-    from partflow.label.labelling import label as label_targets
-    from partflow.label.published import label_published
-    from partflow.label.published_elements import baseline_on_elements
+    """Labelled events (stage `labelled`) of `events`, and the report on their labels.
 
-    if definition == "mlpf-2.5":
-        if elements != "final":
-            raise ConfigError(f"definition {definition}: it is one of the final elements only")
+    Raises ConfigError for the published definition of other elements than the final ones,
+    DataError where a truth link points out of its event.
+    """
+    from partflow.core.features import build_elements
+    from partflow.label import label as label_targets
+    from partflow.label.baseline import baseline_on_elements
+    from partflow.label.published import DEFINITION, label_published
+
+    if definition == DEFINITION:
+        if element_set != "final":
+            raise ConfigError(
+                f"definition {definition} with elements {element_set}: it is defined for the final "
+                "elements only; label with --elements final or --definition closed"
+            )
         return label_published(events)
-    clusters, hit_clusters = (events.collections[name] for name in ELEMENT_SETS[elements])
+    clusters, hit_clusters = (events.collections[name] for name in ELEMENT_SETS[element_set])
     labels = label_targets(
         events.particles,
         events.tracks,
-        clusters,
-        hit_clusters,
-        events.contributions,
         events.track_particles,
+        clusters,
+        resolve_deposits(events.particles, clusters, hit_clusters, events.contributions),
         events.event_id,
         events.hits,
         config,
@@ -96,7 +105,7 @@ def label_events(
         "target_jets": labels.target_jets,
         "gen_met": labels.gen_met,
     }
-    if elements == "final":  # the baseline's candidates stand at these
+    if element_set == "final":  # the baseline's candidates are on these elements
         collections["baseline_targets"] = baseline_on_elements(
             events.baseline, events.tracks, clusters
         )

@@ -1,4 +1,4 @@
-"""Candidate sets made from the truth, and what is known of candidates from their files."""
+"""Candidate sets made from the truth, and the settings that candidates were made with."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from partflow.core.candidate_sets import (
     SHARING_FINE,
     TARGET,
 )
+from partflow.core.deposits import Deposits, resolve_deposits
 from partflow.core.detector import Detector
 from partflow.core.errors import InputError
 from partflow.core.features import ELEMENT_SETS
@@ -23,80 +24,101 @@ from partflow.core.store import read_provenance, shards
 
 
 class References(NamedTuple):
-    """What candidates are judged by, and candidates made from the truth to stand beside them."""
+    """Truth of some events, and the candidates made from it."""
 
     targets: dict[str, Collection]
-    """Targets of each set of elements that the events hold."""
+    """TARGETS of each element set that the events hold."""
     candidates: dict[str, Collection]
-    """Perfect and target particle flow, perfect sharing of each set of elements."""
-    elements: dict[str, str]
-    """Set of elements of those that share out clusters."""
+    """CANDIDATES of the reference sets that are made from the truth."""
+    element_sets: dict[str, str]
+    """Element set of the candidate sets that divide clusters."""
     shares: dict[str, Collection]
-    """SHARES behind those."""
+    """SHARES of these candidate sets."""
+    deposits: dict[str, Deposits]
+    """Deposits in the clusters of each element set."""
 
 
 def reference_candidates(events: Events, detector: Detector) -> References:
-    """Targets of simulated events, and the ceilings as candidates."""
-    from partflow.label.candidates import (
+    """Targets and reference candidates of simulated events.
+
+    Raises DataError where a truth link points out of its event.
+    """
+    from partflow.label import (
+        label,
         perfect_candidates,
         sharing_candidates,
         target_candidates,
     )
-    from partflow.label.labelling import label
 
     scale = load_hadron_scale(detector)
-    targets, candidates, made_from, shares = {}, {}, {}, {}
+    deposits = deposits_of_element_sets(events)
+    targets, candidates, shares = {}, {}, {}
     candidates[PERFECT] = perfect_candidates(
         events.particles,
         events.tracks,
-        events.hits,
-        events.hit_clusters,
-        events.contributions,
         events.track_particles,
+        events.hits,
+        deposits["final"],
         scale,
     )
-    for elements, name in (("final", SHARING), ("fine", SHARING_FINE)):
-        if ELEMENT_SETS[elements][0] in events.collections:
-            clusters, hit_clusters = (events.collections[one] for one in ELEMENT_SETS[elements])
-            labelled = label(
-                events.particles, events.tracks, clusters, hit_clusters, events.contributions,
-                events.track_particles, events.event_id, events.hits, with_jets=False,
-            )  # fmt: skip
-            targets[elements], made_from[name] = labelled.targets, elements
-            shares[name] = labelled.shares
-            candidates[name] = sharing_candidates(
-                labelled.targets, labelled.shares, events.tracks, clusters, scale
-            )
+    sharing_sets = {"final": SHARING, "fine": SHARING_FINE}
+    element_sets = {sharing_sets[element_set]: element_set for element_set in deposits}
+    for name, element_set in element_sets.items():
+        clusters = events.collections[ELEMENT_SETS[element_set][0]]
+        labelled = label(
+            events.particles, events.tracks, events.track_particles, clusters,
+            deposits[element_set], events.event_id, events.hits, with_jets=False,
+        )  # fmt: skip
+        targets[element_set], shares[name] = labelled.targets, labelled.shares
+        candidates[name] = sharing_candidates(
+            labelled.targets, labelled.shares, events.tracks, clusters, scale
+        )
     candidates[TARGET] = target_candidates(targets["final"], events.tracks, events.clusters)
-    return References(targets, candidates, made_from, shares)
+    return References(targets, candidates, element_sets, shares, deposits)
+
+
+def deposits_of_element_sets(events: Events) -> dict[str, Deposits]:
+    """Deposits in the clusters of each element set that the events hold."""
+    deposits = {
+        "final": resolve_deposits(
+            events.particles, events.clusters, events.hit_clusters, events.contributions
+        )
+    }
+    for element_set, (clusters, hit_clusters) in ELEMENT_SETS.items():
+        if element_set not in deposits and clusters in events.collections:
+            deposits[element_set] = deposits["final"].in_clusters(
+                events.collections[clusters], events.collections[hit_clusters]
+            )
+    return deposits
 
 
 def check_names(candidates: Mapping[str, Path]) -> None:
-    """Raise InputError for candidates that bear the name of a reference."""
+    """Raise InputError for candidates with the name of a reference set."""
     taken = set(REFERENCES) & set(candidates)
     if taken:
-        raise InputError(f"candidates {taken.pop()!r}: this name is always there; choose another")
+        raise InputError(
+            f"candidates {taken.pop()!r}: a reference set has this name; choose another"
+        )
 
 
 def readout_of(candidates: Path) -> dict[str, Any]:
-    """How candidates were read out of a network, as their provenance has it; {} if not."""
-    record = read_provenance(shards(candidates, "candidates")[0])
-    return dict(record.config.get("readout", {}))
+    """How candidates were read out of a network, from their provenance; {} if they were not."""
+    provenance = read_provenance(shards(candidates, "candidates")[0])
+    return dict(provenance.config.get("readout", {}))
 
 
-def elements_of(candidates: Path) -> str:
-    """The set of elements that candidates were made from."""
-    record = read_provenance(shards(candidates, "candidates")[0])
-    return str(record.config.get("elements", "final"))
+def element_set_of(candidates: Path) -> str:
+    """The element set that candidates were made from."""
+    provenance = read_provenance(shards(candidates, "candidates")[0])
+    return str(provenance.config.get("elements", "final"))
 
 
 def knows_sources(candidates: Path) -> bool:
     """Whether it is known from which clusters candidates have their energy.
 
-    Each from its own, or as the shares say; those of a network of an earlier version may be of
-    either kind, without shares.
+    It is each candidate's own cluster, or what the shares say. Candidates of a network of an
+    earlier version can be of either kind, without shares.
     """
-    file = shards(candidates, "candidates")[0]
-    config = read_provenance(file).config
-    is_network = config.get("model", BASELINE) != BASELINE
-    return not is_network or "head" in config
+    provenance = read_provenance(shards(candidates, "candidates")[0])
+    is_network = provenance.config.get("model", BASELINE) != BASELINE
+    return not is_network or "head" in provenance.config

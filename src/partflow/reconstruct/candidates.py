@@ -1,12 +1,15 @@
-"""Tracks and neutral clusters to particles, by rule.
+"""Candidates from tracks and neutral clusters.
 
-A track is a charged hadron unless tagged, and its momentum is better than any cluster's. A
-neutral cluster is a photon on the EM scale or a neutral hadron on the hadronic scale, and
-comes from the origin. Daughters of another track (see `secondaries`) yield nothing: their energy
-is in their parent's momentum.
+A track is a charged hadron unless it is tagged as an electron or a muon; the candidate has the
+momentum of the track, which is better measured than the energy of any cluster. A neutral cluster is
+a photon, with its energy on the EM scale, or a neutral hadron, with its energy on the hadronic
+scale; it comes from the origin. Kink daughters (see `secondary_tracks`) give no candidate, because
+their energy is contained in the momentum of their parent.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,31 +26,35 @@ from partflow.core.particles import (
 )
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.core.schemas import CANDIDATES
-from partflow.reconstruct.event import Kind
+from partflow.reconstruct.clusters import ClusterIdentity
+from partflow.reconstruct.event_state import ClusterKind
 from partflow.reconstruct.parameters import CandidateConfig
-from partflow.reconstruct.secondaries import Secondaries
+
+
+class TrackTags(NamedTuple):
+    """What is known about the tracks, parallel to them."""
+
+    is_electron: Array
+    """[track], from the shower in the ECAL or from a conversion."""
+    is_kink_daughter: Array
+    """[track]."""
 
 
 def build_candidates(
     tracks: Collection,
     clusters: Collection,
-    kind: Array,
-    cluster_track: Array,
-    is_electron: Array,
+    identity: ClusterIdentity,
     neutral_energy: Array,
-    secondaries: Secondaries,
-    energy_of_legs: Array,
+    tags: TrackTags,
     config: CandidateConfig,
 ) -> Collection:
-    """Candidates of each event, from its tracks, then from its clusters.
+    """CANDIDATES of each event, first from its tracks, then from its clusters.
 
-    `kind` (`Kind`), `cluster_track` (index in the event, or -1) and `neutral_energy`, that of a
-    cluster if it is a neutral particle (GeV), are parallel to the clusters, `is_electron` and the
-    `secondaries` to the tracks. `energy_of_legs` [cluster] (GeV) is counted with tracks already.
+    `neutral_energy` [cluster] (GeV) is the energy of the candidate if a cluster is a photon or a
+    neutral hadron.
     """
-    is_electron = is_electron | secondaries.is_leg
-    charged = _charged(tracks, clusters, cluster_track, is_electron, secondaries, config)
-    neutral = _neutral(clusters, kind, neutral_energy, energy_of_legs, config)
+    charged = _charged(tracks, clusters, identity, tags, config)
+    neutral = _neutral(clusters, identity, neutral_energy, config)
     columns = {name: np.concatenate([charged[name], neutral[name]]) for name in charged}
     event = columns.pop("event")
     order = np.argsort(event, kind="stable")
@@ -62,21 +69,21 @@ def build_candidates(
 def _charged(
     tracks: Collection,
     clusters: Collection,
-    cluster_track: Array,
-    is_electron: Array,
-    secondaries: Secondaries,
+    identity: ClusterIdentity,
+    tags: TrackTags,
     config: CandidateConfig,
 ) -> dict[str, Array]:
     """Columns of the candidates from tracks, and their events."""
     electron_mass, muon_mass = masses(np.array([ELECTRON, MUON]))
+    is_electron = tags.is_electron
     is_muon = (tracks.num_yoke_hits >= config.muon_min_yoke_hits) & ~is_electron
     momentum = tracks.pt * np.sqrt(1 + tracks.tan_lambda**2)
     mass = np.select([is_electron, is_muon], [electron_mass, muon_mass], PION_MASS)
     cluster_index = np.full(len(tracks), -1)
-    owned = np.flatnonzero(cluster_track >= 0)
-    track_row = tracks.offsets[:-1][clusters.event_index[owned]] + cluster_track[owned]
-    cluster_index[track_row] = owned - clusters.offsets[:-1][clusters.event_index[owned]]
-    kept = ~secondaries.is_daughter
+    has_track = identity.track_index >= 0
+    track = tracks.flat_index(clusters.event_index, identity.track_index)[has_track]
+    cluster_index[track] = clusters.index_in_event[has_track]
+    is_candidate = ~tags.is_kink_daughter
     columns = {
         "event": tracks.event_index,
         "pdg_id": np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON),
@@ -86,25 +93,21 @@ def _charged(
         "phi": np.arctan2(np.sin(tracks.phi), np.cos(tracks.phi)),
         "energy": np.hypot(momentum, mass),
         "probability": np.ones(len(tracks)),
-        "track_index": np.arange(len(tracks)) - np.repeat(tracks.offsets[:-1], tracks.counts),
+        "track_index": tracks.index_in_event,
         "cluster_index": cluster_index,
     }
-    return {name: values[kept] for name, values in columns.items()}
+    return {name: values[is_candidate] for name, values in columns.items()}
 
 
 def _neutral(
-    clusters: Collection,
-    kind: Array,
-    neutral_energy: Array,
-    energy_of_legs: Array,
-    config: CandidateConfig,
+    clusters: Collection, identity: ClusterIdentity, energy: Array, config: CandidateConfig
 ) -> dict[str, Array]:
-    """Columns of the candidates from clusters, and their events."""
-    is_photon = kind == Kind.PHOTON
-    energy = neutral_energy * (1.0 - energy_of_legs / clusters.energy_em)
+    """Columns of the candidates from clusters, and their events; `energy` [cluster] (GeV)."""
+    is_photon = identity.kind == ClusterKind.PHOTON
+    is_neutral = is_photon | (identity.kind == ClusterKind.NEUTRAL)
     is_massless = is_photon | (energy < config.massless_below)
     momentum = np.sqrt(np.maximum(energy**2 - np.where(is_massless, 0.0, KAON0_MASS) ** 2, 0.0))
-    kept = (is_photon | (kind == Kind.NEUTRAL)) & (energy >= config.min_neutral_energy)
+    is_candidate = is_neutral & (energy >= config.min_neutral_energy)
     columns = {
         "event": clusters.event_index,
         "pdg_id": np.where(is_photon, PHOTON, NEUTRAL_HADRON),
@@ -115,7 +118,6 @@ def _neutral(
         "energy": energy,
         "probability": np.ones(len(clusters)),
         "track_index": np.full(len(clusters), -1),
-        "cluster_index": np.arange(len(clusters))
-        - np.repeat(clusters.offsets[:-1], clusters.counts),
+        "cluster_index": clusters.index_in_event,
     }
-    return {name: values[kept] for name, values in columns.items()}
+    return {name: values[is_candidate] for name, values in columns.items()}

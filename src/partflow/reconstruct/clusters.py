@@ -1,4 +1,4 @@
-"""The final clusters as records: sums and moments of the hits that they list."""
+"""The final clusters as a Collection: sums and moments of their hits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.core.schemas import CLUSTERS, HIT_SPECTRUM
 
 
+class ClusterIdentity(NamedTuple):
+    """What the clustering says about each cluster besides its hits, parallel to the clusters."""
+
+    kind: Array
+    """[cluster], ClusterKind."""
+    track_index: Array
+    """[cluster], index in the event of its track, or -1."""
+
+
 def build_clusters(
     hits: Collection,
     hit_clusters: Collection,
@@ -21,7 +30,7 @@ def build_clusters(
     scale: HadronScale,
     detector: Detector,
 ) -> Collection:
-    """Clusters of each event from its hits; `num_clusters` [event], each with a hit."""
+    """CLUSTERS from the hits of each cluster; an event has `num_clusters` [event], none empty."""
     offsets = offsets_from_counts(num_clusters)
     total = int(offsets[-1])
     row = np.where(
@@ -35,12 +44,12 @@ def build_clusters(
         columns |= {axis: mean, f"sigma_{axis}": np.sqrt(spread)}
     columns |= cluster_shapes(hits, row, total, detector)
     columns |= {
-        "energy_em": moments.energy,
+        "energy_em": moments.energy_em,
         "theta": np.arctan2(np.hypot(columns["x"], columns["y"]), columns["z"]),
         "phi": np.arctan2(columns["y"], columns["x"]),
         "energy_em_ecal": moments.energy_em_ecal,
         "energy_em_hcal": moments.energy_em_hcal,
-        "energy_em_other": np.zeros(total),  # the chain lists no hits elsewhere
+        "energy_em_other": np.zeros(total),  # hits of the muon system are in no cluster
         "num_hits": moments.num_hits,
         "energy_hadronic": scale.energy(np.stack([columns[name] for name in HIT_SPECTRUM], axis=1)),
     }
@@ -48,20 +57,21 @@ def build_clusters(
 
 
 class _Moments(NamedTuple):
-    """Sums over the hits of each cluster; arrays [cluster] and [cluster, axis], GeV and mm."""
+    """Sums over the hits of each cluster, [cluster] and [cluster, axis]; GeV and mm."""
 
-    energy: Array
+    energy_em: Array
     energy_em_ecal: Array
     energy_em_hcal: Array
     num_hits: Array
     mean: Array
+    """Energy-weighted mean position."""
     spread: Array
-    """Mean squared distance from the mean."""
+    """Energy-weighted mean squared distance from the mean position."""
 
 
 @njit(cache=True, error_model="numpy")
 def _moments(row, total, x, y, z, energy, subdetector):
-    """Moments of the clusters; `row` [hit] is a hit's cluster, or -1."""
+    """Moments of `total` clusters; `row` [hit] is the cluster of each hit, or -1."""
     sums, ecal, hcal = np.zeros(total), np.zeros(total), np.zeros(total)
     count = np.zeros(total, np.int64)
     mean, spread = np.zeros((total, 3)), np.zeros((total, 3))

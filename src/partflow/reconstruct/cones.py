@@ -1,132 +1,166 @@
-"""Clusters that grow outwards in cones, from tracks and from hits that no cone reaches.
+"""Cone clustering, outwards from the tracks and from hits that no cone contains.
 
-Layer by layer outwards, by energy within a layer, a hit joins the cluster that needs the
-narrowest cone for it: the smallest d_perp/(tangent d_par + pad cell) about the cluster's
-direction, seen from any of its hits in the layers before. In the first layers the lines of
-the tracks compete. What fits in no cone joins a neighbour in its own layer or founds a
-cluster that points away from the origin. After a layer the directions of its clusters
-follow their hits. (After the ConeClustering algorithm of Pandora's LCContent.)
+Layer by layer outwards, and by falling energy within a layer, a hit joins the cluster that needs
+the narrowest cone to contain it: the smallest
 
-All of a cluster's hits in one layer are a segment with a centre and a radius. The segments of
-the last layers are the front that a hit looks at, kept as arrays so that one sweep of vector
-instructions tells which of them may matter; only a segment whose sphere is within reach of a
-cone better than the best so far is opened. The result is that of comparing with every hit, and
-hardly any comparison is made.
+    d_perp/(tangent d_par + pad cell size)
+
+about the cluster's direction, with the apex in any of its hits in the layers before. In the first
+layers the lines of the tracks compete. A hit that is in no cone joins a neighbour in its own
+layer, or starts a cluster that points away from the origin. After each layer the directions of its
+clusters are updated. (After the ConeClustering algorithm of Pandora's LCContent.)
+
+The hits of one cluster in one layer form a segment with a centre and a radius. The segments of the
+last layers are the front, to which the hits of the next layer are compared. Its positions and
+directions are plain arrays, so that one loop with vector instructions finds the segments that may
+contain a hit's best partner; the hits of a segment are compared only if its sphere may contain one
+with a narrower cone than the best so far. The result is the same as that of comparing with every
+hit, with hardly any comparison.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-SEGMENT = np.dtype(
-    [
-        ("x", np.float64),  # energy-weighted centre
-        ("y", np.float64),
-        ("z", np.float64),
-        ("radius", np.float64),  # largest distance of a hit from the centre
-        ("cluster", np.int64),
-        ("layer", np.int64),
-        ("begin", np.int64),  # its hits are begin to end in `member`
-        ("end", np.int64),
-    ],
-    align=True,
-)
-"""The hits of one cluster in one layer; lengths in mm."""
+from partflow.core.records import Array
+from partflow.reconstruct.segments import close_layer, new_segments
 
 CONE = np.dtype(
     [
-        ("ux", np.float64),  # direction in which it grows
+        ("ux", np.float64),  # current direction
         ("uy", np.float64),
         ("uz", np.float64),
-        ("x", np.float64),  # where it began
+        ("x", np.float64),  # start
         ("y", np.float64),
         ("z", np.float64),
-        ("dx", np.float64),  # direction in which it began
+        ("dx", np.float64),  # initial direction
         ("dy", np.float64),
         ("dz", np.float64),
-        ("last_layer", np.int64),  # last layer with a hit, -1 without
+        ("last_layer", np.int64),  # last layer with a hit, or -1
     ],
     align=True,
 )
 """A growing cluster; lengths in mm, directions are unit vectors."""
 
-
 X, Y, Z, UX, UY, UZ, EXTENT = range(7)
-"""Rows of the arrays [row, ...] that are searched with vector instructions: a place [mm], a
-direction, and the radius of a segment [mm] or the cone that a hit needs about a line. They are
-one array, not seven: a kernel counts references to each that it is given."""
+"""Rows of the arrays [row, ...] that are searched with vector instructions: position [mm],
+direction, and either the radius of a segment [mm] or d_perp over the width of a track's cone. They
+are one array instead of seven because a kernel counts references to each of its arrays."""
+
+
+class _Front(NamedTuple):
+    """The segments to which the hits of a layer are compared."""
+
+    rows: Array
+    """[row, segment], position, direction and radius."""
+    is_near: Array
+    """[segment], whether it may contain the best partner of the present hit."""
+    segments: Array
+    """[segment] of segments.SEGMENT."""
+    position: Array
+    """[X Y Z, hit], as in segments.Segments."""
+
+
+class _TrackLines(NamedTuple):
+    """The lines of tracks that compete for the hits of a layer."""
+
+    rows: Array
+    """[row, line], start, direction, and d_perp over the width of the cone for the present hit."""
+    cluster: Array
+    """[line], cluster of the track."""
+    num: int
+
+
+class _Cone(NamedTuple):
+    """Size of a cone: its half width at the depth d is tangent d + pad [mm]."""
+
+    tangent: float
+    pad: float
+
+
+class _Layer(NamedTuple):
+    """One layer: its hits, `begin` to `end` - 1, and the sizes there."""
+
+    begin: int
+    end: int
+    cone: _Cone
+    track_cone: _Cone
+    same_layer_distance: float
+    """Distance at which hits of the layer are neighbours [mm]."""
 
 
 @njit(cache=True, error_model="numpy")
-def grow_cones(hits, tracks, seeds, scale, config, calo):
-    """Cluster of each hit and the number of clusters.
+def grow_cones(hits, tracks, seeds, narrowing, config, calo):
+    """Cluster of each hit, [hit], and the number of clusters.
 
-    `hits` (HIT) are in the order of reconstruction; the tracks `seeds` [seed] own clusters 0
-    to len(seeds) - 1, hits or none. `scale` narrows the cones.
+    `hits` are [hit] of HIT in the order of `pseudolayers.sorted_hits`, `tracks` [track] of TRACK.
+    The tracks `seeds` [seed] have the clusters 0 to len(seeds) - 1, with or without hits.
+    `narrowing` multiplies the sizes of the cones of clusters. `config` is a ConeConfig.
     """
     n, capacity = len(hits), len(seeds) + len(hits)
-    cluster, slot = np.empty(n, np.int64), np.full(capacity, -1, np.int64)
-    segments, cones = np.empty(n, SEGMENT), np.empty(capacity, CONE)
-    # segments that a layer looks at, whether each is near; lines of tracks, and their clusters
-    front, is_near = np.empty((7, n)), np.empty(n, np.uint8)
-    lines, line_cluster = np.empty((7, len(seeds))), np.empty(len(seeds), np.int64)
-    member, place = np.empty(n, np.int64), np.empty((3, n))  # hits, segment by segment
-    where = np.empty((3, n))
+    cluster, cones = np.empty(n, np.int64), np.empty(capacity, CONE)
+    segments = new_segments(n, capacity)
+    front_rows, is_near = np.empty((7, n)), np.empty(n, np.uint8)
+    line_rows, line_cluster = np.empty((7, len(seeds))), np.empty(len(seeds), np.int64)
+    position = np.empty((3, n))
     for i in range(n):
-        where[X, i], where[Y, i], where[Z, i] = hits[i].x, hits[i].y, hits[i].z
+        position[X, i], position[Y, i], position[Z, i] = hits[i].x, hits[i].y, hits[i].z
     for seed in range(len(seeds)):
         track = tracks[seeds[seed]]
         _start_cone(cones[seed], track.x, track.y, track.z, track.dx, track.dy, track.dz)
     num_clusters, oldest, num_segments, begin = np.int64(len(seeds)), 0, np.int64(0), np.int64(0)
     while begin < n:
-        layer, end = hits[begin].layer, begin
-        while end < n and hits[end].layer == layer:
+        number, end = hits[begin].layer, begin
+        while end < n and hits[end].layer == number:
             end += 1
-        while oldest < num_segments and segments[oldest].layer < layer - config.layers_back:
+        layer = _layer_sizes(number, begin, end, narrowing, config, calo)
+        while oldest < num_segments and segments.rows[oldest].layer < number - config.layers_back:
             oldest += 1
-        _set_front(front, segments, oldest, num_segments, cones)
-        if layer < calo.ecal_groups:
-            reach = scale * config.same_layer_ecal * calo.ecal_cell
-        else:
-            reach = scale * config.same_layer_hcal * calo.hcal_cell
-        num_lines = _find_competing(lines, line_cluster, tracks, seeds, cones, layer, config)
-        _join_cones(
-            where, begin, end, layer, front, is_near, segments[oldest:num_segments], place,
-            lines, line_cluster, num_lines, scale, config, calo, cluster,
-        )  # fmt: skip
-        for i in range(begin, end):
-            if cluster[i] < 0:
-                j = _neighbour(where, begin, i, reach)
-                cluster[i] = cluster[j] if j >= 0 else num_clusters
-            if cluster[i] == num_clusters:
-                x, y, z = where[X, i], where[Y, i], where[Z, i]
-                r = math.sqrt(x * x + y * y + z * z)
-                _start_cone(cones[num_clusters], x, y, z, x / r, y / r, z / r)
-                num_clusters += 1
+        _set_front(front_rows, segments.rows, oldest, num_segments, cones)
+        front = _Front(front_rows, is_near, segments.rows[oldest:num_segments], segments.position)
+        num_lines = _set_lines(line_rows, line_cluster, tracks, seeds, cones, number, config)
+        lines = _TrackLines(line_rows, line_cluster, num_lines)
+        _join_cones(position, layer, front, lines, config, cluster)
+        num_clusters = _join_neighbours(position, layer, cones, num_clusters, cluster)
         last = num_segments
-        num_segments = _close_layer(hits, begin, end, cluster, segments, last, slot, member, place)
+        num_segments = close_layer(hits, begin, end, cluster, segments, last)
         for s in range(last, num_segments):
-            _turn_cone(cones[segments[s].cluster], segments[s], config.direction_inertia)
+            _turn_cone(cones[segments.rows[s].cluster], segments.rows[s], config.direction_inertia)
         begin = end
     return cluster, num_clusters
 
 
 @njit(cache=True, error_model="numpy")
-def _set_front(front, segments, oldest, num_segments, cones):
-    """Make the segments from `oldest` on the front."""
+def _layer_sizes(number, begin, end, narrowing, config, calo):
+    """The layer `number` with the hits `begin` to `end` - 1."""
+    if number < calo.num_ecal_groups:
+        cell, tangent, pad = calo.ecal_cell_size, config.tangent_ecal, config.pad_ecal
+        same_layer = config.same_layer_ecal
+    else:
+        cell, tangent, pad = calo.hcal_cell_size, config.tangent_hcal, config.pad_hcal
+        same_layer = config.same_layer_hcal
+    cone = _Cone(narrowing * tangent, narrowing * cell * pad)
+    track_cone = _Cone(config.track_tangent, config.track_pad * cell)
+    return _Layer(begin, end, cone, track_cone, narrowing * same_layer * cell)
+
+
+@njit(cache=True, error_model="numpy")
+def _set_front(rows, segments, oldest, num_segments, cones):
+    """Fill the rows of the front with the segments from `oldest` on."""
     for s in range(oldest, num_segments):
         segment, cone, j = segments[s], cones[segments[s].cluster], s - oldest
-        front[X, j], front[Y, j], front[Z, j] = segment.x, segment.y, segment.z
-        front[UX, j], front[UY, j], front[UZ, j] = cone.ux, cone.uy, cone.uz
-        front[EXTENT, j] = segment.radius
+        rows[X, j], rows[Y, j], rows[Z, j] = segment.x, segment.y, segment.z
+        rows[UX, j], rows[UY, j], rows[UZ, j] = cone.ux, cone.uy, cone.uz
+        rows[EXTENT, j] = segment.radius
 
 
 @njit(cache=True, error_model="numpy")
 def _start_cone(cone, x, y, z, dx, dy, dz):
-    """A cone that begins at (x, y, z) in the direction (dx, dy, dz)."""
+    """Start a cone at (x, y, z) in the direction (dx, dy, dz)."""
     cone.x, cone.y, cone.z = x, y, z
     cone.dx, cone.dy, cone.dz = dx, dy, dz
     cone.ux, cone.uy, cone.uz = dx, dy, dz
@@ -135,7 +169,7 @@ def _start_cone(cone, x, y, z, dx, dy, dz):
 
 @njit(cache=True, error_model="numpy")
 def _turn_cone(cone, segment, inertia):
-    """Point a cone from its start to its newest segment, held back by where it began."""
+    """Turn a cone towards its newest segment; `inertia` [mm] weights the initial direction."""
     x = segment.x - cone.x + inertia * cone.dx
     y = segment.y - cone.y + inertia * cone.dy
     z = segment.z - cone.z + inertia * cone.dz
@@ -146,87 +180,83 @@ def _turn_cone(cone, segment, inertia):
 
 
 @njit(cache=True, error_model="numpy")
-def _find_competing(lines, line_cluster, tracks, seeds, cones, layer, config):
-    """Fill in the clusters whose track's line still collects hits in this layer; how many."""
+def _set_lines(rows, line_cluster, tracks, seeds, cones, layer, config):
+    """Fill in the lines of the tracks that compete in a layer; returns their number."""
     count = 0
     for c in range(len(seeds)):
         cone = cones[c]
         has_hits = cone.last_layer >= 0
         last = config.track_front_layer if has_hits else config.track_last_layer
-        if tracks[seeds[c]].reaches and layer <= last:
-            lines[X, count], lines[Y, count], lines[Z, count] = cone.x, cone.y, cone.z
-            lines[UX, count], lines[UY, count], lines[UZ, count] = cone.dx, cone.dy, cone.dz
+        if tracks[seeds[c]].reaches_calorimeter and layer <= last:
+            rows[X, count], rows[Y, count], rows[Z, count] = cone.x, cone.y, cone.z
+            rows[UX, count], rows[UY, count], rows[UZ, count] = cone.dx, cone.dy, cone.dz
             line_cluster[count] = c
             count += 1
     return count
 
 
 @njit(cache=True, error_model="numpy")
-def _join_cones(
-    where, begin, end, layer, front, is_near, segments, place,
-    lines, line_cluster, num_lines, scale, config, calo, cluster,
-):  # fmt: skip
-    """Set the cluster of the hits `begin` to `end` of a layer, or -1 where there is none.
+def _join_cones(position, layer, front, lines, config, cluster):
+    """Set the cluster of the hits of a layer to that of the narrowest cone, or to -1.
 
-    It is the one whose cone, narrower than it may be, has the hit nearest to its axis. `segments`
-    are those of the front. All hits in one call: each call counts references to its arrays.
+    A cone is rated by d_perp over its width, below 1 inside it. All hits of a layer are done in
+    one call because each call counts references to its arrays.
     """
-    in_ecal = layer < calo.ecal_groups
-    tangent = scale * (config.tangent_ecal if in_ecal else config.tangent_hcal)
-    cell = calo.ecal_cell if in_ecal else calo.hcal_cell
-    pad = scale * cell * (config.pad_ecal if in_ecal else config.pad_hcal)
-    limit, track_pad = config.max_distance, config.track_pad * cell
-    num_front = np.uint64(len(segments))
-    for i in range(begin, end):
-        x, y, z = where[X, i], where[Y, i], where[Z, i]
+    rows, is_near, segments, apex = front.rows, front.is_near, front.segments, front.position
+    line_rows, line_cluster = lines.rows, lines.cluster
+    cone, max_distance = layer.cone, config.max_distance
+    num_front, num_lines = np.uint64(len(segments)), np.uint64(lines.num)
+    for i in range(layer.begin, layer.end):
+        point = (position[X, i], position[Y, i], position[Z, i])
+        x, y, z = point
         best, best_cluster = 1.0, np.int64(-1)
-        num_near = _find_near(front, is_near, num_front, x, y, z, tangent, pad, limit)
+        num_near = _find_near(rows, is_near, num_front, point, cone, max_distance)
         j = num_front
-        while num_near > 0:  # the last layer first: what lies nearest narrows the search
+        while num_near > 0:  # the last layer first: near hits narrow the search most
             j -= np.uint64(1)
             if not is_near[j]:
                 continue
             num_near -= 1
-            if best < 1.0 and not _may_reach(front, j, x, y, z, best, tangent, pad):
+            if best < 1.0 and not _may_improve(rows, j, point, cone, best):
                 continue
-            ux, uy, uz = front[UX, j], front[UY, j], front[UZ, j]
+            ux, uy, uz = rows[UX, j], rows[UY, j], rows[UZ, j]
             for a in range(np.uint64(segments[j].begin), np.uint64(segments[j].end)):
-                dx, dy, dz = x - place[X, a], y - place[Y, a], z - place[Z, a]
+                dx, dy, dz = x - apex[X, a], y - apex[Y, a], z - apex[Z, a]
                 square = dx * dx + dy * dy + dz * dz
-                along = dx * ux + dy * uy + dz * uz
-                width = tangent * along + pad
-                aside = square - along * along
-                # first without root and division, which few need
-                narrower = aside < best * width * (best * width)
-                if narrower & (along >= 0.0) & (square <= limit * limit):
-                    best, best_cluster = math.sqrt(max(aside, 0.0)) / width, segments[j].cluster
+                d_par = dx * ux + dy * uy + dz * uz
+                width = cone.tangent * d_par + cone.pad
+                d_perp_square = square - d_par * d_par
+                # compared without root and division, which few hits need
+                is_better = d_perp_square < best * width * (best * width)
+                if is_better & (d_par >= 0.0) & (square <= max_distance * max_distance):
+                    best = math.sqrt(max(d_perp_square, 0.0)) / width
+                    best_cluster = segments[j].cluster
         if num_lines > 0:
-            _measure_lines(
-                lines, np.uint64(num_lines), x, y, z,
-                config.track_backwards, config.track_tangent, track_pad,
-            )  # fmt: skip
-            for k in range(np.uint64(num_lines)):
-                if lines[EXTENT, k] < best:
-                    best, best_cluster = lines[EXTENT, k], line_cluster[k]
+            _rate_lines(line_rows, num_lines, point, layer.track_cone, config.track_backwards)
+            for k in range(num_lines):
+                if line_rows[EXTENT, k] < best:
+                    best, best_cluster = line_rows[EXTENT, k], line_cluster[k]
         cluster[i] = best_cluster
 
 
 @njit(cache=True, error_model="numpy")
-def _find_near(front, is_near, num, x, y, z, tangent, pad, limit):
-    """Note which segments may have a hit whose cone is narrow enough; how many do.
+def _find_near(rows, is_near, num, point, cone, max_distance):
+    """Set which of `num` segments may have a hit whose cone contains a point; returns how many.
 
     No branch and an unsigned index, so that the compiler can use vector instructions.
     """
+    x, y, z = point
+    tangent, pad = cone.tangent, cone.pad
     count = np.int64(0)
     for j in range(num):
-        dx, dy, dz, r = x - front[X, j], y - front[Y, j], z - front[Z, j], front[EXTENT, j]
+        dx, dy, dz, r = x - rows[X, j], y - rows[Y, j], z - rows[Z, j], rows[EXTENT, j]
         square = dx * dx + dy * dy + dz * dz
-        along = dx * front[UX, j] + dy * front[UY, j] + dz * front[UZ, j]
-        width = tangent * (along + r) + pad + r
+        d_par = dx * rows[UX, j] + dy * rows[UY, j] + dz * rows[UZ, j]
+        width = tangent * (d_par + r) + pad + r
         near = (
-            (square <= (limit + r) * (limit + r))
-            & (along + r >= 0.0)
-            & (square - along * along <= width * width)
+            (square <= (max_distance + r) * (max_distance + r))
+            & (d_par + r >= 0.0)
+            & (square - d_par * d_par <= width * width)
         )
         is_near[j] = near
         count += near
@@ -234,103 +264,71 @@ def _find_near(front, is_near, num, x, y, z, tangent, pad, limit):
 
 
 @njit(cache=True, error_model="numpy")
-def _may_reach(front, j, x, y, z, best, tangent, pad):
-    """Whether a segment that is near may still have a hit that needs a narrower cone."""
-    dx, dy, dz, r = x - front[X, j], y - front[Y, j], z - front[Z, j], front[EXTENT, j]
-    along = dx * front[UX, j] + dy * front[UY, j] + dz * front[UZ, j]
-    width = best * (tangent * (along + r) + pad) + r
-    return dx * dx + dy * dy + dz * dz - along * along <= width * width
+def _may_improve(rows, j, point, cone, best):
+    """Whether segment `j` may have a hit with a better rating than `best` for a point."""
+    x, y, z = point
+    dx, dy, dz, r = x - rows[X, j], y - rows[Y, j], z - rows[Z, j], rows[EXTENT, j]
+    d_par = dx * rows[UX, j] + dy * rows[UY, j] + dz * rows[UZ, j]
+    width = best * (cone.tangent * (d_par + r) + cone.pad) + r
+    return dx * dx + dy * dy + dz * dz - d_par * d_par <= width * width
 
 
 @njit(cache=True, error_model="numpy")
-def _measure_lines(lines, num, x, y, z, backwards, tangent, pad):
-    """Width of the cone that a hit needs over that of each line, infinite in front of its start.
+def _rate_lines(rows, num, point, cone, backwards):
+    """Set d_perp over the cone's width for `num` lines; infinite far in front of their start.
 
-    As `_find_near`, for vector instructions.
+    With vector instructions, as `_find_near`.
     """
+    x, y, z = point
+    tangent, pad = cone.tangent, cone.pad
     for j in range(num):
-        dx, dy, dz = x - lines[X, j], y - lines[Y, j], z - lines[Z, j]
-        along = dx * lines[UX, j] + dy * lines[UY, j] + dz * lines[UZ, j]
-        aside = math.sqrt(max(dx * dx + dy * dy + dz * dz - along * along, 0.0))
-        width = tangent * along + pad
-        lines[EXTENT, j] = aside / width if along >= -backwards else np.inf
+        dx, dy, dz = x - rows[X, j], y - rows[Y, j], z - rows[Z, j]
+        d_par = dx * rows[UX, j] + dy * rows[UY, j] + dz * rows[UZ, j]
+        d_perp = math.sqrt(max(dx * dx + dy * dy + dz * dz - d_par * d_par, 0.0))
+        width = tangent * d_par + pad
+        rows[EXTENT, j] = d_perp / width if d_par >= -backwards else np.inf
 
 
 @njit(cache=True, error_model="numpy")
-def _neighbour(where, begin, i, reach):
-    """The nearest of the hits from `begin` to `i`, the same layer's, within `reach`; or -1."""
-    x, y, z = where[X, i], where[Y, i], where[Z, i]
-    nearest = _least_square(where, np.uint64(begin), np.uint64(i), x, y, z)
-    if nearest < reach * reach:
+def _join_neighbours(position, layer, cones, num_clusters, cluster):
+    """Let the hits of a layer without a cluster join a neighbour in it, or start a cluster.
+
+    Returns the new number of clusters.
+    """
+    for i in range(layer.begin, layer.end):
+        if cluster[i] < 0:
+            j = _neighbour(position, layer.begin, i, layer.same_layer_distance)
+            cluster[i] = cluster[j] if j >= 0 else num_clusters
+        if cluster[i] == num_clusters:
+            x, y, z = position[X, i], position[Y, i], position[Z, i]
+            r = math.sqrt(x * x + y * y + z * z)
+            _start_cone(cones[num_clusters], x, y, z, x / r, y / r, z / r)
+            num_clusters += 1
+    return num_clusters
+
+
+@njit(cache=True, error_model="numpy")
+def _neighbour(position, begin, i, max_distance):
+    """The nearest of the hits `begin` to `i` - 1 to hit `i`, within `max_distance`; or -1."""
+    x, y, z = position[X, i], position[Y, i], position[Z, i]
+    nearest = _least_square(position, np.uint64(begin), np.uint64(i), x, y, z)
+    if nearest < max_distance * max_distance:
         for j in range(begin, i):
-            dx, dy, dz = x - where[X, j], y - where[Y, j], z - where[Z, j]
+            dx, dy, dz = x - position[X, j], y - position[Y, j], z - position[Z, j]
             if dx * dx + dy * dy + dz * dz == nearest:
                 return j
     return np.int64(-1)
 
 
 @njit(cache=True, error_model="numpy")
-def _least_square(where, begin, end, x, y, z):
-    """Least squared distance [mm^2] of the places `begin` to `end` from a point.
+def _least_square(position, begin, end, x, y, z):
+    """Smallest squared distance of the positions `begin` to `end` - 1 from a point [mm^2].
 
-    The bits of a positive float rise with it; the compiler finds the least integer with vector
-    instructions, but not the least float.
+    The bits of a positive float increase with its value, and the compiler finds the smallest
+    integer with vector instructions, but not the smallest float.
     """
     least = np.float64(np.inf).view(np.int64)
     for j in range(begin, end):
-        dx, dy, dz = x - where[X, j], y - where[Y, j], z - where[Z, j]
+        dx, dy, dz = x - position[X, j], y - position[Y, j], z - position[Z, j]
         least = min(least, np.float64(dx * dx + dy * dy + dz * dz).view(np.int64))
     return np.int64(least).view(np.float64)
-
-
-@njit(cache=True, error_model="numpy")
-def _close_layer(hits, begin, end, cluster, segments, num_segments, slot, member, place):
-    """Sort the hits `begin` to `end` of a layer into segments; the new number of segments.
-
-    `slot` [cluster] is -1 everywhere, before and after.
-    """
-    first = num_segments
-    for i in range(begin, end):
-        c = cluster[i]
-        if slot[c] < 0:
-            slot[c] = num_segments
-            segments[num_segments].cluster = c
-            segments[num_segments].layer = hits[i].layer
-            segments[num_segments].end = 0
-            num_segments += 1
-        segments[slot[c]].end += 1  # a count, until the positions are known
-    position = begin
-    for s in range(first, num_segments):
-        count = segments[s].end
-        segments[s].begin = position
-        segments[s].end = position
-        position += count
-    for i in range(begin, end):
-        segment = segments[slot[cluster[i]]]
-        a = segment.end
-        member[a] = i
-        place[X, a], place[Y, a], place[Z, a] = hits[i].x, hits[i].y, hits[i].z
-        segment.end += 1
-    for s in range(first, num_segments):
-        slot[segments[s].cluster] = -1
-        _measure_segment(hits, segments[s], member)
-    return num_segments
-
-
-@njit(cache=True, error_model="numpy")
-def _measure_segment(hits, segment, member):
-    """Set centre and radius of a segment from its hits."""
-    total, x, y, z = 0.0, 0.0, 0.0, 0.0
-    for a in range(segment.begin, segment.end):
-        hit = hits[member[a]]
-        total += hit.energy
-        x += hit.energy * hit.x
-        y += hit.energy * hit.y
-        z += hit.energy * hit.z
-    segment.x, segment.y, segment.z = x / total, y / total, z / total
-    square = 0.0
-    for a in range(segment.begin, segment.end):
-        hit = hits[member[a]]
-        dx, dy, dz = hit.x - segment.x, hit.y - segment.y, hit.z - segment.z
-        square = max(square, dx * dx + dy * dy + dz * dz)
-    segment.radius = math.sqrt(square)

@@ -1,9 +1,9 @@
-"""Cells in polar angle and azimuth, to find the hits near a direction.
+"""Grid in polar angle and azimuth, to find the objects near a direction.
 
-Rows of equal height in theta; in each row as many columns in phi as its circumference
-holds, so that cells are about square everywhere. What lies within an angle of a direction is
-in the rows within that angle, and in each of them within a reach in phi that follows from
-the spherical law of sines, sin(delta_phi) = sin(angle)/sin(theta).
+The rows have equal height in theta. Each row has as many columns in phi as its circumference
+allows, so that all cells are about square. The objects within an angle of a direction are in the
+rows within that angle and, in each of these rows, within a distance in phi that follows from the
+spherical law of sines, sin(delta_phi) = sin(angle)/sin(theta).
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ MIN_CELL = 2e-3
 
 
 class AngularGrid(NamedTuple):
-    """Objects sorted into cells of directions."""
+    """Objects sorted by cells of direction."""
 
     height: float
     """Height of a row [rad]."""
     first_cell: Array
-    """[row + 1]: number of the first cell of each row."""
+    """[row + 1], index of the first cell of each row."""
     begin: Array
-    """[cell + 1]: where the cell's objects begin in `member`."""
+    """[cell + 1], position in `member` where the objects of each cell begin."""
     member: Array
-    """[object]: objects, cell by cell, in their order."""
+    """[object], indices of the objects, cell by cell; in one cell in their own order."""
     cell: Array
-    """[object]: cell of each of `member`."""
+    """[object], cell of each entry of `member`."""
 
 
 @njit(cache=True)
 def angular_grid(objects, size):
-    """Grid with cells of `size` [rad] of structured `objects` with theta and phi [-pi, pi]."""
+    """Sort structured `objects` with fields theta and phi [-pi, pi] into cells of `size` [rad]."""
     rows = max(int(math.pi / max(size, MIN_CELL)), 1)
     height = math.pi / rows
     first_cell = np.zeros(rows + 1, np.int64)
@@ -64,70 +64,74 @@ def angular_grid(objects, size):
 
 @njit(cache=True)
 def row_of(theta, height, rows):
-    """Row that holds `theta` [rad]; the first or last one beyond the poles."""
+    """Row that contains `theta` [rad]; the first or the last row for angles beyond the poles."""
     return min(max(int(theta / height), 0), rows - 1)
 
 
 @njit(cache=True)
 def angle_to_row(grid, row, theta):
-    """Least angle [rad] between a direction at `theta` and those of a row."""
+    """Smallest angle between a direction at `theta` and the directions of a row [rad]."""
     return max(row * grid.height - theta, theta - (row + 1) * grid.height, 0.0)
 
 
 @njit(cache=True)
-def reach_in_phi(theta, angle):
-    """Largest difference in azimuth [rad] of directions within `angle` of one at `theta`."""
+def max_delta_phi(theta, angle):
+    """Largest difference in azimuth of directions within `angle` of one at `theta` [rad]."""
     if angle >= math.pi / 2 or math.sin(theta) <= math.sin(angle):
-        return math.pi  # the pole is within
+        return math.pi  # the pole is within the angle
     return math.asin(math.sin(angle) / math.sin(theta))
 
 
 @njit(cache=True)
-def reach_of_rows(grid, angle):
-    """Largest `reach_in_phi` of the directions of each row, [row]."""
-    reach = np.empty(len(grid.first_cell) - 1)
-    for row in range(len(reach)):  # the sine is least at an end of the row
-        reach[row] = max(
-            reach_in_phi(row * grid.height, angle), reach_in_phi((row + 1) * grid.height, angle)
+def max_delta_phi_of_rows(grid, angle):
+    """Largest `max_delta_phi` of the directions of each row, [row] (rad)."""
+    delta_phi = np.empty(len(grid.first_cell) - 1)
+    for row in range(len(delta_phi)):  # the sine is smallest at one of the ends of the row
+        delta_phi[row] = max(
+            max_delta_phi(row * grid.height, angle), max_delta_phi((row + 1) * grid.height, angle)
         )
-    return reach
+    return delta_phi
 
 
 @njit(cache=True)
-def runs_around(grid, row_here, cell, angle, reach, runs):
-    """Where in `grid.member` to look for all that is within `angle` of a cell in a row.
+def ranges_around(grid, centre_row, cell, angle, delta_phi, ranges):
+    """Find the ranges of `grid.member` that contain all objects within `angle` of a cell.
 
-    Fills `runs` [`max_runs`, 3] with begin, end and row of each run, the cell's own row first,
-    then outwards, and returns their number. `reach` is `reach_of_rows` for that angle.
+    Fills `ranges` [`max_ranges`, 3] with (begin, end, row) of each range and returns their number:
+    first those of the cell's own row `centre_row`, then those of rows farther and farther away.
+    `delta_phi` is `max_delta_phi_of_rows` for this angle.
     """
-    rows = len(reach)
-    columns = grid.first_cell[row_here + 1] - grid.first_cell[row_here]
+    rows = len(delta_phi)
+    columns = grid.first_cell[centre_row + 1] - grid.first_cell[centre_row]
     width = 2 * math.pi / columns
-    centre = (cell - grid.first_cell[row_here] + 0.5) * width
-    half = reach[row_here] + 0.5 * width
+    centre = (cell - grid.first_cell[centre_row] + 0.5) * width
+    half_width = delta_phi[centre_row] + 0.5 * width
     span = int(angle / grid.height) + 1
     count = 0
     for step in range(2 * span + 1):  # 0, -1, 1, -2, 2, ...
-        row = row_here + (step // 2 if step % 2 == 0 else -(step + 1) // 2)
+        row = centre_row + (step // 2 if step % 2 == 0 else -(step + 1) // 2)
         if 0 <= row < rows:
-            count = _runs_in_row(grid, row, centre, half, runs, count)
+            count = _ranges_in_row(grid, row, centre, half_width, ranges, count)
     return count
 
 
 @njit(cache=True)
-def max_runs(grid, angle):
-    """Most runs that `runs_around` can find: two in a row, where it is cut at phi = pi."""
+def max_ranges(grid, angle):
+    """Largest number of ranges of `ranges_around`: two in a row, which is cut at phi = pi."""
     return 2 * (2 * (int(angle / grid.height) + 1) + 1)
 
 
 @njit(cache=True)
-def _runs_in_row(grid, row, azimuth, reach, runs, count):
-    """Add the runs of a row within `reach` of `azimuth` [0, 2 pi]; the new number of runs."""
+def _ranges_in_row(grid, row, azimuth, half_width, ranges, count):
+    """Append the ranges of a row within `half_width` of `azimuth` [0, 2 pi] to `count` others.
+
+    Returns the new number of ranges.
+    """
     first = grid.first_cell[row]
     columns = grid.first_cell[row + 1] - first
     scale = columns / (2 * math.pi)
-    low = int((azimuth - reach + 2 * math.pi) * scale) - columns
-    high = int((azimuth + reach + 2 * math.pi) * scale) - columns
+    low = int((azimuth - half_width + 2 * math.pi) * scale) - columns
+    high = int((azimuth + half_width + 2 * math.pi) * scale) - columns
     if high - low + 1 >= columns:
         low, high = 0, columns - 1
     for turn in (-columns, 0, columns):
@@ -135,6 +139,6 @@ def _runs_in_row(grid, row, azimuth, reach, runs, count):
         if begin < end:
             begin, end = grid.begin[first + begin - turn], grid.begin[first + end - turn]
             if begin < end:
-                runs[count, 0], runs[count, 1], runs[count, 2] = begin, end, row
+                ranges[count, 0], ranges[count, 1], ranges[count, 2] = begin, end, row
                 count += 1
     return count

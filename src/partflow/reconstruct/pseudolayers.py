@@ -1,11 +1,15 @@
-"""Hits of one event in the order of reconstruction: outwards, and by energy within a layer.
+"""Pseudolayers of the calorimeters, and the hits of one event sorted by them.
 
-The depth of a hit is measured from the nested box that the calorimeter's inner faces make,
-max(r - r_barrel, abs(z) - z_endcap), and cut into pseudolayers as thick as the layer groups.
-It does not jump where barrel and endcap meet. ECAL hits are in pseudolayers 0 to
-`ecal_groups` - 1, HCAL hits in those behind; hits elsewhere are left out.
+The depth of a hit is its distance from the box formed by the inner faces of barrel and endcaps,
 
-Sorted once, an event no longer depends on the order in which its hits were written.
+    depth = max(r - r_barrel, abs(z) - z_endcap),
+
+in units of the thickness of a layer group (layers that are read out as one). Unlike the layer
+number it is continuous where barrel and endcap meet. ECAL hits are in pseudolayers 0 to
+`num_ecal_groups` - 1, HCAL hits in those behind; hits of the muon system are left out.
+
+Hits are sorted outwards, by falling energy within a pseudolayer. The result of the reconstruction
+then does not depend on the order of the hits in the file.
 """
 
 from __future__ import annotations
@@ -17,60 +21,94 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import ECAL, HCAL, Detector
-from partflow.reconstruct.event import HIT
+from partflow.core.hadron_scale import energy_bin
+from partflow.core.records import Array, Collection
+from partflow.reconstruct.event_state import HIT
+from partflow.reconstruct.sorting import sort_by_digit
 
 
 class Calorimeters(NamedTuple):
-    """What the kernels need of a detector. Lengths in mm, energies in GeV."""
+    """The constants of a detector that the kernels need. Lengths in mm, energies in GeV."""
 
-    barrel_r: float
+    barrel_radius: float
+    """Inner radius of the ECAL barrel."""
     endcap_z: float
-    ecal_group: float
-    hcal_group: float
+    """Distance of the ECAL endcap's face from the origin."""
+    ecal_group_thickness: float
+    hcal_group_thickness: float
     hcal_depth: float
     """Depth at which the HCAL begins."""
-    ecal_groups: int
-    ecal_cell: float
-    hcal_cell: float
+    num_ecal_groups: int
+    ecal_cell_size: float
+    hcal_cell_size: float
     critical_energy: float
-    """Of the ECAL; with the next one it places a shower's maximum."""
+    """Critical energy of the ECAL."""
     radiation_lengths_per_group: float
+    """Thickness of an ECAL group in radiation lengths."""
+
+
+class HitColumns(NamedTuple):
+    """The columns of the hits of all events that the kernels read, each [hit]."""
+
+    x: Array
+    y: Array
+    z: Array
+    energy_em: Array
+    energy_bits: Array
+    """EM-scale energy as float32, its bits read as int32."""
+    subdetector: Array
+    energy_bin: Array
+    """Bin of the hadronic scale."""
 
 
 def calorimeters(detector: Detector) -> Calorimeters:
-    """The calorimeters of a detector as plain numbers."""
+    """The calorimeter constants of a detector."""
     ecal, hcal = detector.ecal, detector.hcal
     return Calorimeters(
-        barrel_r=ecal.inner_radius,
+        barrel_radius=ecal.inner_radius,
         endcap_z=ecal.endcap_z,
-        ecal_group=ecal.group_thickness,
-        hcal_group=hcal.group_thickness,
+        ecal_group_thickness=ecal.group_thickness,
+        hcal_group_thickness=hcal.group_thickness,
         hcal_depth=ecal.depth + detector.gap,
-        ecal_groups=ecal.num_groups,
-        ecal_cell=ecal.cell_size,
-        hcal_cell=hcal.cell_size,
+        num_ecal_groups=ecal.num_groups,
+        ecal_cell_size=ecal.cell_size,
+        hcal_cell_size=hcal.cell_size,
         critical_energy=ecal.critical_energy,
         radiation_lengths_per_group=ecal.group_thickness / ecal.radiation_length,
+    )
+
+
+def hit_columns(hits: Collection) -> HitColumns:
+    """Columns of HITS for the kernels, in double precision."""
+    return HitColumns(
+        x=hits.x.astype(np.float64),
+        y=hits.y.astype(np.float64),
+        z=hits.z.astype(np.float64),
+        energy_em=hits.energy_em.astype(np.float64),
+        energy_bits=hits.energy_em.view(np.int32),
+        subdetector=hits.subdetector,
+        energy_bin=energy_bin(hits.energy_em, hits.subdetector).astype(np.int64),
     )
 
 
 @njit(cache=True)
 def pseudolayer(x, y, z, subdetector, calo):
     """Pseudolayer of a hit at (x, y, z) [mm]; -1 outside the calorimeters."""
-    depth = max(math.sqrt(x * x + y * y) - calo.barrel_r, abs(z) - calo.endcap_z)
+    depth = max(math.sqrt(x * x + y * y) - calo.barrel_radius, abs(z) - calo.endcap_z)
     if subdetector == ECAL:
-        return min(max(int(depth / calo.ecal_group), 0), calo.ecal_groups - 1)
+        return min(max(int(depth / calo.ecal_group_thickness), 0), calo.num_ecal_groups - 1)
     if subdetector == HCAL:
-        return calo.ecal_groups + max(int((depth - calo.hcal_depth) / calo.hcal_group), 0)
+        groups = max(int((depth - calo.hcal_depth) / calo.hcal_group_thickness), 0)
+        return calo.num_ecal_groups + groups
     return -1
 
 
 @njit(cache=True)
 def sorted_hits(columns, first, last, calo):
-    """Place in the event of rows `first` to `last` of `columns`, sorted, and their HIT array.
+    """Sort the calorimeter hits of one event, rows `first` to `last` - 1 of `columns`.
 
-    Hits of one layer and one energy are sorted by position: the result is the same however
-    they were ordered before.
+    Returns the index in the event of each sorted hit, and the sorted hits, [hit] of HIT. Hits of
+    the same layer and energy are sorted by position, so that the order is always the same.
     """
     order, layer = np.empty(last - first, np.int64), np.empty(last - first, np.int64)
     count, num_layers = 0, 1
@@ -85,17 +123,17 @@ def sorted_hits(columns, first, last, calo):
             num_layers = max(num_layers, layer[i] + 1)
     order = order[:count]
     falling = np.empty(last - first, np.int64)
-    for i in order:  # bits of a positive float rise with it
+    for i in order:  # the bits of a positive float increase with its value
         falling[i] = (1 << 31) - 1 - columns.energy_bits[first + i]
     for shift in (0, 11, 22):
-        order = _by_digit(order, falling >> shift, 1 << 11)
-    order = _by_digit(order, layer, num_layers)
+        order = sort_by_digit(order, falling >> shift, 1 << 11)
+    order = sort_by_digit(order, layer, num_layers)
     _sort_ties(order, layer, columns, first)
     hits = np.empty(count, HIT)
     for a in range(count):
         row, hit = first + order[a], hits[a]
         hit.x, hit.y, hit.z = columns.x[row], columns.y[row], columns.z[row]
-        hit.energy = columns.energy[row]
+        hit.energy_em = columns.energy_em[row]
         hit.theta = math.atan2(math.sqrt(hit.x * hit.x + hit.y * hit.y), hit.z)
         hit.phi = math.atan2(hit.y, hit.x)
         hit.layer = layer[order[a]]
@@ -104,32 +142,14 @@ def sorted_hits(columns, first, last, calo):
 
 
 @njit(cache=True)
-def _by_digit(order, key, base):
-    """Sort `order` by key modulo `base` (a power of 2, or more than any key), stably.
-
-    One pass of a radix sort: four of them take a third of a comparison sort's time.
-    """
-    begin = np.zeros(base + 1, np.int64)
-    for i in order:
-        begin[key[i] % base + 1] += 1
-    for k in range(base):
-        begin[k + 1] += begin[k]
-    result = np.empty_like(order)
-    for i in order:
-        digit = key[i] % base
-        result[begin[digit]] = i
-        begin[digit] += 1
-    return result
-
-
-@njit(cache=True)
 def _sort_ties(order, layer, columns, first):
-    """Sort hits of one layer and energy by position (insertion: they are few)."""
+    """Sort hits of the same layer and energy by position, in place (insertion: they are few)."""
+    energy = columns.energy_em
     for a in range(1, len(order)):
         i, b = order[a], a
         while b > 0:
             j = order[b - 1]
-            is_tie = layer[j] == layer[i] and columns.energy[first + j] == columns.energy[first + i]
+            is_tie = layer[j] == layer[i] and energy[first + j] == energy[first + i]
             if not is_tie or _is_before(columns, first + j, first + i):
                 break
             order[b] = j
@@ -138,10 +158,10 @@ def _sort_ties(order, layer, columns, first):
 
 
 @njit(cache=True)
-def _is_before(columns, one, other):
-    """Whether a row's position comes before another's, by x, then y, then z."""
-    if columns.x[one] != columns.x[other]:
-        return columns.x[one] < columns.x[other]
-    if columns.y[one] != columns.y[other]:
-        return columns.y[one] < columns.y[other]
-    return columns.z[one] <= columns.z[other]
+def _is_before(columns, row, other):
+    """Whether the position of `row` comes before that of `other`, by x, then y, then z."""
+    if columns.x[row] != columns.x[other]:
+        return columns.x[row] < columns.x[other]
+    if columns.y[row] != columns.y[other]:
+        return columns.y[row] < columns.y[other]
+    return columns.z[row] <= columns.z[other]

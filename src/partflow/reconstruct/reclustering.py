@@ -1,8 +1,9 @@
-"""Track clusters with more energy than the track has momentum are grown again.
+"""Reclustering of charged hadrons: clusters with more energy than their track has momentum.
 
-Something neutral is in them. Narrower cones may find it: the trial whose track cluster
-agrees best with the momentum is taken. If none agrees, the hits nearest to the track's line
-are given to the track until E = p, and the rest is a neutral cluster.
+Such a cluster contains neutral particles. Its hits are clustered again in narrower and narrower
+cones, and the trial whose track cluster agrees best with the momentum is used. If none agrees, the
+hits nearest to the track's line stay with the track until E = p, and all others become a neutral
+cluster: Pandora's forced clustering.
 """
 
 from __future__ import annotations
@@ -11,92 +12,90 @@ import numpy as np
 from numba import njit
 
 from partflow.core.hadron_scale import NUM_BINS, hadronic_energy
-from partflow.reconstruct.association import energy_excess
+from partflow.reconstruct.association import track_cluster_chi
 from partflow.reconstruct.cones import grow_cones
-from partflow.reconstruct.event import (
-    Kind,
+from partflow.reconstruct.event_state import (
+    ClusterKind,
     add_cluster,
-    attach,
-    clear,
-    members,
-    rising_order,
-    update_energy,
+    add_hit,
+    clear_cluster,
+    distance_to_line,
+    hits_of_cluster,
+    update_hadronic_energy,
 )
-from partflow.reconstruct.photons import distance_to_line
+from partflow.reconstruct.sorting import stable_argsort
 
 
 @njit(cache=True)
 def recluster(event, parameters, scale, calo):
-    """Grow again every track cluster with too much energy, and split off what is neutral."""
+    """Recluster every charged hadron with too much energy, and split off neutral clusters."""
     config = parameters.reclustering
     for t in range(len(event.tracks)):
         cluster, momentum = event.clusters[t], event.tracks[t].momentum
-        excess = energy_excess(cluster.energy, momentum, parameters.association)
-        is_hadron = cluster.kind == Kind.CHARGED
-        if not is_hadron or cluster.num_hits < config.min_hits or excess < config.min_chi:
+        chi = track_cluster_chi(cluster.energy_hadronic, momentum, parameters.association)
+        is_hadron = cluster.kind == ClusterKind.CHARGED
+        if not is_hadron or cluster.num_hits < config.min_hits or chi < config.min_chi:
             continue
-        inside = members(event, t)
-        hits = event.hits[inside]
-        piece, num_pieces, excess = _best_trial(
-            hits, event.tracks, t, excess, parameters, scale, calo
-        )
-        if excess > config.min_chi:
-            piece, num_pieces = _split(hits, event.tracks[t], config, scale), np.int64(2)
+        indices = hits_of_cluster(event, t)
+        hits = event.hits[indices]
+        piece, num_pieces, chi = _best_trial(hits, event.tracks, t, chi, parameters, scale, calo)
+        if chi > config.min_chi:
+            piece, num_pieces = _force_split(hits, event.tracks[t], config, scale), np.int64(2)
         if num_pieces > 1:
-            _adopt(event, t, inside, piece, num_pieces, scale)
+            _apply_pieces(event, t, indices, piece, num_pieces, scale)
 
 
 @njit(cache=True)
-def _best_trial(hits, tracks, t, excess, parameters, scale, calo):
-    """Pieces [hit] of the best narrower growth, piece 0 the track's; how many; its abs(chi).
+def _best_trial(hits, tracks, t, chi, parameters, scale, calo):
+    """The best clustering in narrower cones: piece of each hit [hit], number of pieces, abs(chi).
 
-    One piece with the chi there was, if no trial is better.
+    Piece 0 is the cluster of track `t`. If no trial improves `chi`, there is one piece.
     """
     config = parameters.reclustering
-    best_piece, best_count, best_excess = np.zeros(len(hits), np.int64), np.int64(1), abs(excess)
+    best_piece, best_count, best_chi = np.zeros(len(hits), np.int64), np.int64(1), abs(chi)
     seed = np.full(1, t, np.int64)
-    for factor in config.scales:
-        piece, count = grow_cones(hits, tracks, seed, factor, parameters.cones, calo)
-        trial = _return_small_pieces(
+    for narrowing in config.scales:
+        piece, count = grow_cones(hits, tracks, seed, narrowing, parameters.cones, calo)
+        trial_chi = _return_small_pieces(
             hits, piece, count, tracks[t].momentum, parameters.association, config, scale
         )
-        if trial < best_excess - config.min_gain:
-            best_piece, best_count, best_excess = piece, count, trial
-    return best_piece, best_count, best_excess
+        if trial_chi < best_chi - config.min_gain:
+            best_piece, best_count, best_chi = piece, count, trial_chi
+    return best_piece, best_count, best_chi
 
 
 @njit(cache=True)
 def _return_small_pieces(hits, piece, count, momentum, association, config, scale):
-    """Return to piece 0 the small ones that it has room for, in place; its abs(chi) then."""
+    """Merge small pieces into piece 0 while chi stays low, in place; returns its abs(chi) then."""
     sums = np.zeros((count, NUM_BINS))
     for i in range(len(piece)):
-        sums[piece[i], hits[i].energy_bin] += hits[i].energy
-    into = np.arange(count)
+        sums[piece[i], hits[i].energy_bin] += hits[i].energy_em
+    target = np.arange(count)
     energy = hadronic_energy(sums[0], scale)
     for p in range(1, count):
-        more = hadronic_energy(sums[p], scale)
-        fits = energy_excess(energy + more, momentum, association) < config.piece_max_chi
-        if more < config.piece_energy and fits:
+        piece_energy = hadronic_energy(sums[p], scale)
+        chi = track_cluster_chi(energy + piece_energy, momentum, association)
+        if piece_energy < config.piece_energy and chi < config.piece_max_chi:
             for b in range(NUM_BINS):
                 sums[0, b] += sums[p, b]
             energy = hadronic_energy(sums[0], scale)
-            into[p] = 0
+            target[p] = 0
     for i in range(len(piece)):
-        piece[i] = into[piece[i]]
-    return abs(energy_excess(energy, momentum, association))
+        piece[i] = target[piece[i]]
+    return abs(track_cluster_chi(energy, momentum, association))
 
 
 @njit(cache=True)
-def _split(hits, track, config, scale):
-    """Piece 0 for the hits nearest to the track's line until E = p, piece 1 for the rest."""
+def _force_split(hits, track, config, scale):
+    """Piece of each hit: 0 for the hits nearest to the track's line until E = p, 1 for the rest."""
     distance = np.empty(len(hits))
     for i in range(len(hits)):
-        aside, along = distance_to_line(hits[i].x, hits[i].y, hits[i].z, track)
-        distance[i] = aside / (config.split_width + config.split_slope * max(along, 0.0))
+        to_line, depth = distance_to_line(hits[i].x, hits[i].y, hits[i].z, track)
+        distance[i] = to_line / (config.split_width + config.split_slope * max(depth, 0.0))
     piece = np.ones(len(hits), np.int64)
     sums = np.zeros(NUM_BINS)
-    for i in rising_order(distance):
-        sums[hits[i].energy_bin] += hits[i].energy
+    for i in stable_argsort(distance):
+        sums[hits[i].energy_bin] += hits[i].energy_em
         piece[i] = 0
         if hadronic_energy(sums, scale) > track.momentum:
             break
@@ -104,15 +103,18 @@ def _split(hits, track, config, scale):
 
 
 @njit(cache=True)
-def _adopt(event, t, inside, piece, num_pieces, scale):
-    """Leave piece 0 to track `t`, make a neutral cluster of every other piece with hits."""
-    clear(event, t)
+def _apply_pieces(event, t, indices, piece, num_pieces, scale):
+    """Keep piece 0 of the hits `indices` in the cluster of track `t`.
+
+    Every other piece with hits becomes a neutral cluster.
+    """
+    clear_cluster(event, t)
     cluster = np.full(num_pieces, -1, np.int64)
     cluster[0] = t
-    for a in range(len(inside)):
+    for a in range(len(indices)):
         if cluster[piece[a]] < 0:
-            cluster[piece[a]] = add_cluster(event, np.int64(Kind.NEUTRAL))
-        attach(event, inside[a], cluster[piece[a]])
+            cluster[piece[a]] = add_cluster(event, np.int64(ClusterKind.NEUTRAL))
+        add_hit(event, indices[a], cluster[piece[a]])
     for p in range(num_pieces):
         if cluster[p] >= 0:
-            update_energy(event, cluster[p], scale)
+            update_hadronic_energy(event, cluster[p], scale)

@@ -3,7 +3,7 @@
 In the barrel a cell is (layer group, azimuth, z), in the endcaps (side, layer group, x, y).
 A key packs, from high bits to low, subdetector, region, side, layer group, u and v; keys sort
 by detector part and depth. HCAL endcap groups count from the first group of the ring that
-surrounds the ECAL endcap, so that groups of ring and endcap at the same z share a number.
+surrounds the ECAL endcap, so that groups of ring and endcap at the same z have the same number.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ NO_CELL = -1
 
 
 class CellGrid(NamedTuple):
-    """The division of a detector into cells, as kernels take it. Lengths in mm."""
+    """Cells and thresholds of the calorimeters of a detector, for kernels. Lengths in mm."""
 
     barrel_r: float
     endcap_z: float
     front_tolerance: float
-    """How far in front of the face a deposit still counts for the first layer."""
+    """A deposit this far in front of the face still counts for the first layer."""
     hcal_depth: float
     """Depth of the HCAL's front behind the ECAL's."""
     boundary_depth: float
@@ -42,7 +42,8 @@ class CellGrid(NamedTuple):
     ecal_group: float
     hcal_group: float
     groups_per_ecal_mm: float
-    """Inverse of `ecal_group`, as the next three: a kernel multiplies faster than it divides."""
+    """1/`ecal_group`; as the other inverses it is here because kernels multiply faster than they
+    divide."""
     groups_per_hcal_mm: float
     ecal_groups: int
     hcal_groups: int
@@ -56,12 +57,15 @@ class CellGrid(NamedTuple):
     """Radius between ECAL endcap and ring."""
     endcap_inner_r: float
     endcap_outer_r: float
+    ecal_threshold: float
+    """EM-scale energy above which a cell gives a hit [GeV]."""
+    hcal_threshold: float
 
 
 def cell_grid(detector: Detector) -> CellGrid:
     """The cells of a detector.
 
-    Raises ConfigError if there are more cells than a key can count.
+    Raises ConfigError if there are more cells than a key can number.
     """
     geometry = detector.geometry()
     hcal_depth = geometry.ecal_depth + geometry.gap
@@ -87,6 +91,8 @@ def cell_grid(detector: Detector) -> CellGrid:
         ring_r=geometry.ecal_endcap_r + geometry.gap / 2,
         endcap_inner_r=geometry.endcap_material_r,
         endcap_outer_r=geometry.hcal_endcap_r,
+        ecal_threshold=float(detector.ecal.threshold),
+        hcal_threshold=float(detector.hcal.threshold),
     )
     _check_counts(detector.name, grid)
     return grid
@@ -94,7 +100,7 @@ def cell_grid(detector: Detector) -> CellGrid:
 
 @njit(cache=True, error_model="numpy", inline="always")
 def num_azimuths(radius, density):
-    """Cells that fit around the barrel at a radius [mm], for `density` cells per mm."""
+    """Number of cells around the barrel at a radius [mm], for `density` cells per mm."""
     return int(2.0 * math.pi * radius * density)
 
 
@@ -109,13 +115,14 @@ def _check_counts(name: str, grid: CellGrid) -> None:
     for direction, count, limit in counts:
         if count > limit:
             raise ConfigError(
-                f"{name}: {int(count)} cells in {direction}, but only {limit} can be numbered; "
+                f"{name}: {int(count)} cells in {direction}, at most {limit} can be numbered; "
                 "choose larger cells or layer groups"
             )
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _key(subdetector, region, side, layer, u, v):
+    """The key of a cell: its numbers in the bits of one integer."""
     return (
         (subdetector << _SUBDETECTOR_SHIFT)
         | (region << _REGION_SHIFT)
@@ -143,8 +150,8 @@ def cell_key(grid, x, y, z):
 def azimuth(y, x):
     """Azimuth in [0, 2 pi), to 2e-8 rad: at 10 m, 0.2 um.
 
-    The arctangent is polynomial 4.4.49 of Abramowitz and Stegun; unlike a call of math.atan2 it
-    is inlined, so that one point does not wait for the one before.
+    The arctangent is polynomial 4.4.49 of Abramowitz and Stegun. Unlike math.atan2 it is inlined,
+    so that the processor works on several points at a time.
     """
     across, along = abs(y), abs(x)
     longer = max(across, along)
@@ -163,6 +170,7 @@ def azimuth(y, x):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _barrel_key(grid, x, y, z, depth):
+    """Key of the cell of the barrel at a point, `depth` [mm] behind the face; or NO_CELL."""
     if depth < grid.boundary_depth:
         subdetector = ECAL
         density = grid.cells_per_ecal_mm
@@ -183,6 +191,7 @@ def _barrel_key(grid, x, y, z, depth):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _endcap_key(grid, x, y, z, radius, depth):
+    """Key of the cell of an endcap at a point, `depth` [mm] behind the face; or NO_CELL."""
     if radius < grid.ring_r and depth < grid.boundary_depth:
         subdetector = ECAL
         layer = min(int(max(depth, 0.0) * grid.groups_per_ecal_mm), grid.ecal_groups - 1)
@@ -204,8 +213,14 @@ def _endcap_key(grid, x, y, z, radius, depth):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def cell_subdetector(key):
-    """ECAL or HCAL."""
+    """ECAL or HCAL, from the key of a cell."""
     return key >> _SUBDETECTOR_SHIFT
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def threshold_of(grid, subdetector):
+    """EM-scale energy [GeV] above which a cell of the ECAL or HCAL gives a hit."""
+    return grid.ecal_threshold if subdetector == ECAL else grid.hcal_threshold
 
 
 @njit(cache=True, error_model="numpy")

@@ -1,4 +1,4 @@
-"""What can be set in the simulation, and the same as plain numbers for compiled kernels."""
+"""Settings of the simulation."""
 
 from __future__ import annotations
 
@@ -6,67 +6,50 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
 
 from partflow.core.errors import ConfigError
 
 MODEL_VERSION = 3
-"""Raised by one whenever a constant or a formula of this room changes: results change with it."""
+"""Raise it by one whenever a constant or a formula of the simulation changes the results."""
 
 EFFECTS = (
     "decays_in_flight", "bremsstrahlung", "fake_rate", "duplicate_rate", "noise_ecal",
     "noise_hcal", "hit_times", "hit_time_resolution", "yoke_hits",
 )  # fmt: skip
-"""Settings of what reality has and the plain simulation lacks; each is off by default."""
-
-
-class Cascade(NamedTuple):
-    """Constants of the hadronic cascade for kernels; `SimulationConfig` describes them."""
-
-    transverse_momentum: float
-    nuclear_fraction_low: float
-    nuclear_fraction_high: float
-    nuclear_energy: float
-    nuclear_shape: float
-    terminal_alpha: float
-    terminal_beta: float
-    terminal_energy: float
-    multiplicity_slope: float
-    neutral_pion_fraction: float
-    neutral_hadron_fraction: float
-    visible_nuclear_local: float
-    visible_nuclear_remote: float
-    meson_path_factor: float
+"""Settings of detector effects that are off by default: the plain simulation lacks them."""
 
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """Settings of the fast simulation; detector constants live in `core.detector`.
+    """Settings of the simulation; detector constants are in `core.detector`.
 
-    The constants of the hadronic cascade were tuned to the energy resolution of single K0L from
-    2 to 50 GeV as the fit to the full simulation of CLICdet has it
+    The constants of the hadronic cascade were tuned so that the energy resolution of single K0L
+    from 2 to 50 GeV agrees with the fit to the full simulation of CLICdet
     (`validate.published.neutral_hadron_resolution`); they have no other source.
+
+    Raises ConfigError for values that are impossible.
     """
 
     tracker_material: bool = True
     """Whether photons convert and hadrons interact in the material of the tracker."""
     max_shower_spots: int = 20_000
-    """Spots of one electromagnetic shower; above, spots grow and the resolution is explicit."""
+    """Largest number of spots of one electromagnetic shower. A shower that needs more has spots of
+    higher energy, and its resolution is drawn explicitly."""
     transverse_momentum: float = 0.35
     """Scale of the transverse momentum of secondaries about their parent [GeV]."""
     nuclear_fraction_low: float = 0.5
-    """Share of the energy spent on nuclei at low energy; falls as 1/(1 + (E/nuclear_energy)^2)."""
+    """Share of the energy lost to nuclei at low energy; falls as 1/(1 + (E/nuclear_energy)^2)."""
     nuclear_fraction_high: float = 0.045
-    """The same share at high energy, added to the falling one."""
+    """Share of the energy lost to nuclei at high energy, added to the falling one."""
     nuclear_energy: float = 5.0
-    """Energy at which the falling share is half of what it was [GeV]."""
+    """Energy at which the falling share has dropped to one half [GeV]."""
     nuclear_shape: float = 0.7
-    """Shape of the gamma distribution by which the nuclear share fluctuates."""
+    """Shape of the gamma distribution of the fluctuations of the nuclear share."""
     terminal_alpha: float = 0.6
-    """First parameter of the beta distribution of the visible share of a hadron that stops; it and
-    the second are for E near 0, and grow as 1 + E/2 GeV."""
+    """First parameter of the beta distribution of the visible share of a hadron that stops, for E
+    near 0; both parameters grow as 1 + E/(2 GeV)."""
     terminal_beta: float = 0.25
-    """Its second parameter."""
+    """Second parameter of that distribution."""
     terminal_energy: float = 6.0
     """An interaction ends the cascade with probability exp(-(E/terminal_energy)^2) [GeV]."""
     multiplicity_slope: float = 1.5
@@ -74,25 +57,25 @@ class SimulationConfig:
     neutral_pion_fraction: float = 0.25
     """Share of secondaries that shower electromagnetically."""
     neutral_hadron_fraction: float = 0.14
-    """Share of secondaries that are neutral hadrons; the rest are charged."""
+    """Share of secondaries that are neutral hadrons; the others are charged."""
     visible_nuclear_local: float = 0.30
     """Visible share of the nuclear energy at the interaction."""
     visible_nuclear_remote: float = 0.08
-    """Visible share of the nuclear energy far from it, carried by neutrons."""
+    """Visible share of the nuclear energy that neutrons carry away from it."""
     meson_path_factor: float = 1.2
-    """First interaction of a meson, in interaction lengths of a baryon."""
+    """Mean free path of a meson to its first interaction, in interaction lengths of a baryon."""
     decays_in_flight: bool = False
     """Whether charged pions and kaons decay in the tracker."""
     bremsstrahlung: bool = False
-    """Whether electrons radiate in the tracker's material."""
+    """Whether electrons radiate photons in the material of the tracker."""
     fake_rate: float = 0.0
     """Fake tracks per found track in an event of 50; their number rises with the square."""
     duplicate_rate: float = 0.0
-    """Probability that a found track is found once more, with other parameters."""
+    """Probability that a found track is found a second time, with other parameters."""
     noise_ecal: float = 0.0
     """Standard deviation of the electronic noise of an ECAL cell [MIP of one layer]."""
     noise_hcal: float = 0.0
-    """The same of an HCAL cell."""
+    """Standard deviation of the electronic noise of an HCAL cell [MIP of one layer]."""
     hit_times: bool = False
     """Whether hits carry the time of their first deposit."""
     hit_time_resolution: float = 0.0
@@ -104,7 +87,7 @@ class SimulationConfig:
         for name, value in asdict(self).items():
             if not 0 <= value < math.inf:
                 raise ConfigError(
-                    f"simulation: {name} = {value}; it cannot be negative or infinite"
+                    f"simulation: {name} = {value}; give a finite number that is not negative"
                 )
         for name in (
             "nuclear_energy",
@@ -115,9 +98,9 @@ class SimulationConfig:
             "meson_path_factor",
         ):
             if getattr(self, name) == 0:
-                raise ConfigError(f"simulation: {name} = 0; it must be positive")
+                raise ConfigError(f"simulation: {name} = 0; give a number above 0")
         if self.max_shower_spots < 1:
-            raise ConfigError("simulation: max_shower_spots = 0; a shower needs a spot")
+            raise ConfigError("simulation: max_shower_spots = 0; give at least 1")
         shares = {
             "fake_rate": self.fake_rate,
             "duplicate_rate": self.duplicate_rate,
@@ -128,17 +111,13 @@ class SimulationConfig:
         }
         for name, share in shares.items():
             if share > 1:
-                raise ConfigError(f"simulation: {name} = {share}; a share is at most 1")
-
-    def cascade(self) -> Cascade:
-        """The constants of the hadronic cascade, as kernels take them."""
-        return Cascade(*(float(getattr(self, name)) for name in Cascade._fields))
+                raise ConfigError(f"simulation: {name} = {share}; give a share of at most 1")
 
     def fingerprint(self) -> str:
-        """Hash of every setting and of the model's version: a calibration belongs to one.
+        """Hash of all settings and of the model's version: a calibration belongs to one.
 
-        An effect that is off has no part in it: events are the same, bit for bit, as those of a
-        version that did not have the effect.
+        Effects that are off are left out: the events are the same, bit for bit, as those of a
+        version without the effect.
         """
         values = {k: v for k, v in asdict(self).items() if k not in EFFECTS or v}
         values["model_version"] = MODEL_VERSION
@@ -148,11 +127,11 @@ class SimulationConfig:
 
 
 def realistic() -> SimulationConfig:
-    """Everything that a detector does, switched on.
+    """The configuration with all detector effects switched on.
 
     The rates are choices of ours. Fakes and duplicates: half a per cent each, of the order of the
-    CLICdet study (arXiv:1812.07337). Noise: 4.5 standard deviations below the thresholds of 0.5
-    and 0.3 MIP, which lights some tens of cells an event. Time: 1 ns, what CLIC asks of a hit.
+    CLICdet study (arXiv:1812.07337). Noise: the thresholds of 0.5 and 0.3 MIP are 4.5 standard
+    deviations, which gives some tens of noise hits per event. Time: 1 ns, the requirement of CLIC.
     """
     return SimulationConfig(
         decays_in_flight=True,

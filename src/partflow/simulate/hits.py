@@ -1,8 +1,8 @@
-"""Hits: spots summed in cells, per particle, with the threshold applied to the cell's sum.
+"""Hits: energy deposits summed in cells, per particle; the threshold applies to the cell's sum.
 
-While an event runs, a hash table sums energy per (cell, generator particle): its size follows
-the number of contributions, not of spots. Afterwards the contributions are sorted by cell and
-summed to hits. Hits come out by cell, so their order tells nothing about the particles.
+While an event is simulated, a hash table sums energy per (cell, generator particle): its size
+follows the number of contributions, not of deposits. Afterwards the contributions are sorted by
+cell and summed to hits. Hits are ordered by cell: their order holds no truth.
 """
 
 from __future__ import annotations
@@ -11,19 +11,29 @@ import numpy as np
 from numba import njit
 
 from partflow.core.records import Array
-from partflow.simulate.cells import KEY_BITS, NO_CELL, cell_centre, cell_key, cell_subdetector
+from partflow.simulate.cells import (
+    KEY_BITS,
+    NO_CELL,
+    cell_centre,
+    cell_key,
+    cell_subdetector,
+    threshold_of,
+)
+
+SPOT = np.dtype([("x", "f8"), ("y", "f8"), ("z", "f8"), ("energy", "f8"), ("cell", "i8")])
+"""An energy deposit at a point: position [mm] and EM-scale energy [GeV]; `cell` is set here."""
 
 _PARTICLE_BITS = 62 - KEY_BITS
 MAX_PARTICLES = 1 << _PARTICLE_BITS
-"""Particles of one event that a contribution's key can tell apart."""
+"""Number of particles in an event that the key of a contribution can tell apart."""
 NOISE = MAX_PARTICLES - 1
-"""In the place of a particle: energy that nothing deposited; in no contribution."""
+"""Stands for the particle in the key of a contribution of noise."""
 
 _FREE = -1
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hashing
 
 SLOT = np.dtype([("key", "i8"), ("energy", "f8")])
-"""Slot of the hash table: cell and particle, or free; and the energy [GeV]."""
+"""Slot of the hash table: key of a contribution, or free; and its energy [GeV]."""
 
 
 def empty_table(size: int) -> tuple[Array, Array]:
@@ -35,14 +45,14 @@ def empty_table(size: int) -> tuple[Array, Array]:
 
 @njit(cache=True, error_model="numpy")
 def accumulate(slots, used, count, spots, num_spots, grid, particle):
-    """Add one particle's spots to a table that holds `count` contributions; the new count.
+    """Add the first `num_spots` of `spots`, of one particle, to a hash table of contributions.
 
-    `used` lists slots in the order of their first use. Returns more than `len(used)` if the
-    table is too small.
+    The table holds `count` contributions; `used` lists its slots in the order of their first use.
+    Returns the new count, or more than `len(used)` if the table is too small.
     """
     shift = np.uint64(66 - _log2(len(slots)))
     last = len(slots) - 1
-    # Two loops: the jumps of the second cannot be foreseen, and would hold up the first.
+    # Two loops: the branches of the second are mispredicted, which would slow down the first.
     for i in range(num_spots):
         spots[i].cell = cell_key(grid, spots[i].x, spots[i].y, spots[i].z)
     for i in range(num_spots):
@@ -69,6 +79,7 @@ def accumulate(slots, used, count, spots, num_spots, grid, particle):
 
 @njit(cache=True, error_model="numpy")
 def _log2(size):
+    """Logarithm to base 2 of a power of two."""
     exponent = 0
     while size > 1:
         size >>= 1
@@ -78,7 +89,7 @@ def _log2(size):
 
 @njit(cache=True, error_model="numpy")
 def empty_out(slots, used, count):
-    """The keys and energies of `count` contributions, in order of first use; frees their slots."""
+    """(keys, energies) of `count` contributions, in order of first use; frees their slots."""
     keys = np.empty(count, dtype=np.int64)
     energies = np.empty(count)
     for i in range(count):
@@ -91,19 +102,19 @@ def empty_out(slots, used, count):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def cell_of(key):
-    """The cell in the key of a contribution."""
+    """Key of the cell in the key of a contribution."""
     return key >> _PARTICLE_BITS
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def contribution_key(cell, particle):
-    """The key of what a particle, or NOISE, leaves in a cell."""
+    """Key of the energy that a particle, or NOISE, leaves in a cell."""
     return (cell << _PARTICLE_BITS) | particle
 
 
 @njit(cache=True, error_model="numpy")
 def cell_sum(keys, energies, start, end):
-    """(the first contribution behind `start` in another cell, energy of those before)."""
+    """Sum the contributions from `start` on that are in one cell: (the next one, energy)."""
     stop = start
     total = 0.0
     while stop < end and cell_of(keys[stop]) == cell_of(keys[start]):
@@ -113,8 +124,8 @@ def cell_sum(keys, energies, start, end):
 
 
 @njit(cache=True, error_model="numpy")
-def first_times(keys, energies, times, offsets, media):
-    """The earliest of the `times` [contribution] of each hit that `build_hits` makes."""
+def first_times(keys, energies, times, offsets, grid):
+    """The earliest of the `times` [contribution] of each hit that `build_hits` makes, [hit]."""
     first = np.empty(len(keys), np.float32)
     hits = 0
     for event in range(len(offsets) - 1):
@@ -122,7 +133,7 @@ def first_times(keys, energies, times, offsets, media):
         while stop < offsets[event + 1]:
             start = stop
             stop, total = cell_sum(keys, energies, start, offsets[event + 1])
-            if total > media[cell_subdetector(cell_of(keys[start]))].threshold:
+            if total > threshold_of(grid, cell_subdetector(cell_of(keys[start]))):
                 first[hits] = np.inf
                 for i in range(start, stop):
                     first[hits] = min(first[hits], times[i])
@@ -131,12 +142,13 @@ def first_times(keys, energies, times, offsets, media):
 
 
 @njit(cache=True, error_model="numpy")
-def build_hits(keys, energies, offsets, grid, media):
+def build_hits(keys, energies, offsets, grid):
     """Hits above threshold and their contributions.
 
     `keys` and `energies` [contribution] are sorted by key within events, which end at `offsets`.
-    Returns (hit_offsets, x, y, z, energy, subdetector, region, layer) of the hits and
-    (contribution_offsets, hit_index, particle_index, energy), columns of HITS and CONTRIBUTIONS.
+    Returns (hit_offsets, x, y, z, energy_em, subdetector, region, layer) of the hits and
+    (contribution_offsets, hit_index, particle_index, energy_em) of the contributions: columns of
+    HITS and CONTRIBUTIONS. Contributions of noise are left out.
     """
     size = len(keys)
     x, y, z = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
@@ -144,35 +156,41 @@ def build_hits(keys, energies, offsets, grid, media):
     subdetector, region = np.empty(size, np.int8), np.empty(size, np.int8)
     layer = np.empty(size, np.int16)
     hit_index, particle_index = np.empty(size, np.int32), np.empty(size, np.int32)
-    share = np.empty(size, np.float32)
-    hit_offsets, share_offsets = np.zeros_like(offsets), np.zeros_like(offsets)
-    hits, shares = 0, 0
+    energy = np.empty(size, np.float32)
+    hit_offsets, contribution_offsets = np.zeros_like(offsets), np.zeros_like(offsets)
+    hits, contributions = 0, 0
     for event in range(len(offsets) - 1):
         stop = offsets[event]
         while stop < offsets[event + 1]:
             start = stop
             cell = cell_of(keys[start])
             stop, total = cell_sum(keys, energies, start, offsets[event + 1])
-            if total <= media[cell_subdetector(cell)].threshold:
+            if total <= threshold_of(grid, cell_subdetector(cell)):
                 continue
             x[hits], y[hits], z[hits], subdetector[hits], region[hits], layer[hits] = cell_centre(
                 grid, cell
             )
             hit_energy[hits] = total
             for i in range(start, stop):
-                if keys[i] & (MAX_PARTICLES - 1) == NOISE:
+                particle = keys[i] & (MAX_PARTICLES - 1)
+                if particle == NOISE:
                     continue
-                hit_index[shares] = hits - hit_offsets[event]
-                particle_index[shares] = keys[i] & (MAX_PARTICLES - 1)
-                share[shares] = energies[i]
-                shares += 1
+                hit_index[contributions] = hits - hit_offsets[event]
+                particle_index[contributions] = particle
+                energy[contributions] = energies[i]
+                contributions += 1
             hits += 1
         hit_offsets[event + 1] = hits
-        share_offsets[event + 1] = shares
+        contribution_offsets[event + 1] = contributions
     return (
         (
             hit_offsets, x[:hits], y[:hits], z[:hits], hit_energy[:hits],
             subdetector[:hits], region[:hits], layer[:hits],
         ),
-        (share_offsets, hit_index[:shares], particle_index[:shares], share[:shares]),
+        (
+            contribution_offsets,
+            hit_index[:contributions],
+            particle_index[:contributions],
+            energy[:contributions],
+        ),
     )  # fmt: skip

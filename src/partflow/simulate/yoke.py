@@ -1,9 +1,7 @@
-"""Hits in the return yoke: muons that cross it, and what punches through.
+"""The return yoke: its layers and cells, its hits, and the hits near a track.
 
-Behind the calorimeter, where a muon has lost `Yoke.muon_loss`, paths are straight: the return
-field is left out. A muon is scattered by all it has crossed, and stops in the layer in which its
-energy ends. A hadron above 10 GeV comes through one time in a hundred, spread as its shower is
-(a choice of ours). A track counts, layer by layer, the hits near the line on which it leaves.
+Behind the calorimeter paths are straight: the return field is left out. A track counts, layer by
+layer, the hits near the line on which it leaves the calorimeter.
 """
 
 from __future__ import annotations
@@ -15,22 +13,13 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import BARREL, ENDCAP, FACE_NONE, MUON, Detector, Geometry
-from partflow.core.helix import MIN_PT, advance, path_to_cylinder
-from partflow.core.records import (
-    Array,
-    Collection,
-    concatenate,
-    offsets_from_counts,
-)
+from partflow.core.helix import MIN_PT, HelixState, advance, path_to_cylinder
+from partflow.core.records import Array, Collection, concatenate, offsets_from_counts
 from partflow.core.schemas import CONTRIBUTIONS, HITS
-from partflow.core.units import LIGHT_SPEED_MM_PER_NS
-from partflow.simulate.flights import NO_END, Species, face_of
-from partflow.simulate.frame import tilted
+from partflow.simulate.directions import Ray
 
 _SCATTERING = 0.0136  # GeV, times the root of the radiation lengths (PDG review)
-_PUNCH_THROUGH, _MIN_PUNCH_MOMENTUM, _PUNCH_LAYERS = 0.01, 10.0, 3  # GeV
-_PUNCH_ANGLE = 0.1  # rad
-_WINDOW = 3.0  # standard deviations of scattering, and cells, within which a hit is a track's
+_WINDOW = 3.0  # resolutions (scattering and cell size) within which a hit belongs to a track
 
 YOKE_HIT = np.dtype(
     [
@@ -40,38 +29,40 @@ YOKE_HIT = np.dtype(
         ("time", "f4"),
         ("layer", "i2"),
         ("region", "i1"),
-        ("particle", "i4"),
+        ("particle_index", "i4"),
     ],
     align=True,
 )
-"""What one particle leaves in one cell: the cell's centre [mm], ns, and who."""
+"""The hit of one particle in one cell: centre of the cell [mm], time [ns], generator particle."""
 
 
 class YokeConstants(NamedTuple):
-    """The yoke, and what is in front of it, as kernels take it. Lengths in mm."""
+    """The yoke, and what is in front of it, for kernels. Lengths in mm."""
 
     geometry: Geometry
     solenoid_r: float
-    """Radius and abs(z) at which paths become straight: the end of the calorimeter."""
+    """Radius at which paths become straight: the end of the calorimeter."""
     solenoid_z: float
+    """abs(z) at which paths become straight."""
     radii: Array
-    """[layer]: of the barrel."""
+    """[layer]: radii of the barrel's layers."""
     planes: Array
-    """[layer]: abs(z) of the endcap's."""
+    """[layer]: abs(z) of the endcap's layers."""
     endcap_z: float
     outer_r: float
     hole_r: float
     cell: float
     efficiency: float
     muon_loss: float
-    """GeV, in front of the yoke."""
+    """Energy that a muon loses in front of the yoke [GeV]."""
     muon_loss_per_layer: float
+    """Energy that it loses in one layer [GeV]."""
     scattering: float
-    """Angle of a muon behind the calorimeter, times its momentum [GeV]."""
+    """Scattering angle of a muon behind the calorimeter, times its momentum [GeV]."""
 
 
 def yoke_constants(detector: Detector) -> YokeConstants:
-    """The yoke of a detector as plain numbers."""
+    """The constants of the yoke of a detector."""
     yoke = detector.yoke
     behind = detector.ecal.depth + detector.gap + detector.hcal.depth
     steps = (np.arange(yoke.num_layers) + 0.5) / yoke.num_layers
@@ -93,78 +84,26 @@ def yoke_constants(detector: Detector) -> YokeConstants:
 
 
 @njit(cache=True, error_model="numpy")
-def cross_yoke(rng, flights, yoke):
-    """Rows of YOKE_HIT of one event's flights, in the order of the flights."""
-    num_layers = len(yoke.radii)
-    hits = np.empty(2 * num_layers * len(flights), dtype=YOKE_HIT)
-    count = 0
-    for i in range(len(flights)):
-        flight = flights[i]
-        momentum = math.sqrt(flight.px**2 + flight.py**2 + flight.pz**2)
-        is_muon = flight.species == Species.MUON
-        if is_muon:
-            left = momentum - yoke.muon_loss
-            spread = yoke.scattering / momentum
-            reach = 2 * num_layers
-        else:
-            if flight.species < Species.MESON or momentum < _MIN_PUNCH_MOMENTUM:
-                continue
-            if rng.random() >= _PUNCH_THROUGH:
-                continue
-            left, spread = momentum, _PUNCH_ANGLE
-            reach = 1 + int(_PUNCH_LAYERS * rng.random())
-        if left <= 0.0 or flight.end < NO_END:
-            continue
-        face, x, y, z, px, py, pz = face_of(flight, yoke.geometry)
-        if face == FACE_NONE:
-            continue
-        x, y, z, dx, dy, dz = leave(yoke, x, y, z, px, py, pz, flight.charge)
-        dx, dy, dz = _scattered(rng, dx, dy, dz, spread)
-        crossed = 0
-        for step in range(2 * num_layers):
-            region, layer = (BARREL, step) if step < num_layers else (ENDCAP, step - num_layers)
-            is_hit, hx, hy, hz = crossing(yoke, region, layer, x, y, z, dx, dy, dz)
-            if not is_hit:
-                continue
-            if crossed >= reach or (is_muon and left < yoke.muon_loss_per_layer * crossed):
-                break
-            crossed += 1
-            if rng.random() >= yoke.efficiency:
-                continue
-            row = hits[count]
-            row.x, row.y, row.z = cell_at(yoke, region, layer, hx, hy, hz)
-            path = math.sqrt((hx - flight.x) ** 2 + (hy - flight.y) ** 2 + (hz - flight.z) ** 2)
-            row.time = flight.time + path / LIGHT_SPEED_MM_PER_NS
-            row.region, row.layer, row.particle = region, layer, flight.origin
-            count += 1
-    return hits[:count]
-
-
-@njit(cache=True, error_model="numpy")
 def leave(yoke, x, y, z, px, py, pz, charge):
-    """(x, y, z, dx, dy, dz) where a path from the face leaves calorimeter and field."""
+    """The Ray on which a path from the calorimeter's face leaves calorimeter and field."""
     pt = math.hypot(px, py)
     if pt > MIN_PT:
         path = path_to_cylinder(yoke.geometry.bending, x, y, px, py, charge, yoke.solenoid_r)
         if pz != 0.0:
             face_z = yoke.solenoid_z if pz > 0.0 else -yoke.solenoid_z
             path = min(path, (face_z - z) * pt / pz)
-        if path < yoke.geometry.max_path:  # else it curls up inside: keep what it had
-            x, y, z, px, py = advance(yoke.geometry.bending, x, y, z, px, py, pz, charge, path)
+        if path < yoke.geometry.max_path:  # otherwise it curls up inside
+            x, y, z, px, py = advance(
+                yoke.geometry.bending, HelixState(x, y, z, px, py, pz, charge), path
+            )
     momentum = math.sqrt(px * px + py * py + pz * pz)
-    return x, y, z, px / momentum, py / momentum, pz / momentum
+    return Ray(x, y, z, px / momentum, py / momentum, pz / momentum)
 
 
 @njit(cache=True, error_model="numpy")
-def _scattered(rng, dx, dy, dz, spread):
-    """A direction after scattering by `spread` [rad] in each of two planes."""
-    angle = spread * math.sqrt(2.0 * rng.standard_exponential())
-    return tilted(rng, dx, dy, dz, math.cos(min(angle, 0.5 * math.pi)))
-
-
-@njit(cache=True, error_model="numpy")
-def crossing(yoke, region, layer, x, y, z, dx, dy, dz):
-    """Whether and where (x, y, z) [mm] a straight path outwards crosses a layer."""
+def crossing(yoke, region, layer, ray):
+    """Whether a ray outwards crosses a layer, and where: (is_crossed, x, y, z) [mm]."""
+    x, y, z, dx, dy, dz = ray
     if region == BARREL:
         sine = math.hypot(dx, dy)
         if sine < 1e-3 or math.hypot(x, y) > yoke.radii[layer]:
@@ -183,7 +122,7 @@ def crossing(yoke, region, layer, x, y, z, dx, dy, dz):
 
 @njit(cache=True, error_model="numpy")
 def cell_at(yoke, region, layer, x, y, z):
-    """Centre [mm] of the cell at a point of a layer."""
+    """Centre (x, y, z) [mm] of the cell at a point of a layer."""
     cell = yoke.cell
     if region == ENDCAP:
         return (math.floor(x / cell) + 0.5) * cell, (math.floor(y / cell) + 0.5) * cell, z
@@ -202,65 +141,69 @@ def count_yoke_hits(tracks, hits, yoke):
         momentum = track.pt * math.hypot(1.0, track.tan_lambda)
         if track.face_region == FACE_NONE or momentum < yoke.muon_loss or len(hits) == 0:
             continue
-        x, y, z, dx, dy, dz = leave(
+        ray = leave(
             yoke, track.face_x, track.face_y, track.face_z,
             momentum * track.face_dx, momentum * track.face_dy, momentum * track.face_dz,
-            np.int64(track.charge),  # as of a flight: compiled once
+            np.int64(track.charge),  # the type of a flight's: compiled once
         )  # fmt: skip
         for step in range(2 * num_layers):
             region, layer = (BARREL, step) if step < num_layers else (ENDCAP, step - num_layers)
-            is_crossed, cx, cy, cz = crossing(yoke, region, layer, x, y, z, dx, dy, dz)
+            is_crossed, x, y, z = crossing(yoke, region, layer, ray)
             if not is_crossed:
                 continue
-            distance = math.sqrt((cx - x) ** 2 + (cy - y) ** 2 + (cz - z) ** 2)
+            distance = math.sqrt((x - ray.x) ** 2 + (y - ray.y) ** 2 + (z - ray.z) ** 2)
             window = _WINDOW * math.hypot(yoke.cell, distance * yoke.scattering / momentum)
             for hit in hits:
                 if hit.region != region or hit.layer != layer:
                     continue
-                if (hit.x - cx) ** 2 + (hit.y - cy) ** 2 + (hit.z - cz) ** 2 < window**2:
+                if (hit.x - x) ** 2 + (hit.y - y) ** 2 + (hit.z - z) ** 2 < window**2:
                     track.num_yoke_hits += 1
                     break
 
 
 def with_yoke_hits(
-    hits: Collection, contributions: Collection, crossings: list[Array], energy: float, timed: bool
+    hits: Collection,
+    contributions: Collection,
+    yoke_hits: list[Array],
+    hit_energy: float,
+    has_times: bool,
 ) -> tuple[Collection, Collection]:
-    """Hits and contributions with those of the yoke behind each event's own.
+    """Hits and contributions, followed in each event by those of the yoke.
 
-    `crossings` [event] are rows of YOKE_HIT. What meets in a cell is one hit, with the sum of its
-    contributions.
+    `yoke_hits` [event] are rows of YOKE_HIT, `hit_energy` [GeV, EM scale] is the energy of each.
+    Rows in the same cell are one hit, with the sum of its contributions.
     """
-    rows = np.concatenate([np.empty(0, dtype=YOKE_HIT), *crossings])
-    event = np.repeat(np.arange(len(crossings)), [len(part) for part in crossings])
+    rows = np.concatenate([np.empty(0, dtype=YOKE_HIT), *yoke_hits])
+    event = np.repeat(np.arange(len(yoke_hits)), [len(part) for part in yoke_hits])
     order = np.lexsort((rows["z"], rows["y"], rows["x"], rows["layer"], rows["region"], event))
     rows, event = rows[order], event[order]
-    place = np.stack([event, *(rows[name] for name in ("region", "layer", "x", "y", "z"))])
+    cell = np.stack([event, *(rows[name] for name in ("region", "layer", "x", "y", "z"))])
     is_first = np.ones(len(rows), dtype=bool)
-    is_first[1:] = (place[:, 1:] != place[:, :-1]).any(axis=0)
+    is_first[1:] = (cell[:, 1:] != cell[:, :-1]).any(axis=0)
     hit = np.cumsum(is_first) - 1
-    counts = np.bincount(event[is_first], minlength=len(crossings))
+    counts = np.bincount(event[is_first], minlength=len(yoke_hits))
     first = np.flatnonzero(is_first)
     time = np.minimum.reduceat(rows["time"], first) if len(first) else np.empty(0)
     columns = {name: rows[name][first] for name in ("x", "y", "z", "region", "layer")} | {
-        "energy_em": energy * np.bincount(hit, minlength=len(first)),
+        "energy_em": hit_energy * np.bincount(hit, minlength=len(first)),
         "subdetector": np.full(len(first), MUON),
-        "time": time if timed else np.zeros(len(first)),
+        "time": time if has_times else np.zeros(len(first)),
     }
-    added = Collection(HITS, offsets_from_counts(counts), columns)
-    made = Collection(
+    new_hits = Collection(HITS, offsets_from_counts(counts), columns)
+    new_contributions = Collection(
         CONTRIBUTIONS,
-        offsets_from_counts(np.bincount(event, minlength=len(crossings))),
+        offsets_from_counts(np.bincount(event, minlength=len(yoke_hits))),
         {
-            "hit_index": hit - added.offsets[:-1][event] + hits.counts[event],
-            "particle_index": rows["particle"],
-            "energy_em": np.full(len(rows), energy),
+            "hit_index": hit - new_hits.offsets[:-1][event] + hits.counts[event],
+            "particle_index": rows["particle_index"],
+            "energy_em": np.full(len(rows), hit_energy),
         },
     )
-    return _joined(hits, added), _joined(contributions, made)
+    return _joined(hits, new_hits), _joined(contributions, new_contributions)
 
 
 def _joined(first: Collection, second: Collection) -> Collection:
-    """The objects of both, event by event, those of the first in front."""
+    """The objects of both collections, event by event, those of the first in front."""
     num = first.num_events
     both = concatenate([first, second])
     events = np.stack([np.arange(num), num + np.arange(num)], axis=1).ravel()

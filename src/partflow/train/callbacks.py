@@ -1,12 +1,9 @@
-"""What happens around the batches of a run: stopping, saving, showing."""
+"""Callbacks of a training run: interruption, writing of its files, progress bar."""
 
 from __future__ import annotations
 
-import csv
-import io
 import signal
 import threading
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -19,19 +16,19 @@ from partflow.core.outputs import write_text
 from partflow.core.progress import console
 from partflow.core.provenance import Provenance
 from partflow.model.folder import save_model
+from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoint
+from partflow.train.history import HISTORY_FILE, history_csv, history_row
 from partflow.train.module import MLPFTraining
-from partflow.train.schedule import learning_rate
-from partflow.train.state import CHECKPOINT_FILE, Checkpoint, save_checkpoint
 
-HISTORY_FILE = "training.csv"
-WIDE = 130
-"""Columns of a terminal from which on the bar has room for single terms of the loss."""
+WIDE_TERMINAL = 130
+"""Columns of a terminal from which the progress bar shows single terms of the loss."""
+SHOWN_TERMS = ("is_particle", "log_pt", "expected_sum")
 
 
-class Stop(lightning.Callback):
-    """Ends the run at Ctrl-C, after the batch at hand; a second Ctrl-C ends it at once.
+class InterruptHandler(lightning.Callback):
+    """Ends the run at Ctrl-C, after the current batch; a second Ctrl-C ends it at once.
 
-    A context: Ctrl-C is taken over inside the block only.
+    A context manager: it handles the signal inside its block only.
     """
 
     def __init__(self) -> None:
@@ -39,7 +36,7 @@ class Stop(lightning.Callback):
         self._previous: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # no other may
+        if threading.current_thread() is threading.main_thread():  # other threads must not
             self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
@@ -48,38 +45,40 @@ class Stop(lightning.Callback):
             signal.signal(signal.SIGINT, self._previous)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
-        """Stop if the run was interrupted."""
+        """Stop the training if the run was interrupted."""
         if self.interrupted:
             trainer.should_stop = True
 
     def _on_interrupt(self, signal_number: int, frame: FrameType | None) -> None:
+        """Note the interruption, and let the next one end the run at once."""
         self.interrupted = True
         signal.signal(signal.SIGINT, self._previous)
-        console.print("Stopping after this batch; Ctrl-C again stops at once and saves nothing.")
+        console.print("Stopping after this batch; Ctrl-C again stops at once, without saving.")
 
 
-class Save(lightning.Callback):
-    """After every validation: history, checkpoint, and the model if it is the best so far."""
+class RunWriter(lightning.Callback):
+    """Writes history and checkpoint after every validation, and the model if it is the best."""
 
     def __init__(
         self, folder: Path, provenance: Provenance | None, settings: dict[str, Any]
     ) -> None:
+        """Write into `folder`; `provenance` goes with the model, `settings` with the checkpoint."""
         self.folder = folder
         self._provenance = provenance
         self._settings = settings
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Write what changed; the checkpoint last, so that it never claims too much."""
+        """Write the files, the checkpoint last: it must not be ahead of the others."""
         assert isinstance(pl_module, MLPFTraining)
-        state = pl_module.state
+        run_state = pl_module.run_state
         row = history_row(pl_module)
-        state.history.append(row)
-        if row["validation_loss"] < state.best_validation_loss:
-            state.best_validation_loss = row["validation_loss"]
+        run_state.history.append(row)
+        if row["validation_loss"] < run_state.best_validation_loss:
+            run_state.best_validation_loss = row["validation_loss"]
             save_model(pl_module.model, self.folder, self._provenance)
-        write_text(self.folder / HISTORY_FILE, history_csv(state.history))
+        write_text(self.folder / HISTORY_FILE, history_csv(run_state.history))
         checkpoint = Checkpoint(
-            state=state,
+            state=run_state,
             model=dict(pl_module.model.state_dict()),
             optimizer=trainer.optimizers[0].state_dict(),
             random_state=torch.get_rng_state(),
@@ -88,8 +87,8 @@ class Save(lightning.Callback):
         save_checkpoint(self.folder / CHECKPOINT_FILE, checkpoint)
 
 
-class Show(lightning.Callback):
-    """One bar for the whole run, and one line for every validation; a context."""
+class ProgressBar(lightning.Callback):
+    """One bar for the whole run, and one line for every validation; a context manager."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -115,57 +114,35 @@ class Show(lightning.Callback):
         self._bar.stop()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
-        """Move the bar."""
-        assert isinstance(pl_module, MLPFTraining)
-        state, recent = pl_module.state, pl_module.recent_losses
-        losses = f"{sum(recent.values()):.3f}"
-        if console.width >= WIDE:
-            shown = (n for n in ("is_particle", "log_pt", "expected_sum") if n in recent)
-            losses += " = " + " + ".join(f"{name} {recent[name]:.3f}" for name in shown) + " + ..."
-        self._bar.update(
-            self._task,
-            completed=pl_module.progress,
-            rate=state.events_per_second,
-            epoch=state.epoch + state.events_of_epoch / pl_module.num_events,
-            losses=losses,
-        )
+        """Update the bar."""
+        self._update(pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Show the last batch, too: callbacks run before the module counts it."""
+        self._update(pl_module)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """A line with what the validation found."""
+        """Print the losses."""
         assert isinstance(pl_module, MLPFTraining)
-        state = pl_module.state
-        training_loss = sum(pl_module.recent_losses.values())
+        run_state = pl_module.run_state
         console.print(
-            f"{state.minutes:5.1f} min  epoch {state.epoch}  {state.events_seen:,} events  "
-            f"loss {training_loss:.4f} training, {validation_loss(pl_module):.4f} validation"
+            f"{run_state.minutes:5.1f} min  epoch {run_state.epoch}  "
+            f"{run_state.events_seen:,} events  loss: training {pl_module.training_loss:.4f}, "
+            f"validation {pl_module.validation_loss:.4f}"
         )
 
-
-def validation_loss(module: MLPFTraining) -> float:
-    """Sum of the terms of the last validation."""
-    return sum(module.validation_losses.values())
-
-
-def history_row(module: MLPFTraining) -> dict[str, float]:
-    """What the history keeps of a validation."""
-    state = asdict(module.state)
-    kept = ("steps", "epoch", "events_seen", "minutes")
-    return {
-        **{name: float(state[name]) for name in kept},
-        "events_per_second": module.state.events_per_second,
-        "learning_rate": learning_rate(module.progress, module.config),
-        "training_loss": sum(module.recent_losses.values()),
-        "validation_loss": validation_loss(module),
-        **{f"training_{name}": value for name, value in module.recent_losses.items()},
-        **{f"validation_{name}": value for name, value in module.validation_losses.items()},
-        **module.validation_metrics,
-    }
-
-
-def history_csv(history: list[dict[str, float]]) -> str:
-    """The rows as comma-separated text with a header."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, history[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return stream.getvalue()
+    def _update(self, module: Any) -> None:
+        """Set the bar to the progress of the run."""
+        assert isinstance(module, MLPFTraining)
+        run_state, recent = module.run_state, module.recent_losses
+        losses = f"{module.training_loss:.3f}"
+        if console.width >= WIDE_TERMINAL:
+            shown = [f"{name} {recent[name]:.3f}" for name in SHOWN_TERMS if name in recent]
+            losses += " = " + " + ".join(shown) + " + ..."
+        self._bar.update(
+            self._task,
+            completed=module.progress,
+            rate=run_state.events_per_second,
+            epoch=run_state.epoch + run_state.events_of_epoch / module.num_events,
+            losses=losses,
+        )

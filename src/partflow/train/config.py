@@ -1,4 +1,4 @@
-"""How a network is trained."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ from partflow.train.loss import LossConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run. It ends after `epochs` or `max_minutes`, whichever comes first."""
+    """Settings of a training run; it ends after `epochs` or `max_minutes`, whichever is first."""
 
     epochs: int = 30
     """Passes over the training events."""
     max_minutes: float | None = None
-    """Minutes after which the run ends, those before an interruption included. The learning
-    rate follows the clock where this comes before `epochs`, so that it always ends low; two such
-    runs differ as the machine was busier or not."""
+    """Minutes after which the run ends, including those before an interruption. If this limit
+    comes before `epochs`, the learning rate depends on the elapsed time, so that it is low at the
+    end; such a run cannot be reproduced exactly, since it depends on the speed of the machine."""
     learning_rate: float = 1.5e-3
     """Learning rate after the warm-up."""
     warmup: float = 0.05
-    """Part of the run in which the learning rate rises linearly."""
+    """Fraction of the run in which the learning rate rises linearly."""
     final_learning_rate: float = 0.01
-    """Learning rate at the end, as a fraction; a cosine leads there."""
+    """Learning rate at the end of the cosine decay, as a fraction of `learning_rate`."""
     weight_decay: float = 0.01
-    """AdamW's decay of weight matrices; biases and norms do not decay."""
+    """Weight decay of AdamW for matrices; biases and norms do not decay."""
     gradient_clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; larger gradients are scaled down."""
     batch_elements: int = 2500
-    """Elements (tracks and clusters) in a batch: about 18 events."""
+    """Largest number of elements (tracks and clusters) in a batch: about 18 events."""
     validation_fraction: float = 0.1
-    """Part of the events set aside to judge the training."""
+    """Fraction of the events that are used for validation only."""
     max_validation_events: int = 1000
-    """Events that a validation looks at, at most; it should not cost more than it tells."""
+    """Largest number of events in a validation, which limits its time."""
     validation_interval: int = 500
-    """Batches between two validations, where an epoch is not shorter."""
+    """Batches between two validations; at least one validation per epoch."""
     augment: bool = True
-    """Show each event turned and mirrored by the detector's symmetries, anew in every epoch."""
+    """Rotate and reflect each event by a symmetry of the detector, a new one in every epoch."""
     seed: int = 1
-    """Seed of the first weights and of the order of events."""
+    """Seed of the initial weights and of the order of events."""
     threads: int | None = None
-    """Threads of the CPU to use; all cores if not given."""
+    """CPU threads to use; all cores if None."""
     accelerator: str = "auto"
-    """auto, cpu or gpu."""
+    """Where to train: auto, cpu or gpu."""
     loss: LossConfig = field(default_factory=LossConfig)
     """Weights of the terms of the loss."""
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for a setting out of range."""
         for name in ("epochs", "learning_rate", "gradient_clip", "batch_elements",
                      "max_validation_events", "validation_interval"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be positive")
         for name in ("warmup", "final_learning_rate", "validation_fraction"):
             if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"train.{name} = {getattr(self, name)}; it lies in [0, 1)")
+                raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be in [0, 1)")
         if self.max_minutes is not None and self.max_minutes <= 0:
             raise ConfigError(f"train.max_minutes = {self.max_minutes}; it must be positive")
         if self.threads is not None and self.threads < 1:

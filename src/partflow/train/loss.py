@@ -1,50 +1,51 @@
-"""What the network is punished for, term by term.
+"""The training loss, term by term.
 
-The terms are those of MLPF v2.2.0 (arXiv:2503.00131), with N elements and n elements that have
-a target in the batch:
+The following terms are those of the published MLPF v2.2.0 (arXiv:2503.00131), for N elements and
+n elements with a target in the batch:
 
     is_particle  10/N  sum over elements of CE(is there a particle)
     class         1/N  sum over targets of (1 - p)^2 (-log p), p = probability of the true class
-    log_pt        1/n  sum over targets of sqrt(target pt) (log pt - target's)^2
-    log_energy    1/n  the same for the energy
+    log_pt        1/n  sum over targets of sqrt(target pt) (log pt - log target pt)^2
+    log_energy    1/n  sum over targets of sqrt(target pt) (log E - log target E)^2
     eta, sin_phi, cos_phi
                0.01/n  sum over targets of the squared difference
 
-and two of ours, the local sums: the terms above teach each element its own particle, but a jet
-is a sum, and what one cluster gains its neighbour may lose. So the transverse momentum around
-every element, smoothed by a Gaussian in delta_r, is compared with the true one (see
-`local_sum_losses`), once as either readout counts it:
+Two further terms, the local sums, are specific to this package. The terms above compare each
+element with its own target, but a jet is a sum of particles: an error of one cluster can be
+compensated by its neighbour. So the transverse momentum around every element, smoothed by a
+Gaussian in delta_r, is compared with the true one (`local_sum_losses`), once for either readout:
 
-    expected_sum  every cluster counts with its probability
-    listed_sum    a cluster counts whole or not at all, by its probability being above 1/2
+    expected_sum  the momentum of every cluster is multiplied by its probability
+    listed_sum    the momentum of a cluster counts if its probability is above 1/2, else not
 
-The second teaches the clusters that make the list to take over what is left out of it. Its
-gradient with respect to the probability is that of the first ("straight through",
-arXiv:1308.3432), since a step has none. Measured after 28k training events (preset small, four
-minutes of one core; 2100 test events of ttbar, qq and ww), width of the jet response relative
-to the rule-based baseline's, +-0.018:
+The second teaches the clusters that become candidates to include the energy of those that do not.
+A step function has no gradient, so the gradient with respect to the probability is that of the
+first ("straight-through estimator", arXiv:1308.3432). Measured after 28k training events (preset
+small, four minutes on one core; 2100 test events of ttbar, qq and ww), width of the jet response
+relative to that of the rule-based baseline, +-0.018:
 
     readout          threshold   expectation
     expected_sum       0.999        0.884
     both               0.923        0.879
 
-and on other simulated events without either sum 4 % and 8 % wider than with the first.
+On other simulated events, the jet response without either sum was 4 % (threshold) and 8 %
+(expectation) wider than with the first sum.
 
-A network with a sharing head has one more:
+A network with a sharing head has one more term:
 
     share       1/E  sum over clusters and owners of E_ij (-log s_ij), E = sum of E_ij
 
-with E_ij the labelled energy of owner i in cluster j. Its momentum terms are those of clusters
-that are divided as the labels say, its sums those of its own shares (`model.sharing`). After 14k
-training events (preset tiny; 2100 test events as above; +-0.015):
+where E_ij is the labelled energy of owner i in cluster j. Its momentum terms are computed for
+clusters that are divided as the labels say, its local sums for the predicted shares
+(`model.sharing`). After 14k training events (preset tiny; 2100 test events as above; +-0.015):
 
     readout                 threshold   expectation
     direct                    1.045        1.026
     sharing, weight  5        0.912        0.896
     sharing, weight 15        0.898        0.886
 
-A track already knows its momentum to some permille, and the readout keeps it: the momentum
-terms of tracks teach next to nothing and are kept for comparability.
+The momentum terms of tracks have little effect, since tracks measure their momentum to some per
+mille and keep it in the readout. They are included for comparability with the published loss.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ from partflow.dataset.columns import TargetColumn
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.sharing import SharingOutput
 
-MIN_TARGET = 1e-6  # GeV; only guards the logarithm of a target along the beam
+MIN_TARGET = 1e-6
+"""Lower limit of a target's pt and energy [GeV], which keeps their logarithms finite."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ class LossConfig:
     """Weights of the terms of the loss."""
 
     is_particle: float = 10.0
-    """Weight of the cross-entropy of `is there a particle`."""
+    """Weight of the cross-entropy of "is there a particle"."""
     particle_class: float = 1.0
     """Weight of the focal loss of the class."""
     focal_gamma: float = 2.0
-    """Exponent of the focal loss; 0 is the plain cross-entropy."""
+    """Exponent gamma of the focal loss; 0 gives the cross-entropy."""
     log_pt: float = 1.0
     """Weight of the squared error of log pt."""
     log_energy: float = 1.0
@@ -85,21 +87,24 @@ class LossConfig:
     angle: float = 1e-2
     """Weight of the squared errors of eta, sin phi and cos phi."""
     expected_sum: float = 1.0
-    """Weight of the local sum of expected momentum; for the readout `expectation`."""
+    """Weight of the local sum of expected momenta, for the readout `expectation`."""
     listed_sum: float = 1.0
-    """Weight of the local sum of the listed particles' momentum; for the readout `threshold`."""
+    """Weight of the local sum of the momenta of listed particles, for the readout `threshold`."""
     share: float = 15.0
-    """Weight of the cross-entropy of the energy shares; for the head `sharing`."""
+    """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
     sum_radius: float = 0.2
-    """Width in delta_r of the Gaussian of both sums."""
+    """Width in delta_r of the Gaussian of both local sums."""
 
 
 Terms = dict[str, Tensor]
-"""Weighted terms of the loss by name; their sum is what the optimiser sees."""
+"""Weighted terms of the loss by name; their sum is the loss."""
 
 
 def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Terms:
-    """The weighted terms of the loss of one batch; all 0 where it has no element."""
+    """Weighted terms of the loss of one batch; all 0 if it has no elements.
+
+    Raises DataError for the output of a sharing head if the batch has no energy shares.
+    """
     num_elements = max(len(batch), 1)
     has_target = batch.targets[:, TargetColumn.CLASS] > 0
     rows = torch.nonzero(has_target).flatten()
@@ -120,9 +125,8 @@ def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Term
     if isinstance(output, SharingOutput):
         true_share = _true_share(output, batch)
         terms["share"] = config.share * share_loss(output, true_share, batch)
-        taught = output.with_shares(true_share)
         rows = rows[_has_energy(output, true_share, batch)[rows]]
-        terms |= _momentum_terms(taught, batch, rows, config)
+        terms |= _momentum_terms(output.with_shares(true_share), batch, rows, config)
     else:
         terms |= _momentum_terms(output, batch, rows, config)
     if config.expected_sum > 0 or config.listed_sum > 0:
@@ -135,33 +139,37 @@ def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Term
 def share_loss(
     output: SharingOutput, true_share: Float[Tensor, " pair"], batch: LabelledBatch
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of each cluster's shares, averaged with the energies as weights."""
+    """Energy-weighted mean of the cross-entropy between true and predicted shares.
+
+    `true_share` are fractions of the energy of the clusters, for the pairs of `output`.
+    """
     energy = reference_energy(batch.features)[output.pairs.cluster] * true_share
     return -(energy * output.log_share).sum() / energy.sum().clamp(min=MIN_TARGET)
 
 
 def _true_share(output: SharingOutput, batch: LabelledBatch) -> Tensor:
+    """True shares of the pairs of `output`, [pair]."""
     if batch.shares is None:
         raise DataError(
-            "the labelled events have no energy shares, which the head 'sharing' is taught by; "
-            "label them again"
+            "the labelled events have no energy shares, which the head 'sharing' needs; label them "
+            "again, or train with --head direct"
         )
     return output.true_share(batch.shares)
 
 
 def _has_energy(output: SharingOutput, true_share: Tensor, batch: LabelledBatch) -> Tensor:
-    """Whether each element is a track, or a cluster that is given any energy."""
+    """Whether each element is a track, or a cluster to which some share is assigned, [element]."""
     pairs = output.pairs
-    owned = torch.nonzero(pairs.owner >= 0).flatten()
-    given = torch.zeros(len(batch), dtype=true_share.dtype, device=true_share.device)
-    given = given.index_add(0, pairs.owner[owned], true_share[owned])
-    return batch.is_track | (given > 0)
+    assigned = torch.nonzero(pairs.owner >= 0).flatten()
+    share_sum = torch.zeros(len(batch), dtype=true_share.dtype, device=true_share.device)
+    share_sum = share_sum.index_add(0, pairs.owner[assigned], true_share[assigned])
+    return batch.is_track | (share_sum > 0)
 
 
 def focal_loss(
     logits: Float[Tensor, "target kind"], class_index: Int[Tensor, " target"], gamma: float
 ) -> Float[Tensor, ""]:
-    """Sum over targets of (1 - p)^gamma (-log p) (arXiv:1708.02002)."""
+    """Focal loss (arXiv:1708.02002): sum over targets of (1 - p)^gamma (-log p)."""
     log_probability = F.log_softmax(logits, 1).gather(1, class_index[:, None])[:, 0]
     return -((1.0 - log_probability.exp()) ** gamma * log_probability).sum()
 
@@ -169,7 +177,7 @@ def focal_loss(
 def _momentum_terms(
     output: Output, batch: LabelledBatch, rows: Int[Tensor, " target"], config: LossConfig
 ) -> Terms:
-    """Squared errors of the momentum on the elements `rows`, which have a target."""
+    """Squared errors of the momenta of the elements `rows`, which have a target."""
     features, targets = batch.features[rows], batch.targets[rows]
     column = TargetColumn
     target_pt = targets[:, column.PT].clamp(min=MIN_TARGET)
@@ -195,20 +203,23 @@ def _momentum_terms(
 
 
 class LocalSums(NamedTuple):
-    """How far local sums of transverse momentum are from the truth, by what is summed."""
+    """Losses of the local sums of transverse momentum; see `local_sum_losses`."""
 
     expected: Float[Tensor, ""]
     listed: Float[Tensor, ""]
 
 
 def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> LocalSums:
-    """How far sums of transverse momentum around every element are from the truth.
+    """Losses of the sums of transverse momentum around every element.
 
-    S_i = sum_j exp(-delta_r_ij^2 / (2 radius^2)) (w_j pt_j - target pt_j) / sqrt(1 + T_i), with
-    T_i the same sum of the target pt alone [GeV], so that S is about a resolution away from 0;
-    the smooth-L1 distance of S from 0, averaged with the element's pt as weight. w is the
-    probability that the element is a particle (`expected`), or whether that is above 1/2
-    (`listed`). Tracks enter with the momentum that the readout keeps.
+    For element i, with the kernel k_ij = exp(-delta_r_ij^2 / (2 radius^2)),
+
+        S_i = sum_j k_ij (w_j pt_j - target pt_j) / sqrt(1 + T_i),  T_i = sum_j k_ij target pt_j
+
+    in GeV, where w_j is the probability of the element (`expected`), or 1 if that is above 1/2
+    and else 0 (`listed`). The square root makes S_i of the order of the resolution. The loss is
+    the mean of the smooth-L1 loss of S_i over all elements, weighted with their pt. Tracks enter
+    with their measured momentum.
     """
     weight = reference_pt(batch.features)
     probability = output.probability
@@ -216,24 +227,25 @@ def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> Loc
     straight_through = is_listed + probability - probability.detach()
     is_track = batch.is_track
     expected = output.counted(probability, is_track) * _summed_pt(output, batch)
-    of_list = output.listed(straight_through)
-    listed = of_list.counted(straight_through, is_track) * _summed_pt(of_list, batch)
+    output_of_list = output.listed(straight_through)
+    weight_in_list = output_of_list.counted(straight_through, is_track)
+    listed = weight_in_list * _summed_pt(output_of_list, batch)
     target_pt = batch.targets[:, TargetColumn.PT]
-    counted = torch.stack([expected, listed], 1) - target_pt[:, None]
-    sums = [counted.new_zeros(0, 3)]
+    difference = torch.stack([expected, listed], 1) - target_pt[:, None]
+    sums = [difference.new_zeros(0, 3)]
     kernels = _neighbour_weights(batch.features, batch.counts, radius)
-    summands = torch.cat([counted, target_pt[:, None]], 1)
-    for kernel, of_event in zip(kernels, summands.split(batch.counts), strict=True):
-        sums.append(kernel @ of_event)
-    excess, expected_pt = torch.cat(sums).split([2, 1], dim=1)
-    pull = excess / (1.0 + expected_pt).sqrt()
+    summands = torch.cat([difference, target_pt[:, None]], 1)
+    for kernel, summands_of_event in zip(kernels, summands.split(batch.counts), strict=True):
+        sums.append(kernel @ summands_of_event)
+    excess, target_sum = torch.cat(sums).split([2, 1], dim=1)
+    pull = excess / (1.0 + target_sum).sqrt()
     distance = F.smooth_l1_loss(pull, torch.zeros_like(pull), beta=0.3, reduction="none")
     mean = (weight[:, None] * distance).sum(0) / weight.sum().clamp(min=MIN_TARGET)
     return LocalSums(expected=mean[0], listed=mean[1])
 
 
 def _summed_pt(output: Output, batch: LabelledBatch) -> Float[Tensor, " element"]:
-    """Transverse momentum of each element [GeV]; a track's own."""
+    """Predicted transverse momentum of each cluster, measured one of each track [GeV]."""
     ratio = torch.where(batch.is_track, 0.0, output.log_pt_ratio)
     return reference_pt(batch.features) * ratio.exp()
 
@@ -241,7 +253,7 @@ def _summed_pt(output: Output, batch: LabelledBatch) -> Float[Tensor, " element"
 def _neighbour_weights(
     features: Float[Tensor, "element feature"], counts: Sequence[int], radius: float
 ) -> Iterator[Float[Tensor, "_ _"]]:
-    """exp(-delta_r^2 / (2 radius^2)) between all elements of each event."""
+    """Yield exp(-delta_r^2 / (2 radius^2)) between all elements, one matrix for each event."""
     f = TrackFeature
     eta = features[:, f.ETA]
     phi = torch.atan2(features[:, f.SIN_PHI], features[:, f.COS_PHI])

@@ -1,4 +1,4 @@
-"""What is watched while training, but not optimised: errors of whole events."""
+"""Errors of whole events, monitored during training and not optimised."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from partflow.dataset.columns import MetColumn, TargetColumn
 from partflow.model.heads import Output, reference_pt
 
 NUM_PROJECTIONS = 32
+"""Random directions of the sliced Wasserstein distance."""
 
 
 def expected_momentum(output: Output, batch: LabelledBatch) -> Float[Tensor, "element 3"]:
-    """(px, py, pz) [GeV] of each element as often as it counts on average.
+    """Expected momentum (px, py, pz) [GeV] of each element: times its probability.
 
-    A track has its own momentum, as in the readout.
+    Tracks keep their measured momentum, as in the readout.
     """
     f = TrackFeature
     features, is_track = batch.features, batch.is_track
@@ -31,7 +32,7 @@ def expected_momentum(output: Output, batch: LabelledBatch) -> Float[Tensor, "el
 
 
 def target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 3"]:
-    """(px, py, pz) [GeV] of each element's target; 0 without one."""
+    """Momentum (px, py, pz) [GeV] of each element's target; 0 without a target."""
     column, targets = TargetColumn, batch.targets
     pt = targets[:, column.PT]
     return torch.stack(
@@ -45,7 +46,7 @@ def target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 3"]:
 
 
 def missing_momentum_error(output: Output, batch: LabelledBatch) -> Float[Tensor, ""]:
-    """Mean Huber distance [GeV] of the event's missing transverse momentum from the true one."""
+    """Mean over events of the Huber loss of the missing transverse momentum [GeV]."""
     transverse = expected_momentum(output, batch)[:, :2]
     summed = transverse.new_zeros(batch.num_events, 2).index_add(0, batch.event_index, transverse)
     met = torch.linalg.vector_norm(summed, dim=1)
@@ -56,10 +57,10 @@ def missing_momentum_error(output: Output, batch: LabelledBatch) -> Float[Tensor
 def sliced_wasserstein(
     output: Output, batch: LabelledBatch, generator: torch.Generator
 ) -> Float[Tensor, ""]:
-    """Distance [GeV] of the expected momenta of an event's elements from the targets', as sets.
+    """Sliced Wasserstein distance [GeV] between expected and target momenta of an event.
 
-    Both are projected on random directions and sorted along each; the mean over events,
-    directions and ranks of the absolute difference.
+    Both sets of momenta are projected on random directions and sorted; the distance is the mean
+    absolute difference over events, directions and ranks.
     """
     directions = torch.randn(3, NUM_PROJECTIONS, generator=generator).to(batch.features)
     directions = directions / torch.linalg.vector_norm(directions, dim=0)

@@ -1,6 +1,7 @@
-"""The loss of MLPF v2.2.0, for its own networks; the names of the terms are its own.
+"""The loss of the published MLPF v2.2.0 (model card mlpf-clic-clusters-v2.2.0).
 
-With N elements and n elements that have a target in the batch:
+`partflow.model.published` lists where all parts of that system are. The terms have the names of
+the published program. With N elements and n elements with a target in the batch:
 
     Classification_binary  10/N  sum over elements of CE(is there a particle)
     Classification          1/N  sum over targets of the focal loss (gamma 2) of the class
@@ -9,8 +10,8 @@ With N elements and n elements that have a target in the batch:
     Regression_eta, Regression_sin_phi, Regression_cos_phi
                          0.01/n  sum over targets of the squared difference
 
-`Total` is their sum. Momenta are relative to the element's; where their logarithm is not finite
-it is 0. `train.loss` is what this project's networks are trained with.
+`Total` is their sum. pt and energy are relative to those of the element; a logarithm that is not
+finite is replaced by 0. The networks of this package are trained with `train.loss` instead.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FOCAL_GAMMA = 2.0
 
 
 def published_loss(output: PublishedOutput, batch: LabelledBatch) -> dict[str, Float[Tensor, ""]]:
-    """The terms and their `Total`; all 0 where the batch has no element."""
+    """Terms of the loss and their `Total`; all 0 if the batch has no elements."""
     target_class = batch.targets[:, TargetColumn.CLASS].long()
     rows = torch.nonzero(target_class).flatten()
     num_elements, num_targets = max(len(batch), 1), max(len(rows), 1)
@@ -55,8 +56,9 @@ def published_loss(output: PublishedOutput, batch: LabelledBatch) -> dict[str, F
 
 @torch.no_grad()
 def met_distance(output: PublishedOutput, batch: LabelledBatch) -> Float[Tensor, ""]:
-    """Mean over events of the Huber distance of the predicted missing momentum from the true
-    one [GeV]; the published program watches it (as `MET`) and does not train on it.
+    """Mean over events of the Huber loss of the missing transverse momentum [GeV].
+
+    The published program monitors it (as `MET`) and does not train on it.
     """
     is_particle = output.binary_logits.argmax(1) * output.class_logits.argmax(1) > 0
     log_pt_ratio, _, sin_phi, cos_phi, _ = output.momentum.unbind(1)
@@ -69,7 +71,7 @@ def met_distance(output: PublishedOutput, batch: LabelledBatch) -> Float[Tensor,
 
 
 def _target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 5"]:
-    """Columns as in `PublishedOutput.momentum`."""
+    """Momenta of the targets, columns as in `PublishedOutput.momentum`."""
     column = TargetColumn
     targets = batch.targets
     return torch.stack(
@@ -85,10 +87,11 @@ def _target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 5"]:
 
 
 def _target_pt(batch: LabelledBatch) -> Float[Tensor, " element"]:
-    """Transverse momentum of the target [GeV]; the element's where it has no logarithm."""
-    own = batch.features[:, TrackFeature.PT]
-    return _log_ratio(batch.targets[:, TargetColumn.PT], own).exp() * own
+    """Transverse momentum of the target [GeV]; that of the element if its logarithm is infinite."""
+    element_pt = batch.features[:, TrackFeature.PT]
+    return _log_ratio(batch.targets[:, TargetColumn.PT], element_pt).exp() * element_pt
 
 
-def _log_ratio(target: Tensor, own: Tensor) -> Tensor:
-    return torch.nan_to_num((target / own).log(), nan=0.0, posinf=0.0, neginf=0.0)
+def _log_ratio(target: Tensor, element: Tensor) -> Tensor:
+    """log(target / element), 0 where that is not finite."""
+    return torch.nan_to_num((target / element).log(), nan=0.0, posinf=0.0, neginf=0.0)

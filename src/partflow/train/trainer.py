@@ -1,12 +1,13 @@
-"""A training run from its data to a model folder.
+"""One training run, from the packed data set to the model folder.
 
-    output/model.safetensors, config.json   the best weights so far, ready to use
-    output/checkpoint.pt                     the run itself, to be continued
-    output/threshold.json                    the threshold chosen at the end, and why
-    output/training.csv, loss.png            how the losses fell
+    model.safetensors, config.json   the best weights so far, ready to use
+    checkpoint.pt                    the run, to be continued
+    training.csv, loss.png           losses of every validation, as a table and as a figure
+    threshold.json                   the threshold chosen at the end, and its F1
 
-All appear with the first validation and are replaced whole, so a run that is stopped at any
-moment leaves a model that works and a checkpoint that goes on.
+Model, checkpoint and table are written after every validation, each file complete or not at all.
+So a run that is stopped at any time after the first validation leaves a usable model and can be
+continued.
 """
 
 from __future__ import annotations
@@ -35,38 +36,39 @@ from partflow.dataset.packed import PackedDataset
 from partflow.model.config import ModelConfig
 from partflow.model.folder import CONFIG_FILE
 from partflow.model.mlpf import MLPF
-from partflow.train.callbacks import Save, Show, Stop
+from partflow.train.callbacks import InterruptHandler, ProgressBar, RunWriter
+from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.config import TrainConfig
-from partflow.train.curves import draw_losses
+from partflow.train.history import FIGURE_FILE, draw_losses
 from partflow.train.module import MLPFTraining
-from partflow.train.state import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
-from partflow.train.stream import HeldBatches, TrainingStream
+from partflow.train.stream import CachedBatches, TrainingStream
 from partflow.train.threshold import store_threshold
 
 STANDARDISATION_EVENTS = 2000
-"""Events from which means and deviations of the inputs are taken: enough for permille."""
+"""Events that means and deviations of the inputs are computed from: enough for per mille."""
 CHANGEABLE = ("epochs", "max_minutes", "threads", "accelerator", "validation_interval",
               "max_validation_events")  # fmt: skip
-"""Settings that may differ when a run is resumed; all others make it another run."""
+"""Settings that may be changed when a run is continued."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to."""
+    """Result of a training run."""
 
     folder: Path
+    """The model folder."""
     steps: int
     """Optimiser steps."""
     events_seen: int
-    """Training events, counted as often as they were shown."""
+    """Training events, counted once for each time that the network was trained on them."""
     events_per_second: float
     """Training events per second, without validation and writing."""
     minutes: float
     """Duration of the run."""
     validation_loss: float
-    """Of the weights in the folder."""
+    """Validation loss of the weights in the folder."""
     losses: dict[str, float]
-    """Last row of the history."""
+    """Last row of the history (`train.history`)."""
 
 
 def train(
@@ -76,24 +78,31 @@ def train(
     output: Path,
     *,
     resume: bool = False,
-    record: Provenance | None = None,
+    provenance: Provenance | None = None,
 ) -> TrainResult:
-    """Train a network on `dataset` and leave it in the folder `output`.
+    """Train a network on `dataset` and write it to the folder `output`.
 
-    The detector that the network is for is that of `dataset`, whatever `model_config` says.
-    With `resume` the run in `output` goes on: the same events in the same order, the same
-    learning rate, as if it had not been stopped. More `epochs` or `max_minutes` than it had
-    make it longer.
+    Args:
+        dataset: Labelled events; their detector replaces that of `model_config`.
+        model_config: Configuration of the network.
+        config: Settings of the run.
+        output: Model folder to write.
+        resume: Continue the run in `output`, with the same events in the same order and the same
+            learning rate as without the interruption; more epochs or minutes make it longer.
+        provenance: Provenance to store with the model.
 
-    Raises OutputError where `output` holds a run already, InputError where there is none to
-    resume, ConfigError where that one has other settings, DataError where no event can be
-    learned from. Ctrl-C saves and raises KeyboardInterrupt.
+    Raises:
+        OutputError: `output` holds a run already.
+        InputError: There is no run to continue.
+        ConfigError: The run to continue has other settings.
+        DataError: No event has elements, or the loss is not finite.
+        KeyboardInterrupt: Ctrl-C was pressed; the run stopped after a batch.
     """
     model_config = model_config.at(dataset.face)
     with _threads(config.threads), _quiet_lightning(), _generator(config.seed):
         settings = _settings(dataset, model_config, config)
         checkpoint = _checkpoint(output, settings, resume)
-        state = RunState() if checkpoint is None else checkpoint.state
+        run_state = RunState() if checkpoint is None else checkpoint.state
         training, validation = _events(dataset, config)
         loader = batch_loader(
             dataset,
@@ -105,58 +114,62 @@ def train(
         model = _model(model_config, config, checkpoint, dataset, training)
         num_events = int(np.count_nonzero(dataset.counts[training]))
         optimizer_state = None if checkpoint is None else checkpoint.optimizer
-        module = MLPFTraining(model, config, state, num_events, optimizer_state)
+        module = MLPFTraining(model, config, run_state, num_events, optimizer_state)
         if module.progress < 1.0:
-            held_out = HeldBatches(
+            validation_batches = CachedBatches(
                 batch_loader(dataset, validation, config.batch_elements, shuffle=False)
             )
-            if checkpoint is not None:  # not before: making a loader draws a number
+            if checkpoint is not None:  # last: reading a loader draws a random number
                 torch.set_rng_state(checkpoint.random_state)
-            _fit(module, loader, held_out, Save(output, record, settings))
-            store_threshold(
-                output,
-                batch_loader(dataset, validation, config.batch_elements, shuffle=False),
-                record,
-            )
+            _fit(module, loader, validation_batches, RunWriter(output, provenance, settings))
+            store_threshold(output, validation_batches, provenance)
         else:
-            console.print(f"{output}: trained already; more epochs or minutes make it longer")
-    if state.history:
-        draw_losses(state.history, output / "loss.png")
-    return _result(output, state)
+            console.print(
+                f"{output}: training is complete; more --epochs or --max-minutes continue it",
+                soft_wrap=True,
+            )
+    if run_state.history:
+        draw_losses(run_state.history, output / FIGURE_FILE)
+    return _result(output, run_state)
 
 
 def _fit(
-    module: MLPFTraining, loader: DataLoader[LabelledBatch], held_out: HeldBatches, save: Save
+    module: MLPFTraining,
+    loader: DataLoader[LabelledBatch],
+    validation_batches: CachedBatches,
+    run_writer: RunWriter,
 ) -> None:
-    config, state = module.config, module.state
+    """Train until the run is complete; raise KeyboardInterrupt where it was interrupted."""
+    config, run_state = module.config, module.run_state
     batches_per_epoch = len(loader)
-    with Stop() as stop, Show() as show:
+    with InterruptHandler() as interrupt_handler, ProgressBar() as progress_bar:
         trainer = lightning.Trainer(
             accelerator=config.accelerator,
             devices=1,
-            max_epochs=-1,  # the module knows when to end
+            max_epochs=-1,  # the module stops the training
             val_check_interval=min(config.validation_interval, batches_per_epoch),
             check_val_every_n_epoch=None,  # the interval counts batches across epochs
             num_sanity_val_steps=0,
             gradient_clip_val=config.gradient_clip,
-            callbacks=[stop, save, show],
+            callbacks=[interrupt_handler, run_writer, progress_bar],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, TrainingStream(loader, state), held_out)
-    if stop.interrupted:
+        trainer.fit(module, TrainingStream(loader, run_state), validation_batches)
+    if interrupt_handler.interrupted:
         console.print(
-            f"Stopped after {state.events_seen:,} events; `partflow train` with the same "
-            f"arguments and --resume goes on. {save.folder} holds the best model so far."
+            f"Stopped after {run_state.events_seen:,} events. {run_writer.folder} holds the best "
+            "model so far; to continue, give the same command with --resume.",
+            soft_wrap=True,
         )
         raise KeyboardInterrupt
 
 
 def _checkpoint(output: Path, settings: dict[str, Any], resume: bool) -> Checkpoint | None:
-    """The checkpoint to go on from, if any."""
+    """The checkpoint to continue from; None for a new run."""
     if not resume:
         if any((output / name).exists() for name in (CHECKPOINT_FILE, CONFIG_FILE)):
             raise OutputError(
@@ -172,29 +185,30 @@ def _checkpoint(output: Path, settings: dict[str, Any], resume: bool) -> Checkpo
 def _settings(
     dataset: PackedDataset, model_config: ModelConfig, config: TrainConfig
 ) -> dict[str, Any]:
-    """What makes a run this run, as JSON would hold it."""
-    record = {
+    """Settings that identify a run, in types that JSON has."""
+    settings = {
         "data": {"events": len(dataset), "elements": int(dataset.offsets[-1])},
         "model": asdict(model_config),
         "train": asdict(config),
     }
-    resolved: dict[str, Any] = json.loads(json.dumps(record))
+    resolved: dict[str, Any] = json.loads(json.dumps(settings))
     return resolved
 
 
-def _check_same_run(stored: dict[str, Any], asked: dict[str, Any], output: Path) -> None:
-    for part, settings in asked.items():
+def _check_same_run(stored: dict[str, Any], requested: dict[str, Any], output: Path) -> None:
+    """Raise ConfigError where a requested setting differs from that of the stored run."""
+    for part, settings in requested.items():
         for name, value in settings.items():
-            held = stored.get(part, {}).get(name)
-            if value != held and name not in CHANGEABLE:
+            stored_value = stored.get(part, {}).get(name)
+            if value != stored_value and name not in CHANGEABLE:
                 raise ConfigError(
-                    f"{output}: trained with {part}.{name} = {held}, not {value}; resume with the "
-                    "same settings, or start anew in another --output"
+                    f"{output}: trained with {part}.{name} = {stored_value}, not {value}; resume "
+                    "with the same settings, or start a new run in another --output"
                 )
 
 
 def _events(dataset: PackedDataset, config: TrainConfig) -> tuple[Array, Array]:
-    """Numbers of the events to train on and to validate on."""
+    """Indices of the events for training and of those for validation."""
     training, validation = dataset.split(config.validation_fraction)
     training, validation = (e[dataset.counts[e] > 0] for e in (training, validation))
     if not len(training):
@@ -203,9 +217,9 @@ def _events(dataset: PackedDataset, config: TrainConfig) -> tuple[Array, Array]:
             "more events"
         )
     if not len(validation):
-        console.print("No event is left to validate on: the training events judge themselves.")
+        console.print("No events are left for validation: the training events are used instead.")
         validation = training
-    step = -(-len(validation) // config.max_validation_events)  # from all over the data set
+    step = -(-len(validation) // config.max_validation_events)  # spread over the whole data set
     return training, validation[::step]
 
 
@@ -216,40 +230,40 @@ def _model(
     dataset: PackedDataset,
     training: Array,
 ) -> MLPF:
-    """The network of the checkpoint, or a new one that knows how the inputs vary."""
+    """The network of the checkpoint, or a new one with the standardisation of its inputs."""
     model = MLPF(model_config)
     if checkpoint is not None:
         model.load_state_dict(checkpoint.model)
         return model
     rng = np.random.default_rng(config.seed)
     sample = rng.permutation(training)[:STANDARDISATION_EVENTS]
-    model.fit_standardisation(
-        batch_loader(dataset, sample, config.batch_elements, shuffle=False)
-    )  # fmt: skip
+    sample_batches = batch_loader(dataset, sample, config.batch_elements, shuffle=False)
+    model.fit_standardisation(sample_batches)
     return model
 
 
-def _result(output: Path, state: RunState) -> TrainResult:
+def _result(output: Path, run_state: RunState) -> TrainResult:
+    """Result of a run whose state is `run_state`."""
     return TrainResult(
         folder=output,
-        steps=state.steps,
-        events_seen=state.events_seen,
-        events_per_second=state.events_per_second,
-        minutes=state.minutes,
-        validation_loss=state.best_validation_loss,
-        losses=state.history[-1] if state.history else {},
+        steps=run_state.steps,
+        events_seen=run_state.events_seen,
+        events_per_second=run_state.events_per_second,
+        minutes=run_state.minutes,
+        validation_loss=run_state.best_validation_loss,
+        losses=run_state.history[-1] if run_state.history else {},
     )
 
 
 @contextlib.contextmanager
-def _threads(wanted: int | None) -> Iterator[None]:
-    """Threads of torch during the block; all cores this process may use if None."""
+def _threads(num_threads: int | None) -> Iterator[None]:
+    """Set the threads of torch in the block; None: all cores that this process may use."""
     before = torch.get_num_threads()
     try:
         available = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         available = os.cpu_count() or 1
-    torch.set_num_threads(wanted or available)
+    torch.set_num_threads(num_threads or available)
     try:
         yield
     finally:
@@ -258,7 +272,7 @@ def _threads(wanted: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _generator(seed: int) -> Iterator[None]:
-    """The generator of torch, which draws first weights and dropout, seeded during the block."""
+    """Seed torch's generator, which draws initial weights and dropout, in the block only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -266,7 +280,7 @@ def _generator(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Only warnings from Lightning: which accelerators a machine lacks is no news to a user."""
+    """Suppress Lightning's messages below warnings, such as its list of accelerators."""
     loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -8,6 +8,7 @@ import numpy as np
 
 from partflow import pipeline
 from partflow.core.candidate_sets import BASELINE, PERFECT, TARGET
+from partflow.core.deposits import Deposits, resolve_deposits
 from partflow.core.detector import Detector
 from partflow.core.hadron_scale import HadronScale
 from partflow.core.kinematics import eta_from_theta, momentum_from_pt_eta_phi
@@ -43,12 +44,14 @@ def summarise_collisions(
 ) -> dict[str, Sample]:
     """Tables of simulated and reconstructed events."""
     labelled, _ = pipeline.label_events(events)
+    deposits = resolve_deposits(
+        events.particles, events.clusters, events.hit_clusters, events.contributions
+    )
 
     def perfect(secondary_tracks: str) -> Collection:
         return perfect_candidates(
-            events.particles, events.tracks, events.hits, events.hit_clusters,
-            events.contributions, events.track_particles, scale,
-            LabelConfig(secondary_tracks=secondary_tracks),
+            events.particles, events.tracks, events.track_particles, events.hits, deposits,
+            scale, LabelConfig(secondary_tracks=secondary_tracks),
         )  # fmt: skip
 
     sets = {
@@ -58,7 +61,7 @@ def summarise_collisions(
         PERFECT_OWN_TRACKS: perfect("none"),
         TARGET: target_candidates(labelled.targets, events.tracks, events.clusters),
     }
-    clusters, split = _clusters(events)
+    clusters, split = _clusters(events, deposits)
     return {
         "events": _events(events, labelled.gen_jets, sets, detector),
         "clusters": clusters,
@@ -162,15 +165,15 @@ def _largest(values: Array, event: Array, num_events: int) -> Array:
     return largest
 
 
-def _clusters(events: Events) -> tuple[ClusterSample, SplitSample]:
+def _clusters(events: Events, deposits: Deposits) -> tuple[ClusterSample, SplitSample]:
     """Purity of clusters and completeness of particles."""
     particles, clusters = events.particles, events.clusters
-    links = link_clusters(particles, clusters.counts, events.hit_clusters, events.contributions)
+    links = link_clusters(deposits)
 
     def shares(end: Array, num: int) -> tuple[Array, Array, Array]:
         """Total energy, largest share and number of large shares of one end of the links."""
-        total = np.bincount(end, links.energy, num)
-        share = links.energy / total[end]
+        total = np.bincount(end, links.energy_em, num)
+        share = links.energy_em / total[end]
         return (
             total,
             _largest(share, end, num),

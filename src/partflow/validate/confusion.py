@@ -8,7 +8,7 @@ import numpy as np
 
 from partflow.core.particles import PHOTON as PHOTON_CLASS
 from partflow.core.records import Array, Events
-from partflow.evaluate.energy_flow import Truth, truth_of_particles
+from partflow.evaluate.energy_flow import EnergyOrigin, origin_of_particles
 
 
 class Found(IntEnum):
@@ -24,10 +24,10 @@ class Found(IntEnum):
 
 
 TRUTH_NAMES = {
-    Truth.PHOTON: "photon",
-    Truth.NEUTRAL_HADRON: "neutral hadron",
-    Truth.WITH_TRACK: "charged with track",
-    Truth.WITHOUT_TRACK: "charged without track",
+    EnergyOrigin.PHOTON: "photon",
+    EnergyOrigin.NEUTRAL_HADRON: "neutral hadron",
+    EnergyOrigin.WITH_TRACK: "charged with track",
+    EnergyOrigin.WITHOUT_TRACK: "charged without track",
 }
 FOUND_NAMES = {
     Found.OWN_CHARGED: "own charged",
@@ -46,11 +46,11 @@ def confusion(events: Events) -> Array:
     """
     deposits = events.contributions
     truth, found = (
-        truth_of_particles(events.particles, events.track_particles),
+        origin_of_particles(events.particles, events.track_particles),
         found_of_deposits(events),
     )
     particle = events.particles.flat_index(deposits.event_index, deposits.particle_index)
-    shape = (len(events), len(Truth), len(Found))
+    shape = (len(events), len(EnergyOrigin), len(Found))
     flat = np.ravel_multi_index((deposits.event_index, truth[particle], found), shape)
     return np.bincount(flat, deposits.energy_em, int(np.prod(shape))).reshape(shape)
 

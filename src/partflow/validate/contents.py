@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from partflow.evaluate.energy_flow import Truth
+from partflow.evaluate.energy_flow import EnergyOrigin
 from partflow.validate import estimate
 from partflow.validate.confusion import Found
 from partflow.validate.estimate import Estimate
@@ -33,8 +33,8 @@ def _energy_flow(events: EventSample) -> Iterator[tuple[str, Estimate]]:
     """EM-scale energy per event that was lost to charged clusters, and that was counted twice."""
     bootstrap = estimate.resampling(len(events.event))
     matrix = events.confusion
-    neutral = matrix[:, [Truth.PHOTON, Truth.NEUTRAL_HADRON]]
-    charged = matrix[:, Truth.WITH_TRACK]
+    neutral = matrix[:, [EnergyOrigin.PHOTON, EnergyOrigin.NEUTRAL_HADRON]]
+    charged = matrix[:, EnergyOrigin.WITH_TRACK]
     absorbed = neutral[:, :, Found.OTHER_CHARGED].sum(axis=1)
     twice = charged[:, [Found.PHOTON, Found.NEUTRAL_HADRON]].sum(axis=1)
     yield "energy absorbed", estimate.mean(absorbed, bootstrap)

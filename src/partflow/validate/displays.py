@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from partflow.core.detector import ENDCAP, FACE_NONE, Detector
-from partflow.core.helix import to_calorimeter
+from partflow.core.helix import HelixState, to_calorimeter
 from partflow.core.kinematics import delta_phi, eta_from_momentum
 from partflow.core.particles import is_neutrino
 from partflow.core.records import Array, Collection, Events
-from partflow.evaluate.energy_flow import Truth, truth_of_particles
+from partflow.evaluate.energy_flow import EnergyOrigin, origin_of_particles
 from partflow.report.display.places import detector_parts, track_paths
 from partflow.report.display.still import Projection, draw_outline, project_xy, project_zr
 from partflow.report.style import BLUE, GREEN, ORANGE, PURPLE
@@ -29,10 +29,10 @@ from partflow.validate.confusion import Found, found_of_deposits
 
 RED = "#e00000"
 TRUTH_COLOURS = {
-    Truth.PHOTON: ORANGE,
-    Truth.NEUTRAL_HADRON: GREEN,
-    Truth.WITH_TRACK: BLUE,
-    Truth.WITHOUT_TRACK: PURPLE,
+    EnergyOrigin.PHOTON: ORANGE,
+    EnergyOrigin.NEUTRAL_HADRON: GREEN,
+    EnergyOrigin.WITH_TRACK: BLUE,
+    EnergyOrigin.WITHOUT_TRACK: PURPLE,
 }
 CANDIDATE_COLOURS = {22: ORANGE, 130: GREEN, 211: BLUE, 11: "#56b4e9", 13: "black"}
 CLUSTER_COLOURS = (
@@ -68,7 +68,7 @@ class Display:
     event: Events
     """A single event with all its collections."""
     truth: Array
-    """`Truth` of the particle with most of each hit, [hit]."""
+    """`EnergyOrigin` of the particle with most of each hit, [hit]."""
     mistakes: tuple[Mistake, ...]
     particle_face: Array
     """Where each particle with energy above MIN_MARKED meets the calorimeter, [particle, 3]."""
@@ -112,18 +112,18 @@ def draw_display(event: Events, detector: Detector, title: str, path: Path) -> N
 def prepare(event: Events, detector: Detector) -> Display:
     """Everything that the views draw."""
     deposits, hits, particles = event.contributions, event.hits, event.particles
-    truth = truth_of_particles(event.particles, event.track_particles)
+    truth = origin_of_particles(event.particles, event.track_particles)
     found = found_of_deposits(event)
     of_deposit = truth[deposits.particle_index]
     order = np.argsort(deposits.energy_em, kind="stable")  # the largest is written last
     of_hit, column = np.zeros(len(hits), dtype=np.int64), np.zeros(len(hits), dtype=np.int64)
     of_hit[deposits.hit_index[order]] = of_deposit[order]
     column[deposits.hit_index[order]] = found[order]
-    is_neutral = (of_hit == Truth.PHOTON) | (of_hit == Truth.NEUTRAL_HADRON)
+    is_neutral = (of_hit == EnergyOrigin.PHOTON) | (of_hit == EnergyOrigin.NEUTRAL_HADRON)
     as_neutral = (column == Found.PHOTON) | (column == Found.NEUTRAL_HADRON)
     kinds = (
         ("absorbed by a track", "o", is_neutral & (column == Found.OTHER_CHARGED)),
-        ("counted twice", "x", (of_hit == Truth.WITH_TRACK) & as_neutral),
+        ("counted twice", "x", (of_hit == EnergyOrigin.WITH_TRACK) & as_neutral),
     )
     energy = np.bincount(deposits.hit_index, deposits.energy_em, len(hits))
     marked = (particles.energy > MIN_MARKED) & ~is_neutrino(particles.pdg_id)
@@ -187,7 +187,7 @@ def _faces(particles: Collection, detector: Detector) -> Array:
     columns = ("vx", "vy", "vz", "px", "py", "pz", "charge")
     faces = np.full((len(particles), 3), np.nan)
     for i, row in enumerate(zip(*(particles.columns[c].tolist() for c in columns), strict=True)):
-        face, x, y, z, *_ = to_calorimeter(geometry, *row)
+        face, x, y, z, *_ = to_calorimeter(geometry, HelixState(*row))
         if face != FACE_NONE:
             faces[i] = x, y, z
     return faces
@@ -201,7 +201,9 @@ def _draw_hits(view: View, display: Display, by_truth: bool) -> None:
     size = np.clip(14 * np.sqrt(hits.energy_em), 1.0, 45)
     faint = (hits.region == ENDCAP) & (view.project is project_xy)
     if by_truth:
-        colours = np.array([TRUTH_COLOURS[Truth(t)] for t in range(len(Truth))])[display.truth]
+        colours = np.array([TRUTH_COLOURS[EnergyOrigin(t)] for t in range(len(EnergyOrigin))])[
+            display.truth
+        ]
     else:
         cluster = event.hit_clusters.cluster_index
         colours = np.array([*CLUSTER_COLOURS, "0.8"])[
@@ -232,7 +234,7 @@ def _draw_marks(view: View, display: Display, by_truth: bool) -> None:
     in_space = view.project in (project_xy, project_zr)
     if by_truth:
         x, y = view.project(display.particle_face * (_TRUTH_RING if in_space else 1.0))
-        colours = [TRUTH_COLOURS[Truth(t)] for t in display.particle_truth]
+        colours = [TRUTH_COLOURS[EnergyOrigin(t)] for t in display.particle_truth]
         view.axes.scatter(
             x, y, s=_mark_size(display.particle_energy), facecolors="none", edgecolors=colours,
             linewidths=1.2, zorder=2,
@@ -275,7 +277,7 @@ def _legend(display: Display, by_truth: bool) -> Sequence[Line2D]:
 
     if by_truth:
         names = ("photon", "neutral hadron", "charged with track", "charged without track")
-        return [dot(TRUTH_COLOURS[Truth(i)], name) for i, name in enumerate(names)]
+        return [dot(TRUTH_COLOURS[EnergyOrigin(i)], name) for i, name in enumerate(names)]
     return [
         dot(RED, f"{m.name}: {m.energy:.1f} GeV", m.marker) for m in display.mistakes
     ] + [dot(c, n, "^") for n, c in (("photon", ORANGE), ("neutral hadron", GREEN),

@@ -16,10 +16,10 @@ from partflow.core.detector import Detector
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.progress import progress
 from partflow.core.records import Events
-from partflow.core.store import num_groups, read_group
+from partflow.core.store import num_row_groups, read_row_group
 from partflow.core.workers import in_processes
 from partflow.evaluate.sample import Sample
-from partflow.generate.generation import BATCH_SIZE
+from partflow.generate.generation import CHUNK_SIZE
 from partflow.generate.generation import generate as generate_events
 from partflow.simulate import SimulationConfig, simulate
 from partflow.validate.collisions import summarise_collisions
@@ -73,7 +73,7 @@ def _run(
     total = sum(sample.generation.num_events // _num_chunks(sample, folder) for sample, _ in tasks)
     if tasks:
         with progress(f"validate: {study}", total) as advance:
-            for done in in_processes(work, tasks, workers, pipeline.KERNELS):
+            for done in in_processes(work, tasks, workers, pipeline.PRELOAD):
                 advance(done)
 
 
@@ -101,9 +101,9 @@ def _summarise(study: Study, generated: Events, detector: Detector) -> dict[str,
 
 def _generated_chunk(sample: SampleConfig, number: int, folder: Path) -> Events:
     if sample.study == Study.COLLISIONS:
-        return read_group(generated_file(folder, sample), number, GENERATED)
+        return read_row_group(generated_file(folder, sample), number, GENERATED)
     # A gun makes its particles faster than a file could be read.
-    for i, events in enumerate(generate_events(sample.generation, BATCH_SIZE)):
+    for i, events in enumerate(generate_events(sample.generation, CHUNK_SIZE)):
         if i == number:
             return events
     raise IndexError(number)
@@ -111,8 +111,8 @@ def _generated_chunk(sample: SampleConfig, number: int, folder: Path) -> Events:
 
 def _num_chunks(sample: SampleConfig, folder: Path) -> int:
     if sample.study == Study.COLLISIONS:  # Pythia may give up events: a chunk may be smaller
-        return num_groups(generated_file(folder, sample))
-    return -(-sample.generation.num_events // BATCH_SIZE)
+        return num_row_groups(generated_file(folder, sample))
+    return -(-sample.generation.num_events // CHUNK_SIZE)
 
 
 def _chunk_file(folder: Path, sample: SampleConfig, number: int) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
-from partflow.core.helix import perigee
+from partflow.core.helix import HelixState, perigee
 from partflow.core.kinematics import delta_phi
 from partflow.core.records import Array, Collection
 from partflow.evaluate.sample import select
@@ -91,6 +91,7 @@ def _perigees(bending, state, charge):
     found = np.empty((len(state), 5))
     for i in range(len(state)):
         x, y, z, px, py, pz = state[i]
-        d0, z0, phi, omega, tan_lambda = perigee(bending, x, y, z, px, py, pz, charge[i])
+        start = HelixState(x, y, z, px, py, pz, charge[i])
+        d0, z0, phi, omega, tan_lambda = perigee(bending, start)
         found[i] = d0, z0, phi, omega, tan_lambda
     return found

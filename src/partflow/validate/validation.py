@@ -13,13 +13,14 @@ import numpy as np
 from rich.console import Console
 
 from partflow import pipeline
-from partflow.core.detector import Detector, known_detector
+from partflow.core.detector import Detector
 from partflow.core.errors import InputError
+from partflow.core.known_detectors import known_detector
 from partflow.core.outputs import growing_folder, output_error, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Events
-from partflow.core.store import num_groups, read_group
+from partflow.core.store import num_row_groups, read_row_group
 from partflow.evaluate.response import number
 from partflow.evaluate.sample import select
 from partflow.report.style import Plot, drawing, save
@@ -222,8 +223,8 @@ def worst_event(events: EventSample) -> int:
 def _generated_event(folder: Path, sample: SampleConfig, place: int) -> Events:
     """The generator particles of one event of a sample."""
     file = generated_file(folder, sample)
-    for group in range(num_groups(file)):
-        events = read_group(file, group, GENERATED)
+    for group in range(num_row_groups(file)):
+        events = read_row_group(file, group, GENERATED)
         if place < len(events):
             return events[place : place + 1]
         place -= len(events)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from partflow.core.detector import Detector
-from partflow.core.detector_file import detector_from
+from partflow.core.candidate_stream import CandidateStream
+from partflow.core.detector_file import recorded_detector
 from partflow.core.errors import ConfigError
 from partflow.core.outputs import growing_folder
-from partflow.core.progress import console, progress
+from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.store import iterate_events, num_events, read_provenance, shards
-from partflow.core.stream import CandidateStream
-from partflow.ingest.edm4hep.pfos import PFO_COLLECTIONS
-from partflow.ingest.edm4hep.writing import EdmWriter
+from partflow.ingest.edm4hep.names import PFO_COLLECTIONS
+from partflow.ingest.edm4hep.writing.writer import EdmWriter
 
 
 def export_edm4hep(
@@ -23,53 +22,48 @@ def export_edm4hep(
     candidates: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> int | None:
-    """Write events, and `candidates` (files of stage `candidates` by the name of the collection
-    they become) as EDM4hep; returns the number of events, or None where it is done already.
+    """Write events, and candidate sets of the same events, as EDM4hep files.
 
-    The baseline becomes PandoraPFOs. Raises ConfigError for a name that is taken, InputError
-    where candidates belong to other events.
+    `candidates` are files of stage `candidates`, by the name of the collection to write. The
+    baseline becomes PandoraPFOs. Returns the number of events, or None where the output is
+    finished already. Raises ConfigError for a name that cannot be used, InputError where
+    candidates belong to other events.
     """
     candidates = candidates or {}
     for name in candidates:
         if name in PFO_COLLECTIONS or not name.isidentifier() or name.startswith("_"):
             raise ConfigError(
-                f"candidates {name!r}: no name for a further collection; take another"
+                f"candidates {name!r}: cannot be the name of a collection; take another name"
             )
     files = shards(events, "events")
-    record = make_provenance(
+    provenance = make_provenance(
         "edm4hep", {"candidates": sorted(candidates)}, inputs=[events, *candidates.values()]
     )
-    with growing_folder(output, record, overwrite) as folder:
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
-            console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
+            say_done(output)
             return None
         streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
         total = num_events(events, "events")
         with progress("export", total) as advance:
             for file in files:
                 target = folder / f"{file.stem}.edm4hep.root"
-                advance(_export_shard(file, target, detector_of(file), streams, record))
+                advance(_export_shard(file, target, streams, provenance))
         for stream in streams.values():
             stream.expect_end()
     return total
 
 
-def detector_of(shard: Path) -> Detector:
-    """The detector that a shard's events were made or ingested for."""
-    return detector_from(read_provenance(shard).config.get("detector", ""), str(shard))
-
-
 def _export_shard(
-    shard: Path,
-    target: Path,
-    detector: Detector,
-    streams: Mapping[str, CandidateStream],
-    record: Provenance,
+    shard: Path, target: Path, streams: Mapping[str, CandidateStream], provenance: Provenance
 ) -> int:
+    """One shard -> one file; returns the number of events."""
     if num_events(shard, "events") == 0:
-        return 0  # no event, no file: EDM4hep takes its branches from the first
-    with EdmWriter(target, detector, record, list(streams)) as writer:
-        for run in iterate_events(shard, "events"):
-            found = {name: s.take(run.event_id).candidates for name, s in streams.items()}
-            writer.write(run, found)
+        return 0  # EDM4hep takes its branches from the first event: without events, no file
+    detector = recorded_detector(read_provenance(shard), str(shard))
+    with EdmWriter(target, detector, provenance, list(streams)) as writer:
+        for chunk in iterate_events(shard, "events"):
+            writer.write(
+                chunk, {name: s.take(chunk.event_id).candidates for name, s in streams.items()}
+            )
     return writer.num_events

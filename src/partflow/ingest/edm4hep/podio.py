@@ -1,4 +1,4 @@
-"""How podio lays out collections in a ROOT file: two layouts under one set of names.
+"""An open EDM4hep file, with one set of names for the two layouts that podio writes.
 
 |                     | old (podio < 0.17)          | new                                  |
 | member              | `C.x` in branch `C`         | the same                             |
@@ -22,11 +22,10 @@ import uproot
 
 from partflow.core.errors import InputError, SchemaError
 from partflow.core.records import Array
+from partflow.ingest.edm4hep.names import EVENT_TREE, PARTFLOW_OBJECT
+from partflow.ingest.report import brief
 
-EVENT_TREE = "events"
-MADE_BY = "partflow"
-"""Name of the object in which our own writer says what it wrote."""
-POSITIONS = {
+OLD_RELATION_NUMBERS = {
     "parents": 0,
     "daughters": 1,
     "hits": 1,
@@ -35,8 +34,8 @@ POSITIONS = {
     "from": 0,
     "to": 1,
 }
-"""Number of each relation in the old layout, where it has no name."""
-SYNONYMS = {"from": "rec", "to": "sim"}
+"""Number of each relation in the old layout, which has no names for them."""
+LINK_SYNONYMS = {"from": "rec", "to": "sim"}
 """Names of a link's ends between podio 0.17 and EDM4hep 1.0."""
 
 
@@ -46,18 +45,23 @@ class PodioFile:
 
     path: Path
     name: str
-    """By which its events are known: the file's name, with folders where that is not enough."""
+    """Name that event ids are made from: the file's name, with folders where that is ambiguous."""
     branches: Mapping[str, Any] = field(repr=False)
-    """Every branch of the event tree by its own name, e.g. `MCParticles.PDG`."""
+    """Every branch of the event tree by its name, e.g. `MCParticles.PDG`."""
     collection_names: Mapping[int, str] = field(repr=False)
-    """Names by collection id, also of collections that are not in the file."""
+    """Names by collection id; the file need not hold these collections."""
     is_old: bool
-    """Whether relations are numbered (`C#0`) instead of named."""
+    """Whether the layout is the old one, in which relations have numbers instead of names."""
     collections: frozenset[str] = field(repr=False)
     """Collections that the file holds."""
     num_events: int
-    made_by_partflow: str = ""
-    """What our own writer says of the file (JSON); empty in the files of others."""
+    partflow_metadata: str = ""
+    """The description (JSON) that our writer stores in a file; empty in other files."""
+
+    @property
+    def is_from_partflow(self) -> bool:
+        """Whether our writer wrote the file."""
+        return bool(self.partflow_metadata)
 
     def has(self, collection: str) -> bool:
         """Whether the file holds the collection."""
@@ -66,14 +70,14 @@ class PodioFile:
     def relation(self, collection: str, name: str) -> str:
         """Branch of the object ids of a relation or of one end of a link."""
         if self.is_old:
-            return f"{collection}#{POSITIONS[name]}"
-        synonym = f"_{collection}_{SYNONYMS.get(name, name)}"
+            return f"{collection}#{OLD_RELATION_NUMBERS[name]}"
+        synonym = f"_{collection}_{LINK_SYNONYMS.get(name, name)}"
         return synonym if f"{synonym}.index" in self.branches else f"_{collection}_{name}"
 
     def vector(self, collection: str, name: str, member: str = "") -> str | None:
-        """Branch of a vector member (with a `member` of its own, if it holds structs), or None.
+        """Branch of a vector member, or None; `member` is a member of the structs that it holds.
 
-        The old layout numbers them; there the last one with that member is taken.
+        In the old layout vector members have numbers: the last one with that member is taken.
         """
         suffix = f".{member}" if member else ""
         if not self.is_old:
@@ -103,7 +107,7 @@ class PodioFile:
 
 @contextlib.contextmanager
 def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
-    """Open an EDM4hep file; its events are known by `name`, or by the file's own.
+    """Open an EDM4hep file; event ids are made from `name`, by default the name of the file.
 
     Raises InputError where it is no ROOT file, is damaged or has no event tree.
     """
@@ -111,8 +115,8 @@ def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        # Without caches: every branch is read once, and memory stays bounded. For a local file
-        # plain reads take less time than the default, which is made for remote ones.
+        # No caches: every branch is read once, and memory stays bounded. For local files plain
+        # reads take less time than the default, which is meant for remote files.
         root = uproot.open(
             path,
             handler=uproot.MultithreadedFileSource,
@@ -120,7 +124,7 @@ def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
             array_cache=None,
             object_cache=None,
         )
-    except Exception as error:  # uproot raises whatever the bytes lead it to
+    except Exception as error:  # damaged bytes make uproot raise anything
         raise InputError(
             f"{path}: not a ROOT file that can be opened ({brief(error)}); is it complete?"
         ) from error
@@ -128,25 +132,18 @@ def open_podio(path: Path, name: str = "") -> Iterator[PodioFile]:
         yield _podio_file(path, name or path.name, root)
 
 
-def brief(error: BaseException) -> str:
-    """The first line of an error, at most 120 characters, with its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (
-        f"{type(error).__name__}: {lines[0][:120].rstrip(',:')}" if lines else type(error).__name__
-    )
-
-
 def _podio_file(path: Path, name: str, root: Any) -> PodioFile:
+    """The branches and the table of collection ids of an open ROOT file."""
     try:
         keys = set(root.keys(recursive=False, cycle=False))
         if EVENT_TREE not in keys:
-            found = ", ".join(sorted(keys)[:8]) or "nothing"
-            raise InputError(f"{path}: no tree '{EVENT_TREE}', only {found}; is this EDM4hep?")
+            objects = ", ".join(sorted(keys)[:8]) or "nothing"
+            raise InputError(f"{path}: no tree '{EVENT_TREE}', only {objects}; is this EDM4hep?")
         tree = root[EVENT_TREE]
         branches = {b.name: b for b in tree.itervalues(recursive=True)}
-        made_by = str(root[MADE_BY]) if MADE_BY in keys else ""
-        is_old = not made_by and "podio_metadata" not in keys
-        names = _own_names(made_by) if made_by else _collection_names(root, keys)
+        metadata = str(root[PARTFLOW_OBJECT]) if PARTFLOW_OBJECT in keys else ""
+        is_old = not metadata and "podio_metadata" not in keys
+        names = _names_from_partflow(metadata) if metadata else _names_from_podio(root, keys)
         num_events = int(tree.num_entries)
     except InputError:
         raise
@@ -161,46 +158,48 @@ def _podio_file(path: Path, name: str, root: Any) -> PodioFile:
             "is this EDM4hep?"
         )
     collections = frozenset(name.partition(".")[0] for name in branches)
-    return PodioFile(path, name, branches, names, is_old, collections, num_events, made_by)
+    return PodioFile(path, name, branches, names, is_old, collections, num_events, metadata)
 
 
-def _collection_names(root: Any, keys: set[str]) -> dict[int, str]:
-    """Names by id, from whichever table this version of podio writes."""
+def _names_from_podio(root: Any, keys: set[str]) -> dict[int, str]:
+    """Names by id, from the table that the file's version of podio writes."""
     if "podio_metadata" not in keys:
         if "metadata" not in keys or "CollectionIDs" not in root["metadata"]:
             return {}
         return _id_table(root["metadata"]["CollectionIDs"])
     metadata = root["podio_metadata"]
     info = f"{EVENT_TREE}___CollectionTypeInfo"
-    found = {b.name: b for b in metadata.itervalues(recursive=True)}
-    if f"{info}.collectionID" in found:
-        ids = _first_entry(found[f"{info}.collectionID"])
-        return _named(ids, _first_entry(found[f"{info}.name"]))
-    if f"{EVENT_TREE}___idTable" in found:
-        return _id_table(found[f"{EVENT_TREE}___idTable"])
+    branches = {b.name: b for b in metadata.itervalues(recursive=True)}
+    if f"{info}.collectionID" in branches:
+        ids = _first_entry(branches[f"{info}.collectionID"])
+        return _names_by_id(ids, _first_entry(branches[f"{info}.name"]))
+    if f"{EVENT_TREE}___idTable" in branches:
+        return _id_table(branches[f"{EVENT_TREE}___idTable"])
     return {}
 
 
-def _own_names(made_by: str) -> dict[int, str]:
-    """Names by id in a file of ours: uproot cannot write podio's table of them."""
-    ids = json.loads(made_by)["collections"]
+def _names_from_partflow(metadata: str) -> dict[int, str]:
+    """Names by id in a file of our writer: uproot cannot write podio's table."""
+    ids = json.loads(metadata)["collections"]
     return {int(number): str(name) for name, number in ids.items()}
 
 
 def _id_table(branch: Any) -> dict[int, str]:
-    return _named(_first_entry(branch["m_collectionIDs"]), _first_entry(branch["m_names"]))
+    """Names by id from podio's `CollectionIDTable`."""
+    return _names_by_id(_first_entry(branch["m_collectionIDs"]), _first_entry(branch["m_names"]))
 
 
 def _first_entry(branch: Any) -> list[Any]:
+    """The list that a branch of metadata holds in its first entry; empty if there is none."""
     entries = branch.array(entry_stop=1).to_list()
     return list(entries[0]) if entries else []
 
 
-def _named(ids: list[Any], names: list[Any]) -> dict[int, str]:
-    # The old layout stores ids with a sign, the new one without: compare them as 32 bits.
+def _names_by_id(ids: list[Any], names: list[Any]) -> dict[int, str]:
+    # The old layout stores signed ids, the new one unsigned: both are compared as 32 bits.
     return {int(i) & 0xFFFFFFFF: str(n) for i, n in zip(ids, names, strict=True)}
 
 
 def as_id(values: Array) -> Array:
-    """Collection ids as the 32 bits that `PodioFile.collection_names` has."""
+    """Collection ids as unsigned 32 bits, as in `PodioFile.collection_names`."""
     return np.asarray(values).astype(np.uint32).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The six arrays of a published event, and the labelled events they stand for."""
+"""The six arrays of a published event, to labelled events and back."""
 
 from __future__ import annotations
 
@@ -25,47 +25,48 @@ from partflow.core.records import (
 )
 from partflow.core.schemas import GEN_MET, JETS, TARGETS
 
-NUM_TARGET_COLUMNS = 13
-TARGET_NAMES = TARGETS.names[:NUM_TARGET_COLUMNS]
-CLASS = 0
-JET_COLUMNS = len(JETS.names)
-COLUMNS = {
+NUM_PUBLISHED_TARGETS = 13
+PUBLISHED_TARGETS = TARGETS.names[:NUM_PUBLISHED_TARGETS]
+"""Columns of `ytarget` and `ycand`; in place of `pdg_id` these have the index in CLASSES."""
+CLASS_COLUMN = PUBLISHED_TARGETS.index("pdg_id")
+NUM_ARRAY_COLUMNS = {
     "X": NUM_PUBLISHED_FEATURES,
-    "ytarget": NUM_TARGET_COLUMNS,
-    "ycand": NUM_TARGET_COLUMNS,
+    "ytarget": NUM_PUBLISHED_TARGETS,
+    "ycand": NUM_PUBLISHED_TARGETS,
     "genmet": 1,
-    "genjets": JET_COLUMNS,
-    "targetjets": JET_COLUMNS,
+    "genjets": len(JETS.names),
+    "targetjets": len(JETS.names),
 }
-"""Keys of a record and the columns of each array; genmet is one number."""
+"""Number of columns of each array of an event. `genmet` is a single number."""
 
 PublishedEvent = Mapping[str, Array]
-"""Arrays [row, column] by key, float32."""
+"""The arrays of an event by name, [row, column], float32."""
 
 
 def published_event(lists: Mapping[str, Array]) -> PublishedEvent:
-    """The arrays of one record.
+    """The arrays of an event, from the flat lists of its record.
 
-    Raises DataError where a key is missing, or where the arrays are not what an event can be:
-    parallel, finite, tracks before clusters, classes that there are.
+    Raises DataError where an array is missing, or where the arrays cannot be an event: elements
+    and targets in different numbers, values that are not finite, clusters before tracks, unknown
+    classes.
     """
     arrays = {}
-    for key, num_columns in COLUMNS.items():
-        if key not in lists:
-            raise DataError(f"no array '{key}' in the record")
-        if len(lists[key]) % num_columns:
-            raise DataError(f"{len(lists[key])} numbers in '{key}' of {num_columns} columns")
-        arrays[key] = lists[key].reshape(-1, num_columns)
-        if not np.all(np.isfinite(arrays[key])):
-            raise DataError(f"a value in '{key}' that is no number")
+    for name, num_columns in NUM_ARRAY_COLUMNS.items():
+        if name not in lists:
+            raise DataError(f"no array '{name}' in the record")
+        if len(lists[name]) % num_columns:
+            raise DataError(f"{len(lists[name])} numbers in '{name}' of {num_columns} columns")
+        arrays[name] = lists[name].reshape(-1, num_columns)
+        if not np.all(np.isfinite(arrays[name])):
+            raise DataError(f"a value in '{name}' that is not finite")
     num_elements = len(arrays["X"])
-    for key in ("ytarget", "ycand"):
-        if len(arrays[key]) != num_elements:
-            raise DataError(f"{len(arrays[key])} rows in '{key}' for {num_elements} elements")
-        if not np.all(np.isin(arrays[key][:, CLASS], range(len(CLASSES)))):
-            raise DataError(f"a class in '{key}' that is none of 0 to {len(CLASSES) - 1}")
-        if np.any(np.abs(arrays[key]) > np.iinfo(np.int32).max + 1.0):
-            raise DataError(f"a value in '{key}' beyond any that a particle can have")
+    for name in ("ytarget", "ycand"):
+        if len(arrays[name]) != num_elements:
+            raise DataError(f"{len(arrays[name])} rows in '{name}' for {num_elements} elements")
+        if not np.all(np.isin(arrays[name][:, CLASS_COLUMN], range(len(CLASSES)))):
+            raise DataError(f"a class in '{name}' that is not one of 0 to {len(CLASSES) - 1}")
+        if np.any(np.abs(arrays[name]) > np.iinfo(np.int32).max + 1.0):
+            raise DataError(f"a value in '{name}' that is too large for a particle")
     if len(arrays["genmet"]) != 1:
         raise DataError(f"{len(arrays['genmet'])} values of 'genmet'")
     kind = arrays["X"][:, ClusterFeature.TYPE]
@@ -77,15 +78,15 @@ def published_event(lists: Mapping[str, Array]) -> PublishedEvent:
 def to_events(arrays: Sequence[PublishedEvent], event_id: Array, process: str) -> Events:
     """Labelled events (stage `labelled`, with `baseline_targets`).
 
-    Missing momentum has no direction in a record: all of it is put into px. Where tracks meet
-    the calorimeter is not known: their region is 0, none, so that nobody takes the origin for it.
-    Clusters have the energy scale that they come with.
+    The data set holds only the size of the missing momentum: all of it is put into px. It does not
+    say where tracks meet the calorimeter: their face columns are 0. Clusters keep their energy
+    scale, and `energy_hadronic` is the same energy.
     """
     counts = np.array([len(event["X"]) for event in arrays], dtype=np.int64)
     offsets = offsets_from_counts(counts)
     joined = {
-        key: np.concatenate([np.empty((0, n), np.float32), *(event[key] for event in arrays)])
-        for key, n in COLUMNS.items()
+        name: np.concatenate([np.empty((0, n), np.float32), *(event[name] for event in arrays)])
+        for name, n in NUM_ARRAY_COLUMNS.items()
     }
     met = {"px": joined["genmet"][:, 0], "py": np.zeros(len(arrays))}
     collections = {
@@ -94,37 +95,33 @@ def to_events(arrays: Sequence[PublishedEvent], event_id: Array, process: str) -
         "baseline_targets": _targets(offsets, joined["ycand"]),
         "gen_met": Collection(GEN_MET, np.arange(len(arrays) + 1), met),
     }
-    for key, name in (("genjets", "gen_jets"), ("targetjets", "target_jets")):
-        num_jets = np.array([len(event[key]) for event in arrays], dtype=np.int64)
-        columns = {n: joined[key][:, i] for i, n in enumerate(JETS.names)}
+    for array, name in (("genjets", "gen_jets"), ("targetjets", "target_jets")):
+        num_jets = np.array([len(event[array]) for event in arrays], dtype=np.int64)
+        columns = {column: joined[array][:, i] for i, column in enumerate(JETS.names)}
         collections[name] = Collection(JETS, offsets_from_counts(num_jets), columns)
     return Events(event_id, np.full(len(arrays), process, dtype=object), collections)
 
 
 def from_events(events: Events) -> Iterator[PublishedEvent]:
     """The arrays of each labelled event, in order."""
-    features = np.stack(
-        [events.elements.columns[n] for n in ELEMENTS.names[:NUM_PUBLISHED_FEATURES]], axis=1
-    )
+    met = np.hypot(events.gen_met.px, events.gen_met.py)
     matrices = {
-        "X": (events.elements.offsets, features),
-        "ytarget": (events.targets.offsets, _target_matrix(events.targets)),
-        "ycand": (events.baseline_targets.offsets, _target_matrix(events.baseline_targets)),
-        "genmet": (
-            events.gen_met.offsets,
-            np.hypot(events.gen_met.px, events.gen_met.py)[:, None],
-        ),
-        "genjets": (events.gen_jets.offsets, _jet_matrix(events.gen_jets)),
-        "targetjets": (events.target_jets.offsets, _jet_matrix(events.target_jets)),
+        "X": (events.elements, _matrix(events.elements, ELEMENTS.names[:NUM_PUBLISHED_FEATURES])),
+        "ytarget": (events.targets, _target_matrix(events.targets)),
+        "ycand": (events.baseline_targets, _target_matrix(events.baseline_targets)),
+        "genmet": (events.gen_met, met[:, None]),
+        "genjets": (events.gen_jets, _matrix(events.gen_jets, JETS.names)),
+        "targetjets": (events.target_jets, _matrix(events.target_jets, JETS.names)),
     }
     for i in range(len(events)):
         yield {
-            key: values[offsets[i] : offsets[i + 1]].astype(np.float32)
-            for key, (offsets, values) in matrices.items()
+            name: matrix[collection.offsets[i] : collection.offsets[i + 1]].astype(np.float32)
+            for name, (collection, matrix) in matrices.items()
         }
 
 
 def _element_columns(features: Array) -> dict[str, Array]:
+    """Columns of ELEMENTS: the published features, and those that follow from them."""
     values = np.zeros((len(features), NUM_FEATURES), dtype=np.float32)
     values[:, :NUM_PUBLISHED_FEATURES] = features
     is_cluster = features[:, ClusterFeature.TYPE] == CLUSTER
@@ -137,20 +134,22 @@ def _element_columns(features: Array) -> dict[str, Array]:
 
 
 def _targets(offsets: Array, matrix: Array) -> Collection:
-    columns = {name: matrix[:, i] for i, name in enumerate(TARGET_NAMES)}
-    columns["pdg_id"] = np.array(CLASSES)[matrix[:, CLASS].astype(np.int64)]
+    """TARGETS from `ytarget` or `ycand`."""
+    columns = {name: matrix[:, i] for i, name in enumerate(PUBLISHED_TARGETS)}
+    columns["pdg_id"] = np.array(CLASSES)[matrix[:, CLASS_COLUMN].astype(np.int64)]
     columns["particle_index"] = np.full(len(matrix), -1)
-    whole = {f.name: np.iinfo(f.dtype) for f in TARGETS.fields if f.dtype.startswith("i")}
-    for name, limits in whole.items():  # a float32 may round to one beyond the largest integer
+    integers = {f.name: np.iinfo(f.dtype) for f in TARGETS.fields if f.dtype.startswith("i")}
+    for name, limits in integers.items():  # a float32 may round to one above the largest integer
         columns[name] = np.clip(columns[name].astype(np.float64), limits.min, limits.max)
     return Collection(TARGETS, offsets, columns)
 
 
 def _target_matrix(targets: Collection) -> Array:
-    columns = [targets.columns[name].astype(np.float32) for name in TARGET_NAMES]
-    columns[CLASS] = class_index(targets.pdg_id).astype(np.float32)
+    """`ytarget` or `ycand` of all events, [element, column]."""
+    columns = [targets.columns[name].astype(np.float32) for name in PUBLISHED_TARGETS]
+    columns[CLASS_COLUMN] = class_index(targets.pdg_id).astype(np.float32)
     return np.stack(columns, axis=1)
 
 
-def _jet_matrix(jets: Collection) -> Array:
-    return np.stack([jets.columns[name] for name in JETS.names], axis=1)
+def _matrix(collection: Collection, names: Sequence[str]) -> Array:
+    return np.stack([collection.columns[name] for name in names], axis=1)

@@ -1,4 +1,4 @@
-"""`tf.train.Example` messages of packed float lists, straight from and to bytes.
+"""`tf.train.Example` messages of float lists, from bytes and to bytes.
 
     Example {Features features = 1}
     Features {map<string, Feature> feature = 1}, an entry being {string key = 1, Feature value = 2}
@@ -27,28 +27,30 @@ MAX_VARINT_BYTES = 10
 
 
 class _Field(NamedTuple):
+    """A field of a message."""
+
     number: int
     wire_type: int
-    value: memoryview
-    """Payload; empty for a varint, whose value nothing here needs."""
+    payload: memoryview
+    """Empty for a varint, because no varint is needed here."""
 
 
 def parse_example(record: bytes) -> dict[str, Array]:
-    """The float lists of a record by their keys; keys that hold something else are left out.
+    """The float lists of a record by key; keys with values of another type are left out.
 
-    Raises DataError where the bytes are no such message.
+    Raises DataError where the bytes are not such a message.
     """
     lists: dict[str, Array] = {}
-    for features in _messages(memoryview(record), FEATURES):
-        for entry in _messages(features, FEATURE):
-            key, values = _entry(entry)
+    for features in _submessages(memoryview(record), FEATURES):
+        for entry in _submessages(features, FEATURE):
+            key, values = _parse_entry(entry)
             if values is not None:
                 lists[key] = values
     return lists
 
 
 def serialize_example(lists: Mapping[str, Array]) -> bytes:
-    """The message with these float lists, each flattened row by row."""
+    """The message that holds these float lists, each flattened row by row."""
     entries = b""
     for key, values in lists.items():
         packed = np.ascontiguousarray(values, dtype=FLOAT).tobytes()
@@ -59,73 +61,80 @@ def serialize_example(lists: Mapping[str, Array]) -> bytes:
     return _length_delimited(FEATURES, entries)
 
 
-def _entry(entry: memoryview) -> tuple[str, Array | None]:
+def _parse_entry(entry: memoryview) -> tuple[str, Array | None]:
+    """Key and values of a map entry; None where it holds no float list."""
     key, values = "", None
     for field in _fields(entry):
         if field.wire_type != LENGTH:
             continue
         if field.number == KEY:
             try:
-                key = bytes(field.value).decode()
+                key = bytes(field.payload).decode()
             except UnicodeDecodeError as error:
-                raise DataError("a key of the record is no text") from error
+                raise DataError("a key of the record that is not text") from error
         elif field.number == VALUE:
-            found = [_float_list(values) for values in _messages(field.value, FLOAT_LIST)]
-            values = np.concatenate(found) if found else values
+            lists = [_parse_floats(part) for part in _submessages(field.payload, FLOAT_LIST)]
+            values = np.concatenate(lists) if lists else values
     return key, values
 
 
-def _float_list(message: memoryview) -> Array:
+def _parse_floats(message: memoryview) -> Array:
+    """The values of a FloatList, packed or not."""
     parts = []
     for field in _fields(message):
         if field.number != VALUES or field.wire_type not in (LENGTH, FIXED32):
             continue
-        if len(field.value) % FLOAT.itemsize:
-            raise DataError(f"a float list of {len(field.value)} bytes")
-        parts.append(np.frombuffer(field.value, dtype=FLOAT))
+        if len(field.payload) % FLOAT.itemsize:
+            raise DataError(f"a float list of {len(field.payload)} bytes")
+        parts.append(np.frombuffer(field.payload, dtype=FLOAT))
     return np.concatenate(parts) if parts else np.empty(0, dtype=FLOAT)
 
 
-def _messages(message: memoryview, number: int) -> Iterator[memoryview]:
+def _submessages(message: memoryview, number: int) -> Iterator[memoryview]:
+    """The messages that the field `number` of a message holds."""
     for field in _fields(message):
         if field.number == number and field.wire_type == LENGTH:
-            yield field.value
+            yield field.payload
 
 
 def _fields(message: memoryview) -> Iterator[_Field]:
+    """The fields of a message, in order."""
     position = 0
     while position < len(message):
-        tag, position = _varint(message, position)
+        tag, position = _read_varint(message, position)
         number, wire_type = tag >> 3, tag & 7
         size = 0
         if wire_type == VARINT:
-            _, position = _varint(message, position)
+            _, position = _read_varint(message, position)
         elif wire_type == LENGTH:
-            size, position = _varint(message, position)
+            size, position = _read_varint(message, position)
         elif wire_type in (FIXED32, FIXED64):
             size = 4 if wire_type == FIXED32 else 8
         else:
             raise DataError(f"the record has a field of wire type {wire_type}")
         if number == 0 or position + size > len(message):
-            raise DataError("the record ends before its fields do")
+            raise DataError("the record ends within a field")
         yield _Field(number, wire_type, message[position : position + size])
         position += size
 
 
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
+    """The varint at `position`, and the position behind it."""
     value = 0
     for place, byte in enumerate(message[position : position + MAX_VARINT_BYTES]):
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
             return value, position + place + 1
-    raise DataError("the record ends within a number, or a number does not end")
+    raise DataError("the record ends within a number, or holds a number that is too long")
 
 
 def _length_delimited(number: int, payload: bytes) -> bytes:
-    return _encoded(number << 3 | LENGTH) + _encoded(len(payload)) + payload
+    """A field of wire type LENGTH as bytes."""
+    return _varint(number << 3 | LENGTH) + _varint(len(payload)) + payload
 
 
-def _encoded(value: int) -> bytes:
+def _varint(value: int) -> bytes:
+    """A number as a varint."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -23,21 +23,23 @@ class SplitFile(NamedTuple):
     config: str
     split: str
     num_records: int
-    """Records that the data set's description promises: a file that lost its end holds none."""
+    """Records by the description of the data set; a truncated file has fewer."""
 
     @property
     def name(self) -> str:
-        """The file as its data set knows it."""
+        """Data set, configuration and file name, from which event ids are made."""
         return f"{self.dataset}/{self.config}/{self.path.name}"
 
 
 def find_split_files(folder: Path) -> list[SplitFile]:
     """The array_record files of a data set, of one of its configurations, or of one version.
 
-    Raises InputError where the folder is none of these or a description cannot be read.
+    Raises InputError where the folder is none of these, or where a description cannot be read.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(
+            f"{folder}: no such folder; give a TFDS data set, as DATASET/CONFIG/VERSION"
+        )
     versions = sorted(info.parent for info in folder.rglob(INFO_FILE))
     if not versions:
         raise InputError(
@@ -47,22 +49,24 @@ def find_split_files(folder: Path) -> list[SplitFile]:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """The description of one version of a data set. Raises InputError where it is not one."""
+    """The description of one version of a data set. Raises InputError where it cannot be read."""
     path = folder / INFO_FILE
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        found = info["fileFormat"]
+        file_format = info["fileFormat"]
         for split in info["splits"]:
             _ = str(split["name"]), [int(n) for n in split["shardLengths"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a TFDS description ({error!r})") from error
-    if found != FILE_FORMAT:
-        raise InputError(f"{path}: its files are {found}; only {FILE_FORMAT} can be read")
+    if file_format != FILE_FORMAT:
+        raise InputError(
+            f"{path}: its files are of format {file_format}; only {FILE_FORMAT} can be read"
+        )
     return dict(info)
 
 
 def process_of_dataset(dataset: str) -> str:
-    """The process that a data set's name says.
+    """The process that the name of a data set tells.
 
     >>> process_of_dataset("clic_edm_ww_fullhad_pf")
     'ww_fullhad'
@@ -72,6 +76,7 @@ def process_of_dataset(dataset: str) -> str:
 
 
 def _files_of_version(folder: Path) -> list[SplitFile]:
+    """The files that the description in `folder` lists."""
     info = read_description(folder)
     dataset, config = str(info.get("name", folder.name)), str(info.get("configName", ""))
     files = []
@@ -80,11 +85,14 @@ def _files_of_version(folder: Path) -> list[SplitFile]:
         for shard, length in enumerate(lengths):
             name = file_name(dataset, split["name"], shard, len(lengths))
             if not (folder / name).is_file():
-                raise InputError(f"{folder / name}: no such file, though {INFO_FILE} lists it")
+                raise InputError(
+                    f"{folder / name}: no such file, though {INFO_FILE} lists it; "
+                    "is the data set complete?"
+                )
             files.append(SplitFile(folder / name, dataset, config, split["name"], int(length)))
     return files
 
 
 def file_name(dataset: str, split: str, shard: int, num_shards: int) -> str:
-    """Name of one file, as TFDS composes it."""
+    """Name of a file of a split, by the convention of TFDS."""
     return f"{dataset}-{split}.{FILE_FORMAT}-{shard:05d}-of-{num_shards:05d}"

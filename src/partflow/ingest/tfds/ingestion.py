@@ -12,22 +12,22 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import console, progress
+from partflow.core.progress import console, progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import EventWriter
 from partflow.core.workers import in_processes
-from partflow.ingest.report import REPORT_FILE, FileReport, IngestReport, LeftOut
+from partflow.ingest.report import REPORT_FILE, BadEvent, FileReport, IngestReport
 from partflow.ingest.tfds.folders import SplitFile, find_split_files
 from partflow.ingest.tfds.reading import read_split_file
 
 
 class IngestedSplits(NamedTuple):
-    """What was made of data sets."""
+    """The output of `ingest_tfds`."""
 
     folders: dict[str, Path]
-    """Folder of each split, each of stage `labelled`."""
+    """Folder of each split, of stage `labelled`."""
     report: IngestReport
-    """Of all files; `raise_if_failed` is the caller's to call."""
+    """Of all files. The caller decides when to call `raise_if_failed`."""
 
 
 def ingest_tfds(
@@ -37,12 +37,12 @@ def ingest_tfds(
     workers: int = 1,
     overwrite: bool = False,
 ) -> IngestedSplits:
-    """Read data sets into a folder for each split below `output`.
+    """Read data sets into one folder for each split below `output`.
 
-    `inputs` are data sets, configurations or versions of them, all of one detector. The data do not
-    name it: `detector_name` is that of a known one, or of a JSON file. A record that is no event is
-    left out, and a file that cannot be read costs only itself; both are named in the report of the
-    split. Raises InputError where not one file of a split can be read.
+    `inputs` are data sets, configurations or versions of them, all of one detector. The data do
+    not name it: `detector_name` is that of a known detector, or of a JSON file. Bad records and
+    files that cannot be read are skipped and listed in the report of the split. Raises InputError
+    where no file of a split can be read.
     """
     detector = find_detector(detector_name)
     files = [file for folder in inputs for file in find_split_files(folder)]
@@ -50,8 +50,10 @@ def ingest_tfds(
     reports: list[IngestReport] = []
     for split in dict.fromkeys(file.split for file in files):
         folders[split] = output / split
-        of_split = [file for file in files if file.split == split]
-        reports.append(_ingest_split(split, of_split, folders[split], detector, workers, overwrite))
+        split_files = [file for file in files if file.split == split]
+        reports.append(
+            _ingest_split(split, split_files, folders[split], detector, workers, overwrite)
+        )
     joined = IngestReport(tuple(file for report in reports for file in report.files))
     return IngestedSplits(folders, joined)
 
@@ -64,16 +66,17 @@ def _ingest_split(
     workers: int,
     overwrite: bool,
 ) -> IngestReport:
+    """The files of one split -> the folder `output`, one shard for each file."""
     settings = {"definition": "as published", "split": split, DETECTOR: describe(detector)}
-    record = replace(
+    provenance = replace(
         make_provenance("labelled", settings),
         inputs={file.name: fingerprint(file.path) for file in files},
     )
-    with growing_folder(output, record, overwrite) as folder:
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
-            console.print(f"{output}: finished already, nothing to do (--overwrite makes it again)")
+            say_done(output)
             return IngestReport.from_json((output / REPORT_FILE).read_text(encoding="utf-8"))
-        work = partial(_ingest_file, folder=folder, record=record)
+        work = partial(_ingest_file, folder=folder, provenance=provenance)
         reports: dict[int, FileReport] = {}
         with progress(f"ingest {split}", len(files), "files") as advance:
             for number, file_report in in_processes(work, list(enumerate(files)), workers):
@@ -89,22 +92,23 @@ def _ingest_split(
 
 
 def _ingest_file(
-    number: int, file: SplitFile, folder: Path, record: Provenance
+    number: int, file: SplitFile, folder: Path, provenance: Provenance
 ) -> tuple[int, FileReport]:
+    """One file -> one shard in `folder`; returns its number and its report."""
     shard = folder / f"labelled-{number:05d}.parquet"
-    left_out: list[LeftOut] = []
+    bad_events: list[BadEvent] = []
     try:
-        with EventWriter(shard, "labelled", record, ["baseline_targets"]) as writer:
+        with EventWriter(shard, "labelled", provenance, ["baseline_targets"]) as writer:
             for chunk in read_split_file(file):
                 writer.write(chunk.events)
-                left_out += [LeftOut(place, None, reason) for place, reason in chunk.bad_records]
+                bad_events += chunk.bad_events
     except OutputError:
-        raise  # a full disk is no fault of the file
+        raise  # such as a full disk: the file is not to blame
     except PartflowError as error:
         return number, FileReport(file.name, error=str(error))
-    num_events = writer.num_events + len(left_out)
+    num_events = writer.num_events + len(bad_events)
     if num_events and not writer.num_events:
         shard.unlink()
         reason = f"{file.path}: none of its {num_events} records is an event"
         return number, FileReport(file.name, num_events, error=reason)
-    return number, FileReport(file.name, num_events, writer.num_events, tuple(left_out))
+    return number, FileReport(file.name, num_events, writer.num_events, tuple(bad_events))

@@ -1,8 +1,7 @@
-"""Published array_record files -> labelled events."""
+"""array_record files of a published data set -> labelled events."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,12 +10,13 @@ from array_record.python import array_record_module
 
 from partflow.core.errors import DataError, InputError
 from partflow.core.records import Events
+from partflow.ingest.files import file_event_ids
+from partflow.ingest.report import BadEvent, brief
 from partflow.ingest.tfds.arrays import PublishedEvent, published_event, to_events
 from partflow.ingest.tfds.example import parse_example
 from partflow.ingest.tfds.folders import SplitFile, process_of_dataset
 
-RECORDS_AT_ONCE = 500
-ENTRY_BITS = 32
+CHUNK_RECORDS = 500
 
 
 class LabelledChunk(NamedTuple):
@@ -24,69 +24,64 @@ class LabelledChunk(NamedTuple):
 
     events: Events
     """The good ones."""
-    bad_records: tuple[tuple[int, str], ...]
-    """Place in the file and reason of those that are left out."""
+    bad_events: tuple[BadEvent, ...]
 
 
 def read_split_file(file: SplitFile) -> Iterator[LabelledChunk]:
-    """The labelled events of a file, some at a time.
+    """The labelled events of a file, chunk by chunk; bad records are skipped and listed.
 
-    Raises InputError where the file is no array_record file, is damaged, or is short of the
-    records that its description promises.
+    Raises InputError where the file is not an array_record file, is damaged, or has another
+    number of records than its description says.
     """
-    reader = open_array_record(file)
+    reader = _open_reader(file)
     total = int(reader.num_records())
     if total != file.num_records:
         raise InputError(
-            f"{file.path}: {total} records, but its description promises {file.num_records}; "
+            f"{file.path}: {total} records, but its description says {file.num_records}; "
             "is the file complete?"
         )
-    digest = hashlib.blake2b(file.name.encode(), digest_size=4).digest()
-    file_hash = int.from_bytes(digest, "big") >> 1  # 31 bits: ids stay positive
     process = process_of_dataset(file.dataset)
-    for start in range(0, total, RECORDS_AT_ONCE):
+    for start in range(0, total, CHUNK_RECORDS):
         arrays: list[PublishedEvent] = []
-        places: list[int] = []
-        bad: list[tuple[int, str]] = []
-        for place, record in enumerate(_records(reader, file, start, total), start):
+        positions: list[int] = []
+        bad_events: list[BadEvent] = []
+        for position, record in enumerate(_read_records(reader, file, start, total), start):
             try:
                 arrays.append(published_event(parse_example(record)))
-                places.append(place)
+                positions.append(position)
             except DataError as error:
-                bad.append((place, str(error)))
-        event_id = (file_hash << ENTRY_BITS) + np.array(places, dtype=np.int64)
-        yield LabelledChunk(to_events(arrays, event_id, process), tuple(bad))
+                bad_events.append(BadEvent(position, None, str(error)))
+        event_id = file_event_ids(file.name, np.array(positions, dtype=np.int64))
+        yield LabelledChunk(to_events(arrays, event_id, process), tuple(bad_events))
     if total == 0:
         yield LabelledChunk(to_events([], np.empty(0, dtype=np.int64), process), ())
 
 
-def open_array_record(file: SplitFile) -> Any:
+def _open_reader(file: SplitFile) -> Any:
     """A reader of the file. Raises InputError where it cannot be opened."""
     try:
         reader = array_record_module.ArrayRecordReader(str(file.path))
         reader.num_records()
     except Exception as error:  # the package raises RuntimeError, ValueError and others
         raise InputError(
-            f"{file.path}: not an array_record file that can be read ({_first_line(error)}); "
+            f"{file.path}: not an array_record file that can be read ({brief(error)}); "
             "is it complete?"
         ) from error
     return reader
 
 
-def _records(reader: Any, file: SplitFile, start: int, total: int) -> list[bytes]:
-    stop = min(start + RECORDS_AT_ONCE, total)
+def _read_records(reader: Any, file: SplitFile, start: int, total: int) -> list[bytes]:
+    """The records of a chunk that begins at `start`, of a file with `total` records."""
+    stop = min(start + CHUNK_RECORDS, total)
     try:
         records = list(reader.read(start, stop))
     except Exception as error:
         raise InputError(
-            f"{file.path}: records {start} to {stop} cannot be read ({_first_line(error)}); "
+            f"{file.path}: records {start} to {stop} cannot be read ({brief(error)}); "
             "is it complete?"
         ) from error
     if len(records) != stop - start:
-        raise InputError(f"{file.path}: {len(records)} records in {start} to {stop}; damaged")
+        raise InputError(
+            f"{file.path}: {len(records)} records in {start} to {stop}; the file is damaged"
+        )
     return records
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:120] if lines else type(error).__name__

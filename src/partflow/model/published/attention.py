@@ -1,4 +1,8 @@
-"""The published attention layer, on packed events."""
+"""Attention layer of published MLPF v2.2.0 on packed events.
+
+Time is quadratic in the number of elements of an event; memory as well, except where a kernel of
+`scaled_dot_product_attention` avoids it.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ from partflow.model.published.layers import activated
 
 
 class AttentionLayer(nn.Module):
-    """One layer, as it was published:
+    """A layer, with the activation function f:
 
-        y = norm0(x),  q = y, or in the last layer of a stack its input embedding
+        y = norm0(x);  q = y, or the input embedding of the stack in its last layer
         r = y + attention(q, y, y)
-        x <- r + f(W f(W' norm1(r)))        f is the activation function
+        x <- r + f(W f(W' norm1(r)))
 
-    The residual adds the normalised elements, not `x`.
+    As published, the residual adds the normalised elements y, not x.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class AttentionLayer(nn.Module):
         counts: Sequence[int],
         embedding: Float[Tensor, "element dim"],
     ) -> Float[Tensor, "element dim"]:
-        """`x` after the layer; `embedding` is what the stack began with."""
+        """The elements after the layer; `embedding` is the input of the stack."""
         normed = self.norm0(x)
         query = embedding if self.queries_from_embedding else None
         x = self.mha(normed, counts, query)
@@ -61,7 +65,7 @@ class AttentionLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention inside each event, with the residual."""
+    """Multi-head attention inside each event, added to the elements."""
 
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
@@ -79,7 +83,7 @@ class Attention(nn.Module):
         counts: Sequence[int],
         query: Float[Tensor, "element dim"] | None,
     ) -> Float[Tensor, "element dim"]:
-        """`x`, and to it added the attention of `query` (of `x`, if there is none) to `x`."""
+        """`x` plus the attention with queries from `query` (or `x`), keys and values from `x`."""
         dim = x.shape[1]
         weight, bias = self.in_proj_weight, self.in_proj_bias
         if query is None:
@@ -99,7 +103,7 @@ def event_attention(
     counts: Sequence[int],
     dropout: float = 0.0,
 ) -> Float[Tensor, "element dim"]:
-    """softmax(q k^T / sqrt(width)) v of every event on its own rows."""
+    """softmax(q k^T / sqrt(width)) v of every event on its own rows, all heads concatenated."""
     if query.device.type == "cuda":
         attended = _jagged_attention(query, key, value, counts, dropout)
     else:
@@ -116,7 +120,7 @@ def event_attention(
 def _jagged_attention(
     query: Tensor, key: Tensor, value: Tensor, counts: Sequence[int], dropout: float
 ) -> Tensor:
-    """The same in one call, which takes a kernel for events of different sizes."""
+    """`event_attention` by one kernel for events of different sizes, [element, head, width]."""
     sizes = torch.tensor([0, *(count for count in counts if count)], device=query.device)
     offsets = sizes.cumsum(0)
     longest = max(counts, default=0)

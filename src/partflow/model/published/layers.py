@@ -1,4 +1,7 @@
-"""Parts of a published network, with parameters named as in its checkpoints."""
+"""Encoders, feed-forward parts and regression heads of published MLPF v2.2.0.
+
+Parameters are named as in published checkpoints. Linear in the number of elements.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,18 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class TypeRows(NamedTuple):
-    """Which rows of a batch are of which element type, in the order of the network's types."""
+    """The rows of a batch by element type, in the order of the network's element types."""
 
     rows: tuple[Int[Tensor, " row"], ...]
+    """Rows of each type."""
     type_index: Int[Tensor, " element"]
-    """Index of each element's type among the network's."""
+    """Index of each element's type among those of the network."""
 
     @classmethod
     def of_elements(
         cls, features: Float[Tensor, "element feature"], types: Sequence[int]
     ) -> TypeRows:
-        """Rows of every one of `types`.
+        """The rows of each of the `types`.
 
         Raises DataError for an element of another type.
         """
@@ -46,7 +50,7 @@ class TypeRows(NamedTuple):
             other = element_type[~is_known][0].item()
             raise DataError(
                 f"elements.type = {other:g}: this network was made for the element types "
-                f"{', '.join(map(str, types))} only; leave such elements out or use a model made "
+                f"{', '.join(map(str, types))} only; leave other elements out or use a model made "
                 "for them"
             )
         rows = tuple(torch.nonzero(column).flatten() for column in is_type.unbind(1))
@@ -62,14 +66,14 @@ class FeedForward(nn.Sequential):
         self.activation = activation
         super().__init__(
             Linear(num_inputs, width),
-            nn.Identity(),  # the activation, which has no parameters but a number
+            nn.Identity(),  # the activation: no parameters, but it counts in their names
             nn.LayerNorm(width),
             nn.Dropout(dropout),
             Linear(width, num_outputs),
         )
 
     def forward(self, x: Float[Tensor, "row input"]) -> Float[Tensor, "row output"]:
-        """The last linear layer's values."""
+        """Output of the last linear layer."""
         first, _, norm, dropout, last = self
         result: Tensor = last(dropout(norm(activated(x, first, self.activation))))
         return result
@@ -78,7 +82,7 @@ class FeedForward(nn.Sequential):
 def activated(
     x: Float[Tensor, "row input"], layer: nn.Module, activation: Activation
 ) -> Float[Tensor, "row output"]:
-    """Activation function of a linear `layer` of `x`."""
+    """f(W x + b) of a linear `layer` and an activation function f."""
     assert isinstance(layer, nn.Linear)
     if activation == "relu":
         return linear(x, layer.weight, layer.bias, relu=True)
@@ -91,57 +95,65 @@ def by_type(
     types: TypeRows,
     num_outputs: int,
 ) -> Float[Tensor, "element output"]:
-    """Every element through the network of its own type."""
+    """Output of the network of each element's type."""
     parts = [network(x[rows]) for network, rows in zip(networks, types.rows, strict=True)]
     values, place = torch.cat(parts), torch.cat(types.rows)
     return values.new_empty(len(x), num_outputs).index_copy(0, place, values)
 
 
-class Encoder(nn.ModuleList):
-    """One network for each element type."""
+class SplitEncoder(nn.ModuleList):
+    """A network for each element type."""
 
     def __init__(self, config: PublishedConfig) -> None:
-        super().__init__(encoder(config) for _ in config.elemtypes_nonzero)
+        super().__init__(
+            FeedForward(
+                config.input_dim,
+                config.dim,
+                config.hidden_dim,
+                config.activation,
+                config.dropout_ff,
+            )
+            for _ in config.elemtypes_nonzero
+        )
         self.dim = config.dim
 
     def forward(
         self, features: Float[Tensor, "element feature"], types: TypeRows
     ) -> Float[Tensor, "element dim"]:
-        """Representation of each element by its own type's network."""
+        """Embedding of each element by the network of its type."""
         return by_type(self, features, types, self.dim)
 
 
 class JointEncoder(FeedForward):
     """One network for elements of all types."""
 
+    def __init__(self, config: PublishedConfig) -> None:
+        super().__init__(
+            config.input_dim, config.dim, config.hidden_dim, config.activation, config.dropout_ff
+        )
+
     def forward(
         self, features: Float[Tensor, "element feature"], types: TypeRows | None = None
     ) -> Float[Tensor, "element dim"]:
-        """Representation of each element; its type is one of the columns."""
+        """Embedding of each element; its type is one of the columns."""
         return super().forward(features)
 
 
-def encoder(config: PublishedConfig) -> FeedForward:
-    """Columns of an element to its representation."""
-    return FeedForward(
-        config.input_dim, config.dim, config.hidden_dim, config.activation, config.dropout_ff
-    )
-
-
-def head(config: PublishedConfig, num_outputs: int) -> FeedForward:
-    """Representation of an element to `num_outputs` values."""
+def make_head(config: PublishedConfig, num_outputs: int) -> FeedForward:
+    """A network from the representation of an element to `num_outputs` values."""
     return FeedForward(
         config.readout_dim, num_outputs, config.hidden_dim, config.activation, config.dropout_ff
     )
 
 
 class RegressionHead(nn.Module):
-    """One number for each element, made in one of the published ways from what a network says
-    (o, or the o of the element's own type, or a and b likewise) and the element's own value v:
+    """One value for each element, from the outputs of a network and the element's value v of the
+    same quantity:
 
         direct o      additive v + o      multiplicative v o      linear a v + b
 
-    `elemtype` has a column for each element type, `elemtype-split` a network.
+    With `elemtype` the network has outputs (o, or a and b) for each element type, with
+    `elemtype-split` there is a network for each.
     """
 
     def __init__(self, config: PublishedConfig, mode: RegressionMode) -> None:
@@ -150,12 +162,12 @@ class RegressionHead(nn.Module):
         num_types = len(config.elemtypes_nonzero)
         self.nn: nn.Module
         if mode == "direct-elemtype-split":
-            self.nn = nn.ModuleList(head(config, 1) for _ in range(num_types))
+            self.nn = nn.ModuleList(make_head(config, 1) for _ in range(num_types))
         elif mode == "linear-elemtype":
-            self.nn1 = head(config, num_types)
-            self.nn2 = head(config, num_types)
+            self.nn1 = make_head(config, num_types)
+            self.nn2 = make_head(config, num_types)
         else:
-            self.nn = head(config, {"linear": 2, "direct-elemtype": num_types}.get(mode, 1))
+            self.nn = make_head(config, {"linear": 2, "direct-elemtype": num_types}.get(mode, 1))
 
     def forward(
         self,
@@ -163,17 +175,17 @@ class RegressionHead(nn.Module):
         types: TypeRows,
         value: Float[Tensor, " element"],
     ) -> Float[Tensor, " element"]:
-        """The number for each element; `value` is its own."""
-        own_type = types.type_index[:, None]
+        """The regressed value of each element; `value` is v."""
+        type_column = types.type_index[:, None]
         match self.mode:
             case "direct-elemtype-split":
                 assert isinstance(self.nn, nn.ModuleList)
                 return by_type(self.nn, x, types, 1)[:, 0]
             case "direct-elemtype":
-                return self.nn(x).gather(1, own_type)[:, 0]
+                return self.nn(x).gather(1, type_column)[:, 0]
             case "linear-elemtype":
                 slope, offset = (
-                    network(x).gather(1, own_type)[:, 0] for network in (self.nn1, self.nn2)
+                    network(x).gather(1, type_column)[:, 0] for network in (self.nn1, self.nn2)
                 )
                 return value * slope + offset
             case "linear":

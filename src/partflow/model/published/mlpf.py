@@ -1,4 +1,7 @@
-"""The published network: two encoders, two stacks of layers, seven heads."""
+"""The network of published MLPF v2.2.0: two encoders, two stacks of layers, seven heads.
+
+Quadratic in the number of elements of an event with attention layers, linear with GNN-LSH layers.
+"""
 
 from __future__ import annotations
 
@@ -16,47 +19,47 @@ from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
 from partflow.model.published.attention import AttentionLayer
 from partflow.model.published.config import PublishedConfig
 from partflow.model.published.layers import (
-    Encoder,
     JointEncoder,
     RegressionHead,
+    SplitEncoder,
     TypeRows,
-    head,
+    make_head,
 )
 
 CACHED_ELEMENTS = 1200
-"""Elements that go through the network together in inference on a CPU: their activations at the
-published width fill a cache of some ten megabytes (measured: 10 % faster than 5000 at a time)."""
+"""Elements that are processed together in inference on a CPU: their activations at the published
+width fit into a cache of some ten megabytes (10 % faster than 5000 at a time)."""
 
 
 @dataclass(frozen=True)
 class PublishedOutput:
-    """What a published network says of each element."""
+    """Predictions of a published network for each element."""
 
     binary_logits: Float[Tensor, "element 2"]
-    """That it becomes no particle, that it becomes one."""
+    """Logits of no particle and of a particle."""
     class_logits: Float[Tensor, "element kind"]
-    """Of `core.particles.CLASSES`, the one for no particle included."""
+    """Logits of `core.particles.CLASSES`, including that of no particle."""
     momentum: Float[Tensor, "element 5"]
     """log(pt / element's pt), eta, sin phi, cos phi, log(E / element's energy); an element's
     energy is p for a track."""
 
 
 class PublishedMLPF(nn.Module):
-    """MLPF v2.2.0 (arXiv:2503.00131) over packed events; answers are those of an event alone.
+    """Published MLPF v2.2.0 (arXiv:2503.00131) on packed events.
 
-    One stack of layers is for what an element becomes, the other for its momentum. Elements pass
-    only through the encoder and the heads of their own type. Parameters are named as in published
-    checkpoints.
+    The predictions for an event do not depend on the other events of a batch. One stack of layers
+    (`_id`) is for the class of an element, the other (`_reg`) for its momentum. Parameters are
+    named as in published checkpoints.
     """
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         self.config = config
-        self.nn0_id, self.nn0_reg = _encoder(config), _encoder(config)
-        self.conv_id = _stack(config, config.dropout_conv_id_mha, config.dropout_conv_id_ff)
-        self.conv_reg = _stack(config, config.dropout_conv_reg_mha, config.dropout_conv_reg_ff)
-        self.nn_binary_particle = head(config, 2)
-        self.nn_pid = head(config, config.num_classes)
+        self.nn0_id, self.nn0_reg = _make_encoder(config), _make_encoder(config)
+        self.conv_id = _make_stack(config, config.dropout_conv_id_mha, config.dropout_conv_id_ff)
+        self.conv_reg = _make_stack(config, config.dropout_conv_reg_mha, config.dropout_conv_reg_ff)
+        self.nn_binary_particle = make_head(config, 2)
+        self.nn_pid = make_head(config, config.num_classes)
         self.nn_pt = RegressionHead(config, config.pt_mode)
         self.nn_eta = RegressionHead(config, config.eta_mode)
         self.nn_sin_phi = RegressionHead(config, config.sin_phi_mode)
@@ -74,7 +77,7 @@ class PublishedMLPF(nn.Module):
         features = batch.features[:, : self.config.input_dim]
         if torch.is_grad_enabled() or features.device.type != "cpu":
             return self._forward(features, batch.counts)
-        # In parts that stay in the cache; an event's answer does not depend on the others.
+        # In parts that fit into the cache: events do not depend on each other.
         parts = []
         begin = 0
         for counts in _cut(batch.counts, CACHED_ELEMENTS):
@@ -87,6 +90,7 @@ class PublishedMLPF(nn.Module):
         return PublishedOutput(*(torch.cat([getattr(p, name) for p in parts]) for name in names))
 
     def _forward(self, features: Tensor, counts: tuple[int, ...]) -> PublishedOutput:
+        """Predictions for events with `counts` elements each, all at once."""
         types = TypeRows.of_elements(features, self.config.elemtypes_nonzero)
         x_id = self._representation(
             self.nn0_id(features, types), self.conv_id, counts, "final_norm_id"
@@ -103,7 +107,7 @@ class PublishedMLPF(nn.Module):
     def _representation(
         self, embedding: Tensor, stack: nn.ModuleList, counts: Sequence[int], norm: str
     ) -> Tensor:
-        """What the heads see of each element, of one of the stacks."""
+        """Representation of each element by one of the stacks, for the heads."""
         binned = None
         if self.config.conv_type == "gnn_lsh":
             binned = BinnedRows.of_events(counts, self.config.gnn_lsh, embedding.device)
@@ -118,6 +122,7 @@ class PublishedMLPF(nn.Module):
         return x
 
     def _momentum(self, x: Tensor, types: TypeRows, features: Tensor) -> Tensor:
+        """`PublishedOutput.momentum` from the representation of the regression stack."""
         f = TrackFeature
         log_pt_ratio = self.nn_pt(x, types, features[:, f.PT])
         eta = self.nn_eta(x, types, features[:, f.ETA])
@@ -139,7 +144,7 @@ def massless_log_energy(
     eta: Float[Tensor, " element"],
     features: Float[Tensor, "element feature"],
 ) -> Float[Tensor, " element"]:
-    """log(p / element's energy) of the predicted momentum p; 0 where that is not finite."""
+    """log(p / element's energy) with the predicted momentum p; 0 where it is not finite."""
     pt = log_pt_ratio.exp() * features[:, TrackFeature.PT]
     pz = pt * torch.sinh(eta)
     ratio = (pt.square() + pz.square()).sqrt() / features[:, TrackFeature.P]
@@ -147,25 +152,23 @@ def massless_log_energy(
 
 
 def _cut(counts: tuple[int, ...], limit: int) -> Iterator[tuple[int, ...]]:
-    """Consecutive events, as many as have `limit` elements together, and one at least."""
+    """`counts` in parts of consecutive events with at most `limit` elements, or of one event."""
     begin, size = 0, 0
-    for number, count in enumerate(counts):
-        if size + count > limit and number > begin:
-            yield counts[begin:number]
-            begin, size = number, 0
+    for event, count in enumerate(counts):
+        if size + count > limit and event > begin:
+            yield counts[begin:event]
+            begin, size = event, 0
         size += count
     yield counts[begin:]
 
 
-def _encoder(config: PublishedConfig) -> Encoder | JointEncoder:
-    if config.input_encoding == "split":
-        return Encoder(config)
-    return JointEncoder(
-        config.input_dim, config.dim, config.hidden_dim, config.activation, config.dropout_ff
-    )
+def _make_encoder(config: PublishedConfig) -> SplitEncoder | JointEncoder:
+    """The encoder of one stack."""
+    return SplitEncoder(config) if config.input_encoding == "split" else JointEncoder(config)
 
 
-def _stack(config: PublishedConfig, dropout_attention: float, dropout: float) -> nn.ModuleList:
+def _make_stack(config: PublishedConfig, dropout_attention: float, dropout: float) -> nn.ModuleList:
+    """The layers of one stack."""
     if config.conv_type == "gnn_lsh":
         return nn.ModuleList(
             GnnLshLayer(config.dim, config.gnn_lsh) for _ in range(config.num_convs)
@@ -178,7 +181,7 @@ def _stack(config: PublishedConfig, dropout_attention: float, dropout: float) ->
             config.activation,
             dropout_attention,
             dropout,
-            queries_from_embedding=number == last,
+            queries_from_embedding=layer == last,
         )
-        for number in range(config.num_convs)
+        for layer in range(config.num_convs)
     )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from partflow.core.candidate_sets import SHARING, SHARING_FINE, TARGET
 from partflow.core.records import Array
-from partflow.evaluate.energy_flow import TAKEN_KEYS, TRUTH_KEYS
+from partflow.evaluate.energy_flow import DESTINATION_KEYS, ORIGIN_KEYS
 from partflow.report.formatting import spaced
 from partflow.report.plots.bins import interval_columns
 from partflow.report.plots.classes import SHORT_NAMES
@@ -94,8 +94,8 @@ def flow_matrix(
     """
     figure = new_figure()
     axes = figure.subplots()
-    rows = list(TRUTH_KEYS.values())
-    columns = [key for key in TAKEN_KEYS.values() if key in entry[rows[0]]]
+    rows = list(ORIGIN_KEYS.values())
+    columns = [key for key in DESTINATION_KEYS.values() if key in entry[rows[0]]]
     energy = np.array([[entry[row][column] for column in columns] for row in rows])
     fraction = energy / np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     _draw_matrix(axes, fraction, [[f"{value:.1f}" for value in row] for row in energy])

@@ -1,0 +1,64 @@
+"""Verbs for the simulated detector: its energy scale, and whether it is realistic."""
+
+from __future__ import annotations
+
+from tyro.conf import Positional
+
+from partflow.cli.app import OptionalPath, OutputPath
+
+
+def calibrate(detector: Positional[str], num_showers: int = 12_000, num_tested: int = 1000) -> None:
+    """Fit the hadronic energy scale of a detector to simulated showers of K0L.
+
+    A detector needs a scale before `partflow simulate` can use it, and a new one after each change
+    of its calorimeters or of the simulation. The scale is written into the JSON file of your own
+    detector; that of clic or cld is replaced in the package. Prints response and resolution of the
+    scale for other showers. Takes a few minutes.
+
+    Example: partflow calibrate mine.json
+
+    Args:
+        detector: clic, cld, or the JSON file of your own detector.
+        num_showers: Number of K0L of 0.8 to 80 GeV that the scale is fitted to.
+        num_tested: Number of K0L at each energy of the table.
+    """
+    from partflow import pipeline
+
+    path, tests = pipeline.calibrate(detector, num_showers, num_tested)
+    print(f"{'E [GeV]':>8}{'median':>8}{'IQR/1.349/median':>18}")
+    for energy, median, resolution in tests:
+        print(f"{energy:>8g}{median:>8.3f}{resolution:>18.3f}")
+    print(f"The scale: {path}")
+
+
+def validate(
+    output: OutputPath,
+    reduced: bool = False,
+    workers: int = 1,
+    seed: int = 31_000,
+    write_docs: OptionalPath = None,
+    overwrite: bool = False,
+) -> None:
+    """Compare the simulated detector and the baseline with a table of expected values.
+
+    Simulates its own events. Writes the table, plots and event displays; ends with status 1 if a
+    line of the table fails. An interrupted run continues where it stopped.
+
+    Example: partflow validate --output validation/
+
+    Args:
+        output: Folder to write.
+        reduced: Use a small fraction of the events; intervals are wide.
+        workers: Number of processes; the output is the same with any number.
+        seed: First seed; seeds below 10000 are refused, because the tuning used them.
+        write_docs: Page in which the table is replaced, such as docs/explanation/simulation.md.
+        overwrite: Replace an output that was made with other settings.
+    """
+    from partflow.validate import validate as run_validation
+    from partflow.validate.page import write_page
+
+    passed = run_validation(output, reduced, workers, seed, overwrite)
+    if write_docs is not None:
+        write_page(output, write_docs)
+    if not passed:
+        raise SystemExit(1)

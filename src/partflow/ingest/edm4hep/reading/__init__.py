@@ -1,0 +1,1 @@
+"""EDM4hep collections to records, one module for each kind of object."""

@@ -1,0 +1,1 @@
+"""Records to EDM4hep collections, one module for each kind of object."""

@@ -1,0 +1,231 @@
+"""Candidates of a trained network or of the rule-based baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partflow.core.candidate_sets import BASELINE
+from partflow.core.errors import ConfigError, InputError
+from partflow.core.face import CalorimeterFace
+from partflow.core.features import ELEMENT_SETS
+from partflow.core.progress import progress
+from partflow.core.provenance import Provenance, make_provenance
+from partflow.core.records import Collection, Events
+from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
+from partflow.pipeline.folders import check_elements, detector_of, say_done
+
+if TYPE_CHECKING:  # torch is imported by the stages that need it
+    from partflow.infer.embeddings import EmbeddingWriter
+    from partflow.model.folder import Model
+
+
+def reconstruct(
+    events: Path,
+    model: str,
+    output: Path,
+    overwrite: bool = False,
+    save_embeddings: bool = False,
+    save_attention: Sequence[int] = (),
+    threshold: float | None = None,
+    adapt_detector: bool = False,
+) -> None:
+    """Write the candidates of a trained network, or those of the baseline.
+
+    A network with the sharing head also writes the energy shares of the candidates.
+
+    Args:
+        events: Folder of `simulate` or `ingest`.
+        model: Model folder, or "baseline".
+        output: Parquet file to write.
+        overwrite: Whether to replace an output of other settings.
+        save_embeddings: Whether to write the embeddings of all elements (`infer.embeddings`).
+        save_attention: `event_id` of the events whose attention maps to write.
+        threshold: Probability from which an element becomes a particle; that of the model if None.
+        adapt_detector: Whether to use a network that was trained on another detector, with depths
+            counted from the calorimeter of these events.
+
+    Raises:
+        InputError: There are no such events or no such model folder.
+        ConfigError: An option does not fit the model, or the network was trained on another
+            detector and `adapt_detector` is false.
+    """
+    num_events(events, "events")  # first: it checks the folder
+    if model == BASELINE:
+        has_embeddings = save_embeddings or bool(save_attention)
+        _check_baseline_options(has_embeddings, threshold, adapt_detector)
+        return _write_baseline(events, output, overwrite)
+    folder = Path(model)
+    network = _load_network(folder)
+    is_adapted = _match_detector(network, folder, events, adapt_detector)
+    if threshold is not None:
+        readout = replace(network.config.readout, threshold=threshold)
+        network.config = replace(network.config, readout=readout)
+    check_elements(events, network.config.elements)
+    _check_event_ids(events, save_attention)
+    settings: dict[str, Any] = {
+        "model": folder.name,
+        "elements": network.config.elements,
+        "readout": _readout_settings(network, folder, threshold is not None),
+        "head": network.config.head,
+    }
+    if is_adapted:
+        settings["adapt_detector"] = True
+    if save_embeddings or save_attention:
+        settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
+    if threshold is not None:
+        settings["threshold"] = threshold
+    provenance = make_provenance("candidates", settings, inputs=[events, folder])
+    if is_finished(output, provenance, overwrite):
+        return say_done(output)
+    _write_candidates(network, events, output, provenance, save_embeddings, save_attention)
+
+
+def _check_baseline_options(
+    has_embeddings: bool, threshold: float | None, adapt_detector: bool
+) -> None:
+    """Raise ConfigError for options that only a network has."""
+    if has_embeddings:
+        raise ConfigError("the baseline has neither embeddings nor attention; give a model")
+    if threshold is not None:
+        raise ConfigError("the baseline has no probabilities to cut on; give a model")
+    if adapt_detector:
+        raise ConfigError("the baseline is that of the events' own detector; give a model")
+
+
+def _write_baseline(events: Path, output: Path, overwrite: bool) -> None:
+    """Write the candidates of the baseline, which the events hold already."""
+    settings = {"model": BASELINE, "elements": "final"}
+    provenance = make_provenance("candidates", settings, inputs=[events])
+    if is_finished(output, provenance, overwrite):
+        return say_done(output)
+    with (
+        EventWriter(output, "candidates", provenance) as writer,
+        progress("reconstruct", num_events(events, "events")) as advance,
+    ):
+        for chunk in iterate_events(events, "events", [BASELINE]):
+            candidates = {"candidates": chunk.baseline}
+            writer.write(Events(chunk.event_id, chunk.process, candidates))
+            advance(len(chunk))
+
+
+def _write_candidates(
+    network: Model,
+    events: Path,
+    output: Path,
+    provenance: Provenance,
+    save_embeddings: bool,
+    save_attention: Sequence[int],
+) -> None:
+    """Write the candidates of a network; embeddings and attention maps on request."""
+    from partflow.core.features import build_elements
+
+    clusters = ELEMENT_SETS[network.config.elements][0]
+    extras = ["shares"] if network.config.head == "sharing" else []
+    with (
+        EventWriter(output, "candidates", provenance, extras) as writer,
+        _embedding_writer(
+            network, output, provenance, save_embeddings, save_attention
+        ) as embedding_writer,
+        progress("reconstruct", num_events(events, "events")) as advance,
+    ):
+        for chunk in iterate_events(events, "events", ["tracks", clusters]):
+            elements = build_elements(chunk.tracks, chunk.collections[clusters])
+            candidates = _reconstruct_elements(network, elements)
+            if embedding_writer is not None:
+                embedding_writer.write(elements, chunk.event_id)
+            writer.write(Events(chunk.event_id, chunk.process, candidates))
+            advance(len(chunk))
+
+
+def _reconstruct_elements(network: Model, elements: Collection) -> dict[str, Collection]:
+    """Candidates of `elements` and, from a sharing head, energy shares, by collection."""
+    from partflow.infer.reconstruction import reconstruct as reconstruct_elements
+    from partflow.infer.reconstruction import reconstruct_with_shares
+    from partflow.model.published.mlpf import PublishedMLPF
+
+    if network.config.head == "sharing":
+        assert not isinstance(network, PublishedMLPF)  # those have no sharing head
+        return reconstruct_with_shares(network, elements)._asdict()
+    return {"candidates": reconstruct_elements(network, elements)}
+
+
+def _load_network(folder: Path) -> Model:
+    """The network in a model folder."""
+    from partflow.model.folder import load_model
+
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such model folder; give the output of `partflow train` or "
+            "`import-checkpoint`, or 'baseline'"
+        )
+    return load_model(folder)
+
+
+def _match_detector(network: Model, folder: Path, events: Path, is_allowed: bool) -> bool:
+    """Adapt `network` to the detector of `events`; returns whether it was another.
+
+    Raises ConfigError where the detector is another and `is_allowed` is false. Published networks
+    do not depend on the face of the calorimeter.
+    """
+    from partflow.model.published.mlpf import PublishedMLPF
+
+    if isinstance(network, PublishedMLPF):
+        return False
+    trained_face, face = network.config.face, CalorimeterFace.of(detector_of(events))
+    if trained_face == face:
+        return False
+    if not is_allowed:
+        raise ConfigError(
+            f"{events}: events of {face}, but {folder} was trained on {trained_face}; train on "
+            f"events of {face.detector}, or use --adapt-detector, which counts depths from their "
+            "calorimeter"
+        )
+    network.config = network.config.at(face)
+    return True
+
+
+def _readout_settings(network: Model, folder: Path, is_given: bool) -> dict[str, Any]:
+    """How candidates are read out, and where the threshold comes from."""
+    from partflow.train.threshold import THRESHOLD_FILE
+
+    readout = network.config.readout
+    is_chosen = (folder / THRESHOLD_FILE).is_file()
+    origin = "given" if is_given else "validation" if is_chosen else "default"
+    return {"kind": readout.kind, "threshold": readout.threshold, "origin": origin}
+
+
+def _embedding_writer(
+    network: Model,
+    output: Path,
+    provenance: Provenance,
+    save_embeddings: bool,
+    save_attention: Sequence[int],
+) -> AbstractContextManager[EmbeddingWriter | None]:
+    """A writer of embeddings and attention maps; None where none are asked for."""
+    if not (save_embeddings or save_attention):
+        return nullcontext()
+    from partflow.infer.embeddings import open_embedding_writer
+    from partflow.model.published.mlpf import PublishedMLPF
+
+    if isinstance(network, PublishedMLPF):
+        raise ConfigError(
+            "embeddings and attention maps are written for networks of `partflow train` only"
+        )
+    return open_embedding_writer(network, output, provenance, save_embeddings, set(save_attention))
+
+
+def _check_event_ids(events: Path, event_ids: Sequence[int]) -> None:
+    """Raise ConfigError unless `events` is_finished all of `event_ids`."""
+    if not event_ids:
+        return
+    present = read_events(events, "events", []).event_id
+    for event_id in event_ids:
+        if event_id not in present:
+            first = ", ".join(map(str, present[:3].tolist())) or "none"
+            raise ConfigError(
+                f"{events}: is_finished no event {event_id}; its events are {first}, ..."
+            )

@@ -1,0 +1,93 @@
+"""One event, from its particles to tracks and energy sums per (cell, particle)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from partflow.core.detector import FACE_NONE
+from partflow.core.records import Array
+from partflow.simulate.config import SimulationConfig
+from partflow.simulate.directions import Ray
+from partflow.simulate.fast.bremsstrahlung import radiate
+from partflow.simulate.fast.constants import EventConstants
+from partflow.simulate.fast.decays import decay, decay_lengths, end_by_decay
+from partflow.simulate.fast.electromagnetic import electromagnetic_shower
+from partflow.simulate.fast.flights import NO_END, Species, available_energy, face_of
+from partflow.simulate.fast.hadronic import NEVER, Hadron, hadronic_shower
+from partflow.simulate.fast.interactions import interact
+from partflow.simulate.fast.tracking import find_tracks
+from partflow.simulate.hits import accumulate
+
+_BEHIND_FACE = 0.01  # mm; keeps rounding from leaving a particle in front of the calorimeter
+
+
+def cross_tracker(
+    rng: np.random.Generator, particles: Array, constants: EventConstants, config: SimulationConfig
+) -> Array:
+    """The flights of one event after decays and interactions in the tracker, secondaries last.
+
+    This is not part of the event's kernel, so that effects that are off are not compiled.
+    """
+    flights, geometry = particles, constants.shower.geometry
+    if config.decays_in_flight:
+        flights = end_by_decay(rng, flights, geometry, decay_lengths())
+    if config.tracker_material:
+        flights = interact(rng, flights, geometry, constants.material)
+    if config.decays_in_flight:
+        flights = decay(rng, flights, geometry.bending)
+    if config.bremsstrahlung:
+        flights = radiate(rng, flights, geometry, constants.material)
+    return flights
+
+
+@njit(cache=True, error_model="numpy")
+def simulate_event(rng, flights, constants, spots, stack, slots, used, counts):
+    """(tracks, number of contributions in `slots`, whether the work space was large enough).
+
+    `counts` [flight] becomes the number of contributions after each flight. The last five
+    arguments are work space. If it was too small, the event has to be repeated with more of it
+    and with a fresh random generator; the result does not depend on its size.
+    """
+    tracks = find_tracks(rng, flights, constants.shower.geometry, constants.tracker)
+    count = np.int64(0)  # for a literal 0, numba would compile `accumulate` a second time
+    for i in range(len(flights)):
+        num_spots, is_complete = _shower(rng, flights[i], constants.shower, spots, stack)
+        if not is_complete or num_spots > len(spots):
+            return tracks, count, False
+        count = accumulate(slots, used, count, spots, num_spots, constants.grid, flights[i].origin)
+        if count > len(used):
+            return tracks, count, False
+        counts[i] = count
+    return tracks, count, True
+
+
+@njit(cache=True, error_model="numpy")
+def _shower(rng, flight, constants, spots, stack):
+    """Write the spots of one flight in the calorimeter: (number, whether `stack` sufficed)."""
+    if flight.species == Species.INVISIBLE or flight.end < NO_END:
+        return 0, True
+    face, x, y, z, px, py, pz = face_of(flight, constants.geometry)
+    if face == FACE_NONE:
+        return 0, True
+    momentum = math.sqrt(px * px + py * py + pz * pz)
+    dx, dy, dz = px / momentum, py / momentum, pz / momentum
+    ray = Ray(x + dx * _BEHIND_FACE, y + dy * _BEHIND_FACE, z + dz * _BEHIND_FACE, dx, dy, dz)
+    none = np.int64(0)  # as above
+    if flight.species == Species.PHOTON or flight.species == Species.ELECTRON:
+        is_photon = flight.species == Species.PHOTON
+        return electromagnetic_shower(
+            rng, spots, none, constants, ray, flight.energy, is_photon
+        ), True
+    if flight.species == Species.MUON:
+        energy, path_factor = flight.energy - flight.mass, NEVER
+    else:
+        energy = available_energy(flight)
+        is_meson = flight.species == Species.MESON
+        path_factor = constants.cascade.meson_path_factor if is_meson else 1.0
+    if energy <= 0.0:
+        return 0, True
+    hadron = Hadron(ray, energy, float(flight.charge))
+    return hadronic_shower(rng, spots, none, stack, constants, hadron, path_factor)
