@@ -55,6 +55,7 @@ class EvaluationConfig:
         return cls(jet_radius=radius, jet_min_pt=min_pt)
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for an impossible setting."""
         for name in ("jet_radius", "max_delta_r", "num_replicas"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}; it must be positive")

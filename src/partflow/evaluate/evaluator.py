@@ -198,8 +198,7 @@ class Evaluator:
             DataError: Candidates are of other events, a momentum is not finite, or the names of
                 the candidate sets differ from those of earlier events.
         """
-        targets_of, cluster_truth_of = targets_of or {}, cluster_truth_of or {}
-        shares_of = shares_of or {}
+        targets_of, shares_of = targets_of or {}, shares_of or {}
         collections = {
             "particles": particles, "tracks": tracks, "targets": targets, "clusters": clusters,
             **candidates,
@@ -207,24 +206,16 @@ class Evaluator:
             **{f"shares of {name}": one for name, one in shares_of.items()},
         }  # fmt: skip
         _check_num_events(collections, len(process))
+        _check_targets(targets, targets_of, tracks, clusters)
         self._check_names(candidates)
-        if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
-            raise DataError("targets: not one per track and cluster; label these events again")
-        for name, set_targets in targets_of.items():
-            if np.any(set_targets.counts < tracks.counts):
-                raise DataError(f"targets of {name}: fewer than tracks; label these events again")
         generated = self._generator_level(particles, np.asarray(process, dtype=object))
         first = self.num_events
         for name, candidate_set in candidates.items():
+            truth = (cluster_truth_of or {}).get(name)
+            flow = _energy_flow(name, candidate_set, truth, shares_of.get(name), first)
+            set_targets = targets_of.get(name, targets)
             evaluated = self._evaluate_set(
-                name,
-                candidate_set,
-                generated,
-                targets_of.get(name, targets),
-                tracks,
-                _energy_flow(
-                    name, candidate_set, cluster_truth_of.get(name), shares_of.get(name), first
-                ),
+                name, candidate_set, generated, set_targets, tracks, flow
             )
             self._chunks.setdefault(name, []).append(evaluated)
         if event_id is None:
@@ -370,6 +361,18 @@ def _energy_flow(
         return judge_flow(candidates, cluster_truth, first_event, shares)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
+
+
+def _check_targets(
+    targets: Collection, targets_of: Mapping[str, Collection], tracks: Collection,
+    clusters: Collection,
+) -> None:  # fmt: skip
+    """Raise DataError if there is not one target per element."""
+    if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
+        raise DataError("targets: not one per track and cluster; label these events again")
+    for name, set_targets in targets_of.items():
+        if np.any(set_targets.counts < tracks.counts):
+            raise DataError(f"targets of {name}: fewer than tracks; label these events again")
 
 
 def _check_num_events(collections: Mapping[str, Collection], num_events: int) -> None:

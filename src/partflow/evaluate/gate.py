@@ -47,6 +47,7 @@ class Bound(NamedTuple):
         return is_above and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
+        """The limits as an error message shows them."""
         sides = zip(SIDES, (self.low, self.high), strict=True)
         limits = [f"{side} {limit:g}" for side, limit in sides if limit is not None]
         return f"bound {', '.join(limits)}"

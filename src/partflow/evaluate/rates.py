@@ -126,4 +126,5 @@ def _in_bins(
 
 
 def _mean(values: Array, num_events: int) -> float | None:
+    """Sum of `values` [event] per event; None without events."""
     return number(values.sum() / num_events) if num_events else None

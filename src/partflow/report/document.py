@@ -40,6 +40,7 @@ def render_page(template: str, **data: object) -> str:
 
 @cache
 def _environment() -> Environment:
+    """The templates of this package, with autoescape on."""
     return Environment(
         loader=PackageLoader("partflow.report", "template"),
         autoescape=True,
@@ -51,6 +52,7 @@ def _environment() -> Environment:
 
 
 def _script(name: str) -> Script:
+    """A script of this package with its hash."""
     text = _read(name)
     digest = hashlib.sha256(text.encode()).digest()
     return Script(text, base64.b64encode(digest).decode())

@@ -106,11 +106,13 @@ def _ceilings(name: str, jets: Mapping[str, Any]) -> str:
 
 
 def _intervals(metrics: Mapping[str, Any]) -> str:
+    """What the intervals of the page are."""
     percent = f"{100 * metrics['config']['confidence']:g} %"
     return f"Intervals are {percent} intervals of a bootstrap over {metrics['num_events']} events."
 
 
 def _with_interval(value: float, interval: list[float | None], digits: int) -> str:
+    """A value followed by its interval, if it has one."""
     low, high = interval
     if low is None or high is None:
         return f"{value:.{digits}f}"

@@ -192,6 +192,7 @@ def _name_legend_entries(figure: Figure) -> None:
 
 
 def _artists(handle: Artist | Container) -> list[Artist]:
+    """The artists that a legend handle consists of."""
     return [handle] if isinstance(handle, Artist) else list(handle.get_children())
 
 

@@ -158,6 +158,7 @@ def _rounded_positions(positions: str) -> str:
 
 
 def _rounded(number: str) -> str:
+    """A number with at most DECIMALS decimals."""
     value = round(float(number), DECIMALS)
     return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".") if value else "0"
 

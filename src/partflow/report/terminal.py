@@ -66,5 +66,6 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def _with_uncertainties(entry: Mapping[str, Any], name: str, digits: int = 3) -> str:
+    """A metric followed by its uncertainties."""
     value, interval = entry[name], entry[f"{name}_ci"]
     return f"{decimal(value, digits)} {uncertainties(value, interval, digits)}".rstrip()

@@ -98,10 +98,9 @@ def jet_table(scene: Scene) -> Table:
 def mistake_table(scene: Scene) -> Table:
     """Numbers and energies of the mistakes in each candidate set."""
     return make_table(
-        ["", "particles", "missed", "fake", "wrong class", "wrong energy", "energy sum"],
+        ["", "particles", "missed", "fake", "wrong class", "wrong energy", "sum"],
         [_mistakes(displayed) for displayed in scene.sets],
-        "Number and energy [GeV] of missed targets (energy lost), fakes (energy counted twice) "
-        "and other mistakes",
+        "Number and energy [GeV] of each kind of mistake",
     )
 
 
@@ -122,8 +121,10 @@ def _mistakes(displayed: DisplayedSet) -> list[Cell | str | int]:
 
 
 def _total_cell(total: Total) -> Cell:
+    """A number of particles with their energy below."""
     return Cell(str(total.number), f"{total.energy:.1f}")
 
 
 def _jet_cell(pt: float, gen_pt: float) -> Cell:
+    """The pt of a jet with its response below; a dash without a jet."""
     return Cell(NOTHING) if np.isnan(pt) else Cell(f"{pt:.1f}", f"{pt / gen_pt:.3f}")

@@ -113,6 +113,7 @@ def _set(displayed: DisplayedSet, num_tracks: int, cluster_energy: Array) -> dic
 
 
 def _kinematics(particles: Collection, phi: Array) -> dict[str, Any]:
+    """Class, energy and direction of particles; `phi` is their azimuth [particle] (rad)."""
     return {
         "class": particles.pdg_id.tolist(),
         "energy": _rounded(particles.energy),
@@ -136,8 +137,10 @@ def _logarithm(energy: Array) -> Array:
 
 
 def _packed(values: Array, dtype: str) -> str:
+    """The values as `dtype` in base64."""
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode()
 
 
 def _rounded(values: Array) -> list[float]:
+    """The values with DIGITS significant digits."""
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

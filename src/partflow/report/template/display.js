@@ -552,7 +552,7 @@ class Display {
     canvas.addEventListener("pointerleave", () => { if (!fingers.size) this.select(null); });
     canvas.addEventListener("dblclick", () => { this.camera.look(VIEWS["3D"]); this.redraw(); });
     canvas.addEventListener("wheel", (event) => {
-      // The page scrolls past a display that nobody has clicked.
+      // Before a click, the wheel scrolls the page instead of zooming.
       if (document.activeElement !== canvas && !event.ctrlKey) return;
       event.preventDefault();
       const [x, y] = middle(event);
