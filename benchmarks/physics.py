@@ -31,12 +31,12 @@ from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
 from partflow.evaluate.sample import join
 from partflow.generate import GenerationConfig, generate
 from partflow.simulate import SimulationConfig
-from partflow.validate import estimate
-from partflow.validate.collisions import JUDGING, jet_table, summarise_collisions
-from partflow.validate.jets import ENERGY_SETS, MAX_COS_THETA
-from partflow.validate.rms90 import rms90_replicas
+from partflow.validate.measure import estimate
+from partflow.validate.measure.collisions import JUDGING, jet_table, summarise_collisions
+from partflow.validate.measure.jets import ENERGY_SETS, MAX_COS_THETA
+from partflow.validate.measure.rms90 import rms90_replicas
 from partflow.validate.samples import COLLISIONS, DEFAULT_SEED
-from partflow.validate.summary import EventSample
+from partflow.validate.summaries import EventSample
 
 BATCH = 100
 Candidates = Mapping[str, tuple[Any, ...]]

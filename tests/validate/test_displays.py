@@ -21,7 +21,7 @@ def event():
 def test_mistakes_hold_the_energy_of_the_confusion_matrix(event):
     """By the largest contribution of each hit, so equal to the matrix but for shared hits."""
     from partflow.evaluate.energy_flow import EnergyOrigin
-    from partflow.validate.confusion import Found, confusion
+    from partflow.validate.measure.confusion import Found, confusion
 
     matrix = confusion(event)[0]
     absorbed, twice = prepare(event, CLIC).mistakes

@@ -17,11 +17,11 @@ from partflow.core.schemas import (
 )
 from partflow.evaluate.energy_flow import EnergyOrigin
 from partflow.generate import GenerationConfig, generate
-from partflow.validate import tracks as track_room
-from partflow.validate.collisions import calorimeter_candidates
-from partflow.validate.confusion import Found, confusion
-from partflow.validate.published import neutral_hadron_resolution, photon_resolution
-from partflow.validate.tracks import perigee_miss
+from partflow.validate.formulas import neutral_hadron_resolution, photon_resolution
+from partflow.validate.measure import tracks as track_measures
+from partflow.validate.measure.collisions import calorimeter_candidates
+from partflow.validate.measure.confusion import Found, confusion
+from partflow.validate.measure.tracks import perigee_miss
 
 
 def filled(schema, number, **columns):
@@ -112,7 +112,7 @@ def test_vertices_lie_on_the_helices_of_their_perigees():
 
 @pytest.mark.parametrize("column", range(5))
 def test_a_wrong_perigee_parameter_is_noticed(column, monkeypatch):
-    right = track_room._perigees
+    right = track_measures._perigees
 
     def wrong(*arguments):
         found = right(*arguments)
@@ -120,7 +120,7 @@ def test_a_wrong_perigee_parameter_is_noticed(column, monkeypatch):
         return found
 
     (events,) = generate(GenerationConfig("uds", 5, 10_001, 91.2))
-    monkeypatch.setattr(track_room, "_perigees", wrong)
+    monkeypatch.setattr(track_measures, "_perigees", wrong)
     assert perigee_miss(events.particles, CLIC.geometry().bending).max() > 1e-3
 
 

@@ -7,7 +7,7 @@ from partflow.core.known_detectors import CLIC
 from partflow.validate import simulation
 from partflow.validate.samples import REDUCED, samples
 from partflow.validate.simulation import summarise_samples
-from partflow.validate.summary import Summary, TrackSample, concatenate, load, save
+from partflow.validate.summaries import Summary, TrackSample, concatenate, load, save
 
 NAMES = ("shower-photon-1", "track-central-5", "particle-photon-1", "uds-91")
 

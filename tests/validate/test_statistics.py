@@ -5,13 +5,13 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from partflow.validate import estimate
-from partflow.validate.criteria import PLAIN, Criterion, criteria
-from partflow.validate.estimate import Estimate
-from partflow.validate.reported import reported
-from partflow.validate.rms90 import rms90, rms90_replicas
-from partflow.validate.table import by_section, markdown, row, summary_sentence
-from partflow.validate.verdict import Line, Verdict, judge, verdict
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.measure.rms90 import rms90, rms90_replicas
+from partflow.validate.table.comparisons import reported
+from partflow.validate.table.rendering import by_section, markdown, row, summary_sentence
+from partflow.validate.table.targets import PLAIN, Criterion, criteria
+from partflow.validate.table.verdicts import Line, Verdict, judge, verdict
 
 GAUSSIAN = np.array([NormalDist(1.0, 0.05).inv_cdf(p) for p in (np.arange(2000) + 0.5) / 2000])
 

@@ -3,11 +3,10 @@
 import pytest
 
 from partflow.core.errors import ConfigError, InputError
-from partflow.validate import validate
-from partflow.validate.criteria import criteria
-from partflow.validate.page import BEGIN, END, write_page
+from partflow.validate import validate, write_table_into
 from partflow.validate.samples import FIRST_SEED, FULL, REDUCED, samples
-from partflow.validate.validation import read_result
+from partflow.validate.table.targets import criteria
+from partflow.validate.validation import BEGIN, END, read_result
 
 
 def test_no_line_fails(validation):
@@ -80,7 +79,7 @@ def test_the_page_gets_the_table_between_its_marks(validation, tmp_path):
     page = tmp_path / "simulation.md"
     page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter\n")
     for _ in range(2):  # writing twice is writing once
-        write_page(validation.folder, page)
+        write_table_into(page, validation.folder)
         text = page.read_text()
         assert text.startswith("# Before\n\n" + BEGIN)
         assert text.endswith(f"{END}\n\nAfter\n")
@@ -92,7 +91,7 @@ def test_a_page_without_a_place_for_the_table_is_left_alone(validation, tmp_path
     page = tmp_path / "simulation.md"
     page.write_text("# Nothing\n")
     with pytest.raises(InputError, match="no place"):
-        write_page(validation.folder, page)
+        write_table_into(page, validation.folder)
     assert page.read_text() == "# Nothing\n"
 
 

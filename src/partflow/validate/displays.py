@@ -27,7 +27,7 @@ from partflow.report.display.still import Projection, draw_outline
 from partflow.report.display.still import across as seen_across
 from partflow.report.display.still import along as seen_along
 from partflow.report.style import BLUE, GREEN, ORANGE, PURPLE
-from partflow.validate.confusion import Found, found_of_deposits
+from partflow.validate.measure.confusion import Found, found_of_deposits
 
 RED = "#e00000"
 TRUTH_COLOURS = {

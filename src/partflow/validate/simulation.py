@@ -22,12 +22,12 @@ from partflow.evaluate.sample import Sample
 from partflow.generate.generation import CHUNK_SIZE
 from partflow.generate.generation import generate as generate_events
 from partflow.simulate import SimulationConfig, simulate
-from partflow.validate.collisions import summarise_collisions
-from partflow.validate.particles import summarise_particles
+from partflow.validate.measure.collisions import summarise_collisions
+from partflow.validate.measure.particles import summarise_particles
+from partflow.validate.measure.showers import summarise_showers
+from partflow.validate.measure.tracks import summarise_tracks
 from partflow.validate.samples import SampleConfig, Study
-from partflow.validate.showers import summarise_showers
-from partflow.validate.summary import Summary, concatenate, load, save
-from partflow.validate.tracks import summarise_tracks
+from partflow.validate.summaries import Summary, concatenate, load, save
 
 WITH_MATERIAL = SimulationConfig()
 WITHOUT_MATERIAL = SimulationConfig(tracker_material=False)

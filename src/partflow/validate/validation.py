@@ -24,12 +24,12 @@ from partflow.core.store import num_row_groups, read_row_group
 from partflow.evaluate.response import number
 from partflow.evaluate.sample import select
 from partflow.report.style import Plot, drawing, save
-from partflow.validate.criteria import criteria
 from partflow.validate.displays import draw_display
-from partflow.validate.estimate import Estimate
-from partflow.validate.event_plots import event_plots
-from partflow.validate.jets import MAX_COS_THETA, judge_sets
-from partflow.validate.measurement import measure
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.measure.figures import measure
+from partflow.validate.measure.jets import MAX_COS_THETA, judge_sets
+from partflow.validate.plots.event_plots import event_plots
+from partflow.validate.plots.shower_plots import shower_plots
 from partflow.validate.samples import (
     COLLISIONS,
     DEFAULT_SEED,
@@ -39,7 +39,6 @@ from partflow.validate.samples import (
     Study,
     samples,
 )
-from partflow.validate.shower_plots import shower_plots
 from partflow.validate.simulation import (
     CHUNKS,
     GENERATED,
@@ -47,12 +46,15 @@ from partflow.validate.simulation import (
     generated_file,
     summarise_samples,
 )
-from partflow.validate.summary import EventSample, Summary
-from partflow.validate.table import Row, markdown, row, summary_sentence, terminal
-from partflow.validate.verdict import Line, Verdict, judge
+from partflow.validate.summaries import EventSample, Summary
+from partflow.validate.table.rendering import Row, markdown, row, summary_sentence, terminal
+from partflow.validate.table.targets import criteria
+from partflow.validate.table.verdicts import Line, Verdict, judge
 
 FORMAT = 1
 RESULT, TABLE, PLOTS, DISPLAYS = "validation.json", "table.md", "plots", "displays"
+BEGIN, END = "<!-- validation table: begin -->", "<!-- validation table: end -->"
+"""Lines of a page between which `write_table_into` writes the table."""
 WORST_DISPLAYS = ("uds-380", "ttbar", "uds-91", "ww")
 """Samples of which not only the first event is shown, but the one most wrongly reconstructed."""
 
@@ -103,6 +105,28 @@ def read_result(output: Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"{output}: holds no {RESULT}; make it with `partflow validate`")
     return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def write_table_into(page: Path, validation: Path) -> None:
+    """Replace the table in `page` by that of the finished validation in folder `validation`.
+
+    The table stands between the lines BEGIN and END. Raises InputError if the folder holds no
+    result, or if the page does not have these lines.
+    """
+    result = read_result(validation)
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(
+            f"{page}: no place for the table of the validation; add the lines {BEGIN} and {END}"
+        )
+    provenance = result["provenance"]
+    size = "reduced" if result["reduced"] else "full"
+    made = f"A {size} validation, seed {provenance['seed']}, version {provenance['version']}"
+    made += f", commit {provenance['commit'][:8]}." if provenance["commit"] else "."
+    table = markdown([Row(*line["row"]) for line in result["lines"]])
+    write_text(page, f"{before}{BEGIN}\n\n{made} {table}\n{END}{after}")
 
 
 def _write(

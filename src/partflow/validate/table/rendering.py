@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from partflow.report.formatting import NOTHING
-from partflow.validate.verdict import Line, Verdict
+from partflow.validate.table.verdicts import Line, Verdict
 
 COLUMNS = ("found", "95 % interval", "target or comparison", "source", "verdict")
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}

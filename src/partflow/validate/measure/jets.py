@@ -12,11 +12,17 @@ from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.jets import jet_metrics
 from partflow.evaluate.replicas import separate
 from partflow.evaluate.sample import select
-from partflow.validate import estimate
-from partflow.validate.collisions import CALORIMETER, JUDGING, PERFECT_OWN_TRACKS, SETS, jet_table
-from partflow.validate.estimate import Estimate, of_replicas
-from partflow.validate.rms90 import rms90_replicas
-from partflow.validate.summary import EventSample, Summary
+from partflow.validate.measure import estimate
+from partflow.validate.measure.collisions import (
+    CALORIMETER,
+    JUDGING,
+    PERFECT_OWN_TRACKS,
+    SETS,
+    jet_table,
+)
+from partflow.validate.measure.estimate import Estimate, of_replicas
+from partflow.validate.measure.rms90 import rms90_replicas
+from partflow.validate.summaries import EventSample, Summary
 
 MAX_COS_THETA = 0.7
 """Two-jet events are accepted with abs(cos theta) of the leading generator jet below this."""

@@ -22,13 +22,14 @@ from partflow.report.style import (
     new_figure,
     stamp,
 )
-from partflow.validate.estimate import NOTHING, Estimate
-from partflow.validate.published import (
+from partflow.validate.formulas import (
     momentum_resolution,
     neutral_hadron_resolution,
     photon_profile,
     photon_resolution,
 )
+from partflow.validate.measure.estimate import NOTHING, Estimate
+from partflow.validate.measure.showers import RADIAL_EDGES
 from partflow.validate.samples import (
     PARTICLE_ENERGIES,
     SHOWER_ENERGIES,
@@ -38,8 +39,7 @@ from partflow.validate.samples import (
     shower_name,
     track_name,
 )
-from partflow.validate.showers import RADIAL_EDGES
-from partflow.validate.summary import ShowerSample, Summary
+from partflow.validate.summaries import ShowerSample, Summary
 
 Figures = Mapping[str, Estimate]
 SAMPLE = "single particles, barrel"

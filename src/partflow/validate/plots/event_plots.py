@@ -22,13 +22,13 @@ from partflow.report.style import (
     new_figure,
     stamp,
 )
-from partflow.validate.collisions import SETS
-from partflow.validate.confusion import FOUND_NAMES, TRUTH_NAMES
-from partflow.validate.criteria import Criterion
-from partflow.validate.jets import ENERGY_SETS, MAX_COS_THETA
+from partflow.validate.measure.collisions import SETS
+from partflow.validate.measure.confusion import FOUND_NAMES, TRUTH_NAMES
+from partflow.validate.measure.jets import ENERGY_SETS, MAX_COS_THETA
+from partflow.validate.plots.shower_plots import Figures, read
 from partflow.validate.samples import COLLISIONS
-from partflow.validate.shower_plots import Figures, read
-from partflow.validate.summary import ClusterSample, EventSample, SplitSample, Summary
+from partflow.validate.summaries import ClusterSample, EventSample, SplitSample, Summary
+from partflow.validate.table.targets import Criterion
 
 UDS = tuple(name for name, (process, _) in COLLISIONS.items() if process == "uds")
 SHOWN = ("ttbar", "uds-380")

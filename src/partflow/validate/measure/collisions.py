@@ -21,9 +21,9 @@ from partflow.evaluate.sample import Sample, select
 from partflow.label import perfect_candidates, target_candidates
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters
-from partflow.validate.confusion import confusion
-from partflow.validate.summary import ClusterSample, EventSample, SplitSample
-from partflow.validate.tracks import perigee_miss
+from partflow.validate.measure.confusion import confusion
+from partflow.validate.measure.tracks import perigee_miss
+from partflow.validate.summaries import ClusterSample, EventSample, SplitSample
 
 CALORIMETER = "calorimeter"
 PERFECT_OWN_TRACKS = "perfect, own tracks"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from partflow.evaluate.energy_flow import EnergyOrigin
-from partflow.validate import estimate
-from partflow.validate.confusion import Found
-from partflow.validate.estimate import Estimate
-from partflow.validate.summary import ClusterSample, EventSample, SplitSample, Summary
+from partflow.validate.measure import estimate
+from partflow.validate.measure.confusion import Found
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.summaries import ClusterSample, EventSample, SplitSample, Summary
 
 COUNTED = ("particles", "hits", "tracks", "clusters")
 

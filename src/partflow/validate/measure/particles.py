@@ -8,9 +8,9 @@ import numpy as np
 
 from partflow.core.particles import NEUTRAL_HADRON, PHOTON
 from partflow.core.records import Array, Events
-from partflow.validate import estimate
-from partflow.validate.estimate import Estimate
-from partflow.validate.summary import ParticleSample
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.summaries import ParticleSample
 
 MIN_RESPONSE = 0.1
 """A particle counts as seen if its candidates hold more than this part of its energy."""

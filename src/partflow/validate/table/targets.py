@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.candidate_sets import BASELINE, TARGET
-from partflow.validate.collisions import PERFECT_OWN_TRACKS
+from partflow.validate.measure.collisions import PERFECT_OWN_TRACKS
 from partflow.validate.samples import COLLISIONS, shower_name, track_name
 
 

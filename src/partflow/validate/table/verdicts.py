@@ -8,9 +8,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from partflow.validate.criteria import Criterion, criteria
-from partflow.validate.estimate import NOTHING, Estimate
-from partflow.validate.reported import reported
+from partflow.validate.measure.estimate import NOTHING, Estimate
+from partflow.validate.table.comparisons import reported
+from partflow.validate.table.targets import Criterion, criteria
 
 
 class Verdict(StrEnum):

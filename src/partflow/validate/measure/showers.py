@@ -10,9 +10,9 @@ from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.hadron_scale import HadronScale, bin_sums
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.validate import estimate
-from partflow.validate.estimate import Estimate
-from partflow.validate.summary import ShowerSample
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.summaries import ShowerSample
 
 RADIAL_EDGES = np.concatenate([np.arange(0.0, 100.0, 5.0), np.arange(100.0, 401.0, 20.0)])
 """Edges of the bins in the distance from the shower's axis [mm]."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from partflow.validate.contents import measure_contents
-from partflow.validate.estimate import Estimate
-from partflow.validate.jets import measure_jets, measure_total_energy
-from partflow.validate.particles import measure_particles
+from partflow.validate.measure.contents import measure_contents
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.measure.jets import measure_jets, measure_total_energy
+from partflow.validate.measure.particles import measure_particles
+from partflow.validate.measure.showers import measure_showers
+from partflow.validate.measure.tracks import measure_tracks
 from partflow.validate.samples import SampleConfig, Study
-from partflow.validate.showers import measure_showers
-from partflow.validate.summary import Summary
-from partflow.validate.tracks import measure_tracks
+from partflow.validate.summaries import Summary
 
 
 def measure(

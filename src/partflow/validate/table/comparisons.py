@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from partflow.core.candidate_sets import PERFECT
-from partflow.validate.collisions import CALORIMETER
-from partflow.validate.criteria import (
+from partflow.validate.formulas import neutral_hadron_resolution
+from partflow.validate.measure.collisions import CALORIMETER
+from partflow.validate.samples import particle_name, shower_name, track_name
+from partflow.validate.table.targets import (
     COUNT,
     GEV,
     GEV_PER_EVENT,
@@ -22,8 +24,6 @@ from partflow.validate.criteria import (
     Criterion,
     Unit,
 )
-from partflow.validate.published import neutral_hadron_resolution
-from partflow.validate.samples import particle_name, shower_name, track_name
 
 PROTOTYPE, FIT = "prototype", "CLICdet fit"
 

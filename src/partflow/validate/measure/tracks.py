@@ -11,9 +11,9 @@ from partflow.core.helix import HelixState, perigee
 from partflow.core.kinematics import delta_phi
 from partflow.core.records import Array, Collection
 from partflow.evaluate.sample import select
-from partflow.validate import estimate
-from partflow.validate.estimate import Estimate
-from partflow.validate.summary import TrackSample
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.summaries import TrackSample
 
 _PERIGEE_COLUMNS = ("vx", "vy", "vz", "px", "py", "pz")
 
