@@ -32,7 +32,7 @@ from partflow.evaluate.sample import join
 from partflow.generate import GenerationConfig, generate
 from partflow.simulate import SimulationConfig
 from partflow.validate.measure import estimate
-from partflow.validate.measure.collisions import JUDGING, jet_table, summarise_collisions
+from partflow.validate.measure.collisions import EVALUATION, jet_table, summarise_collisions
 from partflow.validate.measure.jets import ENERGY_SETS, MAX_COS_THETA
 from partflow.validate.measure.rms90 import rms90_replicas
 from partflow.validate.samples import COLLISIONS, DEFAULT_SEED
@@ -99,8 +99,8 @@ def judge_other(generated: Events, candidates: Candidates) -> Judged:
         order = np.argsort(event, kind="stable")
         offsets = offsets_from_counts(np.bincount(event, minlength=len(generated)))
         momentum = (px[order], py[order], pz[order])
-        found = find_jets(name, offsets, momentum, energy[order], JUDGING)
-        jets[name] = judge_jets(gen_jets, found, 0, JUDGING.max_delta_r)
+        found = find_jets(name, offsets, momentum, energy[order], EVALUATION)
+        jets[name] = judge_jets(gen_jets, found, 0, EVALUATION.max_delta_r)
         totals[name] = np.bincount(event, energy, len(generated))
     return Judged(len(generated), jets, totals)
 
@@ -109,7 +109,7 @@ def generator_jets(particles: Collection) -> Collection:
     """Jets of all generator particles but neutrinos."""
     seen = particles.select(~is_neutrino(particles.pdg_id))
     momentum = (seen.px, seen.py, seen.pz)
-    return find_jets("particles", seen.offsets, momentum, seen.energy, JUDGING)
+    return find_jets("particles", seen.offsets, momentum, seen.energy, EVALUATION)
 
 
 def joined(parts: Sequence[Judged]) -> Judged:
@@ -163,7 +163,7 @@ def report(name: str, programs: Mapping[str, Judged], events: EventSample) -> No
     if OTHER in programs:
         for candidates in ENERGY_SETS:
             own, other = (programs[program].jets[candidates] for program in (OWN, OTHER))
-            ratio = jet_metrics(own, other, bootstrap, JUDGING)["relative_to_baseline"]
+            ratio = jet_metrics(own, other, bootstrap, EVALUATION)["relative_to_baseline"]
             low, high = ratio["iqr_over_median_ci"]
             words = f"{ratio['iqr_over_median']:.3f} ({low:.3f} - {high:.3f})"
             print(f"{candidates:<12}IQR/median, {OWN} / {OTHER}: {words}")
@@ -174,7 +174,7 @@ def report(name: str, programs: Mapping[str, Judged], events: EventSample) -> No
 
 def jet_words(jets: JetSample, bootstrap: Bootstrap) -> str:
     """Matched fraction, median, and IQR/median with its interval."""
-    entry = jet_metrics(jets, None, bootstrap, JUDGING)
+    entry = jet_metrics(jets, None, bootstrap, EVALUATION)
     low, high = entry["iqr_over_median_ci"]
     interval = f"{entry['iqr_over_median']:.4f} ({low:.4f} - {high:.4f})"
     return f"{entry['matched_fraction']:>8.3f}{entry['median']:>8.4f}{interval:>26}"
@@ -194,7 +194,7 @@ def bin_words(jets: JetSample, bootstrap: Bootstrap) -> str:
     """IQR/median in bins of the generator jet's pt."""
     return "  ".join(
         f"{b['low']:g}-{b['high']:g}: {b['iqr_over_median']:.3f}"
-        for b in jet_metrics(jets, None, bootstrap, JUDGING)["bins"]
+        for b in jet_metrics(jets, None, bootstrap, EVALUATION)["bins"]
         if b["iqr_over_median"] is not None
     )
 

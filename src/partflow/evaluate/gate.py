@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +89,37 @@ def _bound(path: Path, place: tuple[str, ...], value: Mapping[str, Any]) -> Boun
     if low is not None and high is not None and low > high:
         raise ConfigError(f"{path}: {'.'.join(place)}: min {low:g} is above max {high:g}")
     return Bound(place, low, high)
+
+
+class Verdict(StrEnum):
+    """Whether a metric is within its bound."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNDECIDED = "not decided"
+
+
+def decide(
+    bound: Bound, value: float | None, interval: tuple[float, float] | None = None
+) -> Verdict:
+    """The verdict on a metric: by its value, or by its confidence interval where one is passed.
+
+    By the interval, a metric passes or fails only if the whole interval is inside or outside the
+    bound. A value that is None or NaN fails; an interval with NaN decides nothing.
+
+    >>> bound = Bound(("jets", "baseline", "median"), 0.98, 1.02)
+    >>> str(decide(bound, 1.01)), str(decide(bound, 1.01, (1.00, 1.03)))
+    ('pass', 'not decided')
+    """
+    low = float("-inf") if bound.low is None else bound.low
+    high = float("inf") if bound.high is None else bound.high
+    if interval is None:
+        is_within = value is not None and low <= value <= high
+        return Verdict.PASS if is_within else Verdict.FAIL
+    if low <= interval[0] and interval[1] <= high:
+        return Verdict.PASS
+    is_outside = interval[1] < low or interval[0] > high
+    return Verdict.FAIL if is_outside else Verdict.UNDECIDED
 
 
 def broken_bounds(metrics: Mapping[str, Any], bounds: Sequence[Bound]) -> list[str]:

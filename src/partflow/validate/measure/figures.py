@@ -1,4 +1,4 @@
-"""Every figure of a validation, by name: `SAMPLE: FIGURE`."""
+"""All figures of a validation, each with the name `SAMPLE: FIGURE`."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from partflow.validate.samples import SampleConfig, Study
 from partflow.validate.summaries import Summary
 
 
-def measure(
+def measure_figures(
     samples: Sequence[SampleConfig],
     summaries: Mapping[str, Summary],
-    judged: Mapping[str, Mapping[str, Any]],
+    jets: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Estimate]:
-    """All figures of all samples; `judged` holds `jets.judge_sets` of each collision sample."""
+    """All figures of all samples by name; `jets` holds `evaluate_jets` of each collision sample."""
     return {
-        f"{sample.name}: {figure}": found
+        f"{sample.name}: {figure}": measured
         for sample in samples
-        for figure, found in _measure(sample, summaries[sample.name], judged)
+        for figure, measured in _measure(sample, summaries[sample.name], jets)
     }
 
 
 def _measure(
-    sample: SampleConfig, summary: Summary, judged: Mapping[str, Mapping[str, Any]]
+    sample: SampleConfig, summary: Summary, jets: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, Estimate]]:
+    """Figures of one sample with their names."""
     if sample.study == Study.SHOWERS:
         yield from measure_showers(sample.name.split("-")[1], summary["showers"])
     elif sample.study == Study.TRACKS:
@@ -41,4 +42,4 @@ def _measure(
         yield from measure_contents(summary)
         if sample.generation.process == "uds":
             yield from measure_total_energy(summary["events"])
-        yield from measure_jets(judged[sample.name])
+        yield from measure_jets(jets[sample.name])

@@ -1,8 +1,7 @@
-"""RMS90: spread of the narrowest part of a distribution that holds nine tenths of it.
+"""RMS90: standard deviation of the narrowest interval that contains 90 % of a distribution.
 
-The measure of jet energy resolution of the linear-collider studies (Thomson, NIM A 611 (2009)
-25): robust against tails, and smaller than the Gaussian sigma of the core, by 0.79 for a
-Gaussian itself.
+The measure of the jet energy resolution in linear-collider studies (Thomson, NIM A 611 (2009) 25).
+It is robust against tails. For a Gaussian it is 0.79 sigma.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ import numpy as np
 from partflow.core.records import Array
 from partflow.evaluate.bootstrap import Bootstrap
 
-PART = 0.9
+CONTENT = 0.9
+"""Fraction of the distribution in the interval."""
 
 
 class Rms90(NamedTuple):
-    """Spread and mean of the narrowest 90 %; arrays if of replicas."""
+    """RMS and mean of the narrowest 90 %: numbers, or arrays [1 + replica]."""
 
     rms: Array | float
     mean: Array | float
@@ -27,7 +27,7 @@ class Rms90(NamedTuple):
 def rms90(values: Array) -> Rms90:
     """RMS and mean of the narrowest interval that holds 90 % of `values` [event].
 
-    NaN for fewer than two. Of equally narrow intervals the lowest counts.
+    NaN for fewer than two values. Of equally narrow intervals the lowest is taken.
 
     >>> rms, mean = rms90(np.array([1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 4.0, 99.0]))
     >>> round(float(rms), 4), round(float(mean), 4)
@@ -37,19 +37,20 @@ def rms90(values: Array) -> Rms90:
 
 
 def rms90_replicas(values: Array, bootstrap: Bootstrap) -> Rms90:
-    """The same of `values` [event] and of each replica, [1 + replica]."""
+    """`rms90` of `values` [event] and of each replica."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    found = [_of_sorted(ordered)]
-    found += [_of_sorted(np.repeat(ordered, weights[order])) for weights in bootstrap.weights]
-    rms, mean = np.array(found, dtype=np.float64).T
+    replicas = [_of_sorted(ordered)]
+    replicas += [_of_sorted(np.repeat(ordered, weights[order])) for weights in bootstrap.weights]
+    rms, mean = np.array(replicas, dtype=np.float64).T
     return Rms90(rms, mean)
 
 
 def _of_sorted(values: Array) -> Rms90:
-    inside = int(PART * len(values))
-    if inside < 2:
+    """`rms90` of sorted values."""
+    num_inside = int(CONTENT * len(values))
+    if num_inside < 2:
         return Rms90(np.nan, np.nan)
-    first = int(np.argmin(values[inside - 1 :] - values[: len(values) - inside + 1]))
-    part = values[first : first + inside]
-    return Rms90(float(part.std()), float(part.mean()))
+    first = int(np.argmin(values[num_inside - 1 :] - values[: len(values) - num_inside + 1]))
+    inside = values[first : first + num_inside]
+    return Rms90(float(inside.std()), float(inside.mean()))
