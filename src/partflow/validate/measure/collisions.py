@@ -173,9 +173,9 @@ def _closure(events: Events) -> Array:
 def absorbed_energy(events: Events, deposits: Deposits) -> Array:
     """EM-scale energy of neutral particles in the clusters of others' tracks, [event] (GeV).
 
-    The energy flow of `evaluate` leaves to the tracks whatever no neutral candidate takes. Of that,
-    this is the part that is lost: a photon is not absorbed by the tracks of its own conversion, and
-    a cluster without candidate absorbs nothing.
+    The energy flow of `evaluate` leaves to the tracks all energy that no neutral candidate takes.
+    This is the part of it that is lost: a photon is not absorbed by the tracks of its own
+    conversion, and a cluster without candidate absorbs nothing.
     """
     particles, tracks, clusters = events.particles, events.tracks, events.clusters
     links, charged = events.track_particles, events.baseline.select(events.baseline.charge != 0)

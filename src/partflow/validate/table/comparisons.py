@@ -88,7 +88,7 @@ CHAIN: dict[tuple[str, int], tuple[float, float, float]] = {
     ("pion", 50): (1.003, 0.9, 1.78),
     ("neutron", 5): (0.79, 22, np.nan),
 }
-"""What the prototype found for single particles; NaN where it gives no number."""
+"""Results of the prototype for single particles; NaN for an unknown number."""
 
 
 def _particles() -> Iterator[Criterion]:

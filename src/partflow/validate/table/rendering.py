@@ -38,6 +38,7 @@ def format_line(line: Line) -> Row:
     criterion, measured, unit = line.criterion, line.measured, line.criterion.unit
 
     def in_unit(value: float) -> str:
+        """A number in the unit of the figure."""
         return f"{value * unit.scale + 0.0:.{unit.digits}f}"
 
     low, high = measured.low, measured.high
