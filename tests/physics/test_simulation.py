@@ -13,7 +13,7 @@ from partflow.core.known_detectors import CLIC
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate import SimulationConfig, simulate
-from partflow.validate.published import neutral_hadron_resolution
+from partflow.validate.formulas import neutral_hadron_resolution
 
 NO_MATERIAL = SimulationConfig(tracker_material=False)
 CENTRAL = (-0.7, 0.7)

@@ -1,4 +1,4 @@
-"""Collisions through the whole chain: what is kept of them."""
+"""Collisions through the whole chain: jets, energies, clusters and energy flow of each event."""
 
 from __future__ import annotations
 
@@ -16,39 +16,45 @@ from partflow.core.particles import ELECTRON, NEUTRAL_HADRON, PHOTON, is_neutrin
 from partflow.core.records import Array, Collection, Events
 from partflow.core.schemas import CANDIDATES
 from partflow.evaluate.config import EvaluationConfig
+from partflow.evaluate.energy_flow import (
+    EnergyOrigin,
+    cluster_truth,
+    judge_flow,
+    origin_of_particles,
+)
 from partflow.evaluate.jets import JetSample, find_jets, judge_jets
 from partflow.evaluate.sample import Sample, select
 from partflow.label import perfect_candidates, target_candidates
 from partflow.label.config import LabelConfig
 from partflow.label.links import link_clusters
-from partflow.validate.confusion import confusion
-from partflow.validate.summary import ClusterSample, EventSample, SplitSample
-from partflow.validate.tracks import perigee_miss
+from partflow.validate.measure.tracks import perigee_miss
+from partflow.validate.summaries import ClusterSample, EventSample, SplitSample
 
 CALORIMETER = "calorimeter"
 PERFECT_OWN_TRACKS = "perfect, own tracks"
 """Perfect particle flow as the specification defines it: a particle is measured by its own track
 or else by the calorimeters. PERFECT also uses the tracks of its secondaries, and is narrower."""
 SETS = (BASELINE, CALORIMETER, PERFECT, PERFECT_OWN_TRACKS, TARGET)
-"""Candidate sets whose jets are judged."""
-JUDGING = EvaluationConfig(pt_edges=(5, 10, 20, 40, 80, 200))
-"""Jets as `evaluate` defines them; bins of the specification's section 9.2."""
-MIN_ENERGY = 0.5
-"""Purity and completeness are those of clusters and particles above this [GeV, EM scale]."""
-MIN_SHARE = 0.1
-"""Share of the energy from which a particle counts for a cluster, and the other way round."""
+"""Candidate sets whose jets are measured."""
+EVALUATION = EvaluationConfig(pt_edges=(5, 10, 20, 40, 80, 200))
+"""Jets as `evaluate` defines them, with the bins of the specification (section 9.2)."""
+MIN_ENERGY_EM = 0.5
+"""Purity and completeness are those of clusters and particles above this energy [GeV]."""
+MIN_FRACTION = 0.1
+"""Fraction of the energy of a cluster from which a particle is counted in it, and the reverse."""
 
 
 def summarise_collisions(
     events: Events, detector: Detector, scale: HadronScale
 ) -> dict[str, Sample]:
-    """Tables of simulated and reconstructed events."""
+    """The tables of a summary, by name, of simulated and reconstructed events."""
     labelled, _ = pipeline.label_events(events)
     deposits = resolve_deposits(
         events.particles, events.clusters, events.hit_clusters, events.contributions
     )
 
     def perfect(secondary_tracks: str) -> Collection:
+        """Perfect candidates by the definition of `LabelConfig.secondary_tracks`."""
         return perfect_candidates(
             events.particles, events.tracks, events.track_particles, events.hits, deposits,
             scale, LabelConfig(secondary_tracks=secondary_tracks),
@@ -63,11 +69,12 @@ def summarise_collisions(
     }
     clusters, split = _clusters(events, deposits)
     return {
-        "events": _events(events, labelled.gen_jets, sets, detector),
+        "events": _events(events, labelled.gen_jets, sets, deposits, detector),
         "clusters": clusters,
         "split": split,
         **{
-            jet_table(name): jets_of(name, found, labelled.gen_jets) for name, found in sets.items()
+            jet_table(name): match_jets(name, candidates, labelled.gen_jets)
+            for name, candidates in sets.items()
         },
     }
 
@@ -77,18 +84,18 @@ def jet_table(name: str) -> str:
     return f"jets {name}"
 
 
-def jets_of(name: str, found: Collection, gen_jets: Collection) -> JetSample:
-    """The generator jets, and what the jets of the candidates `found` are to them."""
-    momentum = momentum_from_pt_eta_phi(found.pt, found.eta, found.phi)
-    jets = find_jets(name, found.offsets, momentum, found.energy, JUDGING)
-    return judge_jets(gen_jets, jets, 0, JUDGING.max_delta_r)
+def match_jets(name: str, candidates: Collection, gen_jets: Collection) -> JetSample:
+    """Generator jets with the nearest jets of `candidates`, the candidate set `name`."""
+    momentum = momentum_from_pt_eta_phi(candidates.pt, candidates.eta, candidates.phi)
+    jets = find_jets(name, candidates.offsets, momentum, candidates.energy, EVALUATION)
+    return judge_jets(gen_jets, jets, 0, EVALUATION.max_delta_r)
 
 
 def calorimeter_candidates(events: Events) -> Collection:
-    """Every final cluster as a massless candidate: what the calorimeters see without tracks.
+    """Every final cluster as a massless candidate, which is the event without its tracks.
 
-    At the EM scale where the baseline takes it for a photon or an electron, else at the
-    hadronic scale. The clusters' borders are still those that the tracks have drawn.
+    The energy of a cluster is at the EM scale if the baseline made a photon or an electron of it,
+    else at the hadronic scale. The clusters themselves were still made with the tracks.
     """
     clusters, candidates = events.clusters, events.baseline
     is_em = np.isin(candidates.pdg_id, (PHOTON, ELECTRON)) & (candidates.cluster_index >= 0)
@@ -115,13 +122,17 @@ def _events(
     events: Events,
     gen_jets: Collection,
     sets: Mapping[str, Collection],
+    deposits: Deposits,
     detector: Detector,
 ) -> EventSample:
+    """One row for each event."""
     particles, num = events.particles, len(events)
     visible = particles.select(~is_neutrino(particles.pdg_id))
     total = {
-        name: np.bincount(found.event_index, found.energy, num) for name, found in sets.items()
+        name: np.bincount(candidates.event_index, candidates.energy, num)
+        for name, candidates in sets.items()
     }
+    truth = cluster_truth(particles, events.track_particles, events.clusters, deposits)
     miss = perigee_miss(particles, detector.geometry().bending)
     return EventSample(
         event=np.arange(num),
@@ -137,12 +148,13 @@ def _events(
         perfect=total[PERFECT],
         closure=_largest(_closure(events), events.hits.event_index, num),
         perigee_miss=_largest(miss, particles.event_index, num),
-        confusion=confusion(events),
+        energy_flow=judge_flow(events.baseline, truth, first_event=0).energy,
+        energy_absorbed=absorbed_energy(events, deposits),
     )
 
 
 def _leading_cos_theta(jets: Collection) -> Array:
-    """abs(cos theta) of the most energetic jet of each event, NaN without one, [event]."""
+    """abs(cos theta) of the most energetic jet of each event, NaN without a jet, [event]."""
     order = np.lexsort((-jets.energy, jets.event_index))
     leading = np.full(jets.num_events, np.nan)
     has_jet = jets.counts > 0
@@ -152,10 +164,36 @@ def _leading_cos_theta(jets: Collection) -> Array:
 
 def _closure(events: Events) -> Array:
     """abs(sum of contributions - energy) / energy of each hit, [hit]."""
-    hits, deposits = events.hits, events.contributions
-    hit = hits.flat_index(deposits.event_index, deposits.hit_index)
-    total = np.bincount(hit, deposits.energy_em.astype(np.float64), len(hits))
+    hits, contributions = events.hits, events.contributions
+    hit = hits.flat_index(contributions.event_index, contributions.hit_index)
+    total = np.bincount(hit, contributions.energy_em.astype(np.float64), len(hits))
     return np.abs(total / hits.energy_em - 1)
+
+
+def absorbed_energy(events: Events, deposits: Deposits) -> Array:
+    """EM-scale energy of neutral particles in the clusters of others' tracks, [event] (GeV).
+
+    The energy flow of `evaluate` leaves to the tracks all energy that no neutral candidate takes.
+    This is the part of it that is lost: a photon is not absorbed by the tracks of its own
+    conversion, and a cluster without candidate absorbs nothing.
+    """
+    particles, tracks, clusters = events.particles, events.tracks, events.clusters
+    links, charged = events.track_particles, events.baseline.select(events.baseline.charge != 0)
+    # The last entries are those of index -1: no track, and no cluster.
+    track_to_particle = np.append(particles.flat_index(links.event_index, links.particle_index), -1)
+    no_track = -2
+    cluster_to_particle = np.full(len(clusters) + 1, no_track)
+    cluster = clusters.flat_index(charged.event_index, charged.cluster_index)
+    track = tracks.flat_index(charged.event_index, charged.track_index)
+    cluster_to_particle[cluster] = track_to_particle[track]
+    cluster_to_particle[-1] = no_track
+
+    origin = origin_of_particles(particles, links)[deposits.particle]
+    is_neutral = (origin == EnergyOrigin.PHOTON) | (origin == EnergyOrigin.NEUTRAL_HADRON)
+    measured = cluster_to_particle[deposits.cluster]
+    is_absorbed = is_neutral & (measured != no_track) & (measured != deposits.particle)
+    event = particles.event_index[deposits.particle[is_absorbed]]
+    return np.bincount(event, deposits.energy_em[is_absorbed], len(events))
 
 
 def _largest(values: Array, event: Array, num_events: int) -> Array:
@@ -170,19 +208,19 @@ def _clusters(events: Events, deposits: Deposits) -> tuple[ClusterSample, SplitS
     particles, clusters = events.particles, events.clusters
     links = link_clusters(deposits)
 
-    def shares(end: Array, num: int) -> tuple[Array, Array, Array]:
-        """Total energy, largest share and number of large shares of one end of the links."""
-        total = np.bincount(end, links.energy_em, num)
-        share = links.energy_em / total[end]
-        return (
-            total,
-            _largest(share, end, num),
-            np.bincount(end[share > MIN_SHARE], minlength=num),
-        )
+    def fractions(row: Array, num: int) -> tuple[Array, Array, Array]:
+        """Energy, largest fraction and number of large ones, of the `num` clusters or particles.
 
-    of_cluster = shares(links.cluster, len(clusters))
-    of_particle = shares(links.particle, len(particles))
+        `row` [link] is the cluster or the particle of each link.
+        """
+        total = np.bincount(row, links.energy_em, num)
+        fraction = links.energy_em / total[row]
+        is_large = fraction > MIN_FRACTION
+        return total, _largest(fraction, row, num), np.bincount(row[is_large], minlength=num)
+
+    of_cluster = fractions(links.cluster, len(clusters))
+    of_particle = fractions(links.particle, len(particles))
     return (
-        select(ClusterSample(clusters.event_index, *of_cluster), of_cluster[0] > MIN_ENERGY),
-        select(SplitSample(particles.event_index, *of_particle), of_particle[0] > MIN_ENERGY),
+        select(ClusterSample(clusters.event_index, *of_cluster), of_cluster[0] > MIN_ENERGY_EM),
+        select(SplitSample(particles.event_index, *of_particle), of_particle[0] > MIN_ENERGY_EM),
     )
