@@ -1,5 +1,6 @@
 """The pages in a browser: opened from disk, on a desktop and on a phone."""
 
+import csv
 import json
 
 import matplotlib as mpl
@@ -203,6 +204,37 @@ def test_pointing_at_a_point_shows_its_value(browser, page):
     assert name == "baseline"
     assert float(value) == pytest.approx(known["iqr_over_median"], rel=0.01)
     assert float(pt) == pytest.approx(np.sqrt(known["low"] * known["high"]), rel=0.01)
+
+
+def test_pointing_at_a_histogram_shows_a_height_of_its_line_not_of_its_band(browser, page):
+    browser.open(page, **DESKTOP)
+    browser.run("document.querySelectorAll('.switches input:not([value=set-1])')"
+                ".forEach(input => input.click())")  # fmt: skip
+    points = browser.run("""(() => {
+        const svg = [...document.querySelectorAll('#jets figure')]
+            .find((one) => one.querySelector('b').textContent === 'Jet response.')
+            .querySelector('svg');
+        svg.scrollIntoView({block: 'center', behavior: 'instant'});
+        const corner = /[ML](-?[\\d.]+) (-?[\\d.]+)/g;
+        return [...svg.querySelectorAll('.set-1 path')].flatMap((path) =>
+            [...path.getAttribute('d').matchAll(corner)].map(([, x, y]) => {
+                const at = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM());
+                return [at.x, at.y];
+            }));
+    })()""")
+    with (page.parent / "plots" / "jet_response.csv").open(encoding="utf-8") as stream:
+        heights = np.array([float(row["baseline"]) for row in csv.DictReader(stream)] + [0.0])
+    browser.settle()
+    shown = 0
+    for x, y in points[::10]:
+        browser.move(x, y)
+        if browser.run("document.querySelector('.value').hidden"):
+            continue
+        shown += 1
+        text = browser.run("document.querySelector('.value').textContent")
+        height = float(text.removeprefix("baseline: ").partition(" at ")[0])
+        assert np.min(np.abs(heights - height)) < 1e-4
+    assert shown > 10
 
 
 def test_plots_can_be_enlarged_and_tables_sorted(browser, page):
