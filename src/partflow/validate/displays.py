@@ -64,7 +64,7 @@ def draw_displays(
         for choice in choices:
             generated = _read_event(files[choice.sample], choice.number)
             event = pipeline.simulate_events(generated, detector, WITH_MATERIAL)
-            title = _title(event, summaries[choice.sample]["events"], choice)
+            title = _title(summaries[choice.sample]["events"], choice)
             with replacing(folder / f"{choice.sample}-{choice.reason}.png") as temporary:
                 temporary.write_bytes(draw_still(baseline_scene(event, detector, title)))
             advance(1)
@@ -99,14 +99,13 @@ def _read_event(file: Path, index: int) -> Events:
     raise IndexError(index)
 
 
-def _title(event: Events, summary: EventSample, choice: Choice) -> str:
-    """Sample, event, reason, and the energies of the candidate sets."""
-    is_first = choice.reason == "first"
-    reason = "first event" if is_first else "baseline farthest from perfect"
+def _title(summary: EventSample, choice: Choice) -> str:
+    """Energies of the candidate sets, then sample, event and reason on a second line."""
     energies = ", ".join(
         f"{name} {getattr(summary, name)[choice.number]:.1f}" for name in ENERGY_SETS
     )
+    reason = {"first": "first event", "worst": "farthest from perfect"}[choice.reason]
     return (
-        f"{choice.sample}, event {event.event_id[0]} ({reason}): "
-        f"generated {summary.gen_energy[choice.number]:.1f} GeV; {energies} GeV"
+        f"generated {summary.gen_energy[choice.number]:.1f} GeV; {energies} GeV\n"
+        f"{choice.sample}, event {choice.number}, {reason}"
     )
