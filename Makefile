@@ -8,15 +8,19 @@ PYTEST_ARGS ?=
 VENV      := .venv
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports pytest format clean
+.PHONY: help install demo test lint types imports pytest docs wheel format clean
 
 help:
 	@echo "partflow: machine-learned particle flow, from simulated collisions to evaluated particles"
 	@echo
 	@echo "  make demo      simulate events, train briefly, reconstruct, and write a report to $(DEMO_OUTPUT)"
 	@echo "  make test      all checks: lint, types, imports, then pytest"
+	@echo
+	@echo "  make docs      the documentation site in site/"
+	@echo "  make wheel     build the wheel in dist/, install it into a fresh environment, run it there"
 	@echo
 	@echo "  make install   only the virtual environment in $(VENV), with pinned packages"
 	@echo "  make lint      ruff: style and likely bugs"
@@ -64,10 +68,28 @@ imports: $(INSTALLED)
 pytest: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --durations=10 $(PYTEST_ARGS)
 
+# Warnings end the build (strict in properdocs.yml).
+docs: $(DOCS_INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/properdocs build --quiet
+	@echo "The documentation: site/index.html"
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@echo "Installing the packages of the documentation into $(VENV), once ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
+# What a user of `pip install partflow` gets: no checkout, no development packages.
+wheel: $(INSTALLED)
+	rm -rf build/fresh dist
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
+	OMP_NUM_THREADS=1 build/fresh/bin/python tests/installed.py
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist demo site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

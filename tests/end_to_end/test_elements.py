@@ -58,7 +58,7 @@ def test_labels_hold_the_elements_asked_for_and_their_shares(outputs: Path, elem
     is_cluster = labelled.elements.type == 2
     assert total[is_cluster] == pytest.approx(labelled.elements.energy[is_cluster], rel=1e-5)
     dataset = PackedDataset.open(outputs / f"labelled-{elements}" / pipeline.PACKED)
-    assert dataset.elements == elements
+    assert dataset.element_set == elements
     assert dataset.shares is not None
     assert len(dataset.shares.energy_em) == len(shares)
 

@@ -1,4 +1,4 @@
-"""Probabilities against what became of them: plain loops, and what must hold by itself."""
+"""Calibration of probabilities: compared with plain loops, and in limiting cases."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from partflow.evaluate import EvaluationConfig, Evaluator
 QUICK = EvaluationConfig(num_replicas=50)
 
 
-def judged(toy):
+def calibration_of(toy):
     evaluator = Evaluator(QUICK)
     toy.add_to(evaluator)
     return evaluator.metrics()["calibration"]
@@ -16,19 +16,22 @@ def judged(toy):
 
 def with_probabilities(toy, of):
     """The toy whose candidates of `mlpf` have the probability `of` (is real, number)."""
-    found = toy.candidates["mlpf"]
+    candidates = toy.candidates["mlpf"]
     is_real = np.concatenate([[r for r, _ in candidates_of(toy, i)] for i in range(50)])
-    found.columns["probability"] = of(is_real.astype(bool), len(found))
+    candidates.columns["probability"] = of(is_real.astype(bool), len(candidates))
     return toy
 
 
 def candidates_of(toy, event):
     """(whether its element has a target, whether it is a track) of each candidate of an event."""
-    targets, found = toy.targets[event : event + 1], toy.candidates["mlpf"][event : event + 1]
-    for j in range(len(found)):
-        is_track = found.track_index[j] >= 0
-        own = found.track_index[j] if is_track else found.cluster_index[j]
-        element = own if is_track else toy.tracks.counts[event] + own
+    targets, candidates = toy.targets[event : event + 1], toy.candidates["mlpf"][event : event + 1]
+    for j in range(len(candidates)):
+        is_track = candidates.track_index[j] >= 0
+        element = (
+            candidates.track_index[j]
+            if is_track
+            else toy.tracks.counts[event] + candidates.cluster_index[j]
+        )
         yield targets.pdg_id[element] != 0, is_track
 
 
@@ -36,7 +39,7 @@ def candidates_of(toy, event):
 def test_reliability_is_that_of_a_plain_count(toy_events, kind):
     rng = np.random.default_rng(3)
     toy = with_probabilities(toy_events(50, 61), lambda real, n: rng.random(n))
-    entry = judged(toy)["mlpf"][kind]
+    entry = calibration_of(toy)["mlpf"][kind]
     rows = [
         (p, real)
         for i in range(50)
@@ -59,13 +62,13 @@ def test_reliability_is_that_of_a_plain_count(toy_events, kind):
     assert low < high
 
 
-def test_who_knows_everything_has_no_calibration_error(toy_events):
+def test_perfect_probabilities_have_no_calibration_error(toy_events):
     toy = with_probabilities(toy_events(50, 62), lambda real, n: real.astype(float))
-    for entry in judged(toy)["mlpf"].values():
+    for entry in calibration_of(toy)["mlpf"].values():
         assert entry["expected_calibration_error"] == 0.0
         assert entry["bins"][5]["fraction_real"] is None
 
 
-def test_a_set_without_probabilities_has_none(toy_events):
+def test_a_set_without_probabilities_has_no_calibration(toy_events):
     toy = with_probabilities(toy_events(50, 63), lambda real, n: np.ones(n))
-    assert judged(toy)["mlpf"] == {}
+    assert calibration_of(toy)["mlpf"] == {}

@@ -1,4 +1,4 @@
-"""Two reports: what differs is found, what does not is left alone, what cannot be is refused."""
+"""Two reports: significant differences are found; unequal definitions are rejected."""
 
 import json
 import math
@@ -18,11 +18,11 @@ CONFIG = EvaluationConfig(num_replicas=100)
 def report_of(toy, config=CONFIG, name=Path("report")):
     evaluator = Evaluator(config)
     toy.add_to(evaluator)
-    return Report(name, *evaluator.figures())
+    return Report(name, *evaluator.metrics_and_replicas())
 
 
 def wider(toy, factor):
-    """The same events; candidates of `mlpf` off by `factor` or its inverse, in turn."""
+    """The same events; momenta of `mlpf` scaled by `factor` or its inverse in alternate events."""
     pt, energy = (toy.candidates["mlpf"].columns[name] for name in ("pt", "energy"))
     events = toy.candidates["mlpf"].event_index
     scale = np.where(events % 2 == 0, factor, 1 / factor)
@@ -37,31 +37,33 @@ def by_name(comparison):
 
 def test_a_report_does_not_differ_from_itself(toy_events):
     report = report_of(toy_events(60, 31))
-    found = compare(report, report)
-    assert found.is_paired
-    assert len(found.differences) > 100
-    assert found.significant == ()
-    assert found.sentence.startswith("None of ")
-    assert all(d.deviation == 0 for d in found.differences)
+    comparison = compare(report, report)
+    assert comparison.is_paired
+    assert len(comparison.differences) > 100
+    assert comparison.significant == ()
+    assert comparison.sentence.startswith("None of ")
+    assert all(d.deviation == 0 for d in comparison.differences)
 
 
 def test_a_wider_response_is_worse_and_other_sets_are_the_same(toy_events):
     first = report_of(toy_events(100, 32))
     second = report_of(wider(toy_events(100, 32), 1.15))
-    found = compare(first, second)
-    entry = by_name(found)["jets.mlpf.iqr_over_median"]
+    comparison = compare(first, second)
+    entry = by_name(comparison)["jets.mlpf.iqr_over_median"]
     assert entry.judgement == "worse"
     assert entry.change == pytest.approx(
         second.metrics["jets"]["mlpf"]["iqr_over_median"]
         - first.metrics["jets"]["mlpf"]["iqr_over_median"]
     )
-    assert all(d.judgement == "same" for n, d in by_name(found).items() if ".baseline." in n)
-    weights = [math.inf if d.significance is None else d.significance for d in found.differences]
+    assert all(d.judgement == "same" for n, d in by_name(comparison).items() if ".baseline." in n)
+    weights = [
+        math.inf if d.significance is None else d.significance for d in comparison.differences
+    ]
     assert weights == sorted(weights, reverse=True)
 
 
-def test_the_same_events_are_compared_pair_by_pair(toy_events):
-    # A small common change stands out only where the events' own fluctuations cancel.
+def test_the_same_events_are_compared_event_by_event(toy_events):
+    # A small common change is significant only if the fluctuations of the events cancel.
     first = report_of(toy_events(60, 33))
     second = report_of(wider(toy_events(60, 33), 1.01))
     other = Report(Path("x"), {**second.metrics, "events": "others"}, second.replicas)
@@ -75,17 +77,19 @@ def test_the_same_events_are_compared_pair_by_pair(toy_events):
     assert by_name(independent)[name].deviation == pytest.approx(expected)
 
 
-def test_chance_alone_is_seldom_called_a_difference(toy_events):
-    found = compare(report_of(toy_events(100, 34)), report_of(toy_events(100, 35)))
-    assert not found.is_paired
+def test_chance_alone_is_seldom_significant(toy_events):
+    comparison = compare(report_of(toy_events(100, 34)), report_of(toy_events(100, 35)))
+    assert not comparison.is_paired
     kinds = ("median", "matched_fraction", "efficiency")
-    judged = [d for d in found.differences if d.name.endswith(kinds) and ".target." not in d.name]
+    judged = [
+        d for d in comparison.differences if d.name.endswith(kinds) and ".target." not in d.name
+    ]
     assert len(judged) > 30
-    # 0.3 % of them, and more where few particles make a figure.
+    # 0.3 % of them are expected, and more for metrics of few particles.
     assert sum(d.is_significant for d in judged) < 0.1 * len(judged)
 
 
-def test_the_order_of_events_does_not_make_them_others(toy_events):
+def test_reports_on_reordered_events_are_of_the_same_events(toy_events):
     toy = toy_events(20, 36)
     evaluator = Evaluator(CONFIG)
     for i in reversed(range(20)):
@@ -94,7 +98,7 @@ def test_the_order_of_events_does_not_make_them_others(toy_events):
     assert report_of(toy_events(20, 37)).metrics["events"] != report_of(toy).metrics["events"]
 
 
-def test_the_one_own_set_of_each_is_compared_whatever_its_name(toy_events):
+def test_the_only_user_set_of_each_report_is_compared_whatever_its_name(toy_events):
     first, toy = report_of(toy_events(30, 38)), toy_events(30, 38)
     toy.candidates = {"net.v2": toy.candidates.pop("mlpf"), **toy.candidates}
     entry = by_name(compare(first, report_of(toy)))["jets.mlpf.iqr"]
@@ -102,7 +106,7 @@ def test_the_one_own_set_of_each_is_compared_whatever_its_name(toy_events):
     assert entry.change == 0
 
 
-def test_other_definitions_are_refused_by_name(toy_events):
+def test_unequal_definitions_are_rejected_by_name(toy_events):
     toy = toy_events(10, 39)
     first = report_of(toy, name=Path("one"))
     second = report_of(toy, EvaluationConfig.with_radius(0.7), name=Path("two"))
@@ -114,13 +118,13 @@ def test_reports_are_read_as_they_were_written(toy_events, tmp_path):
     report = report_of(toy_events(10, 40))
     (tmp_path / "metrics.json").write_text(json.dumps(report.metrics), encoding="utf-8")
     write_replicas(tmp_path / "replicas.npz", report.replicas)
-    found = compare(report, read_report(tmp_path))
-    assert found.is_paired
-    assert found.significant == ()
-    json.dumps(found.to_dict(), allow_nan=False)
+    comparison = compare(report, read_report(tmp_path))
+    assert comparison.is_paired
+    assert comparison.significant == ()
+    json.dumps(comparison.to_dict(), allow_nan=False)
 
 
-def test_what_is_no_report_of_this_version_is_refused(tmp_path):
+def test_folders_without_a_report_of_this_version_are_rejected(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_report(tmp_path)
     (tmp_path / "metrics.json").write_text('{"format": 1}', encoding="utf-8")

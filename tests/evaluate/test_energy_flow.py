@@ -102,8 +102,8 @@ def test_a_candidate_with_shares_of_two_clusters_takes_energy_of_both(event, can
     """A photon of 6 GeV, of which 2 GeV lie in the cluster of a hadron with a track, 5 GeV."""
     truth = event([22, 211], [(0, 0, 4.0), (0, 1, 2.0), (1, 1, 5.0)])
     found = candidates((211, 0, -1, 5.0), (22, -1, 0, 6.0))
-    given = shares((1, 1, 4.0), (2, 1, 2.0), (2, 0, 5.0))
-    assert matrix(found, truth, given) == {
+    rows = shares((1, 1, 4.0), (2, 1, 2.0), (2, 0, 5.0))
+    assert matrix(found, truth, rows) == {
         (EnergyOrigin.PHOTON, EnergyDestination.PHOTON): 6.0,
         (EnergyOrigin.WITH_TRACK, EnergyDestination.TRACK): 5.0,
     }
@@ -179,9 +179,9 @@ def test_shares_count_in_their_own_event(fill):
     )
     found = fill(CANDIDATES, [0, 1, 2], pdg_id=[22, 211], track_index=[-1, 1],
                  cluster_index=[0, -1], energy=[1.0, 2.0])  # fmt: skip
-    given = fill(SHARES, [0, 1, 2], cluster_element=[1, 2], owner_element=[1, 1],
+    rows = fill(SHARES, [0, 1, 2], cluster_element=[1, 2], owner_element=[1, 1],
                  energy_em=[1.0, 2.0])  # fmt: skip
-    energy = judge_flow(found, truth, 0, given).energy
+    energy = judge_flow(found, truth, 0, rows).energy
     assert energy[0, EnergyOrigin.PHOTON, EnergyDestination.PHOTON] == 1.0
     assert energy[1, EnergyOrigin.PHOTON, EnergyDestination.TRACK] == 2.0
     assert energy.sum() == 3.0

@@ -1,4 +1,4 @@
-"""What an evaluation promises: exact where it can be, null where there is nothing, no surprises."""
+"""The evaluator: exact values where they are known, null without data, errors for wrong input."""
 
 import json
 import math
@@ -21,7 +21,7 @@ from partflow.evaluate import EvaluationConfig, Evaluator
 QUICK = EvaluationConfig(num_replicas=20)
 
 
-def judged(toy, config=QUICK):
+def metrics_of(toy, config=QUICK):
     evaluator = Evaluator(config)
     toy.add_to(evaluator)
     return evaluator.metrics()
@@ -48,7 +48,7 @@ def copy_of_generator(particles, fill):
 def test_a_copy_of_the_generator_has_a_perfect_response(toy_events, fill):
     toy = toy_events(40, 1)
     toy.candidates = {"copy": copy_of_generator(toy.particles, fill)}
-    metrics = judged(toy)
+    metrics = metrics_of(toy)
     jets, met = metrics["jets"]["copy"], metrics["met"]["copy"]
     assert jets["num_gen"] > 30
     assert jets["matched_fraction"] == 1.0
@@ -59,27 +59,27 @@ def test_a_copy_of_the_generator_has_a_perfect_response(toy_events, fill):
     assert met["iqr_of_difference"] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_target_column_finds_everything_and_fakes_nothing(toy_events):
-    for entry in judged(toy_events(40, 2))["particles"]["target"].values():
+def test_the_target_has_full_efficiency_and_no_fakes(toy_events):
+    for entry in metrics_of(toy_events(40, 2))["particles"]["target"].values():
         assert entry["efficiency"] == 1.0
         assert entry["fake_rate"] == 0.0
 
 
 def test_shape_of_the_metrics(toy_events):
-    metrics = judged(toy_events(30, 3))
+    metrics = metrics_of(toy_events(30, 3))
     assert metrics["num_events"] == 30
     names = ["mlpf", "baseline", "perfect", "target"]
     for group in ("jets", "met", "particles"):
         assert list(metrics[group]) == names
     jets = metrics["jets"]["mlpf"]
-    wanted = {"num_gen", "matched_fraction", "median", "iqr", "iqr_over_median",
+    keys = {"num_gen", "matched_fraction", "median", "iqr", "iqr_over_median",
               "iqr_over_median_ci", "bins"}  # fmt: skip
-    assert wanted <= set(jets)
+    assert keys <= set(jets)
     assert [(b["low"], b["high"]) for b in jets["bins"]] == [
         (5, 10), (10, 20), (20, 40), (40, 60), (60, 80), (80, 100), (100, 200), (200, 400),
         (400, 800),
     ]  # fmt: skip
-    assert all(wanted - {"bins"} <= set(b) for b in jets["bins"] + jets["eta_bins"])
+    assert all(keys - {"bins"} <= set(b) for b in jets["bins"] + jets["eta_bins"])
     assert {"median", "iqr_over_median", "iqr_of_difference"} <= set(metrics["met"]["mlpf"])
     assert set(metrics["particles"]["mlpf"]) == {
         "charged_hadron", "neutral_hadron", "photon", "electron", "muon"
@@ -87,9 +87,9 @@ def test_shape_of_the_metrics(toy_events):
     assert set(metrics["processes"]) == {"ttbar", "ww"}
 
 
-def test_every_number_lies_inside_its_interval_or_has_none(toy_events):
-    # A figure is close to the middle of its own bootstrap; half the replicas on each side.
-    metrics = judged(toy_events(100, 4), EvaluationConfig(num_replicas=100))
+def test_every_metric_lies_inside_its_interval(toy_events):
+    # About half of the replicas are on each side of the value of the sample.
+    metrics = metrics_of(toy_events(100, 4), EvaluationConfig(num_replicas=100))
     for name in ("mlpf", "baseline", "perfect"):
         jets = metrics["jets"][name]
         for key in ("matched_fraction", "median", "iqr", "iqr_over_median"):
@@ -99,10 +99,10 @@ def test_every_number_lies_inside_its_interval_or_has_none(toy_events):
 
 
 def test_candidate_sets_are_compared_on_the_same_replicas(toy_events, fill):
-    # A set beside itself is as wide as itself, without any uncertainty.
+    # The ratio of a set to itself is 1, without any uncertainty.
     toy = toy_events(40, 5)
     toy.candidates = {"twin": toy.candidates["baseline"], "baseline": toy.candidates["baseline"]}
-    relative = judged(toy)["jets"]["twin"]["relative_to_baseline"]
+    relative = metrics_of(toy)["jets"]["twin"]["relative_to_baseline"]
     assert relative == {"iqr_over_median": 1.0, "iqr_over_median_ci": [1.0, 1.0]}
 
 
@@ -113,7 +113,9 @@ def moved_up(candidates):
     return Collection(CANDIDATES, candidates.offsets, columns)
 
 
-def test_a_set_made_of_other_elements_is_judged_by_their_targets(toy_events, with_one_more_cluster):
+def test_a_set_made_from_other_elements_is_compared_with_their_targets(
+    toy_events, with_one_more_cluster
+):
     toy = toy_events(30, 11)
     evaluator = Evaluator(QUICK)
     sets = {"fine": moved_up(toy.candidates["mlpf"]), "final": toy.candidates["mlpf"]}
@@ -127,10 +129,10 @@ def test_a_set_made_of_other_elements_is_judged_by_their_targets(toy_events, wit
     assert metrics["particles"]["fine"]["photon"]["efficiency"] > 0.5
 
 
-def test_targets_of_other_events_are_refused(toy_events, with_one_more_cluster):
+def test_targets_of_other_events_are_rejected(toy_events, with_one_more_cluster):
     toy = toy_events(5, 12)
     for targets, message in (
-        (with_one_more_cluster(toy)[:4], "targets of mlpf: 4 events beside 5"),
+        (with_one_more_cluster(toy)[:4], "targets of mlpf: 4 events, but 5 to evaluate"),
         (Collection.empty(TARGETS, 5), "targets of mlpf: fewer than tracks"),
     ):
         with pytest.raises(DataError, match=message):
@@ -146,7 +148,7 @@ def test_a_class_that_never_occurs_is_null(toy_events):
     toy.targets.columns["pdg_id"][~keep] = 211
     for candidates in toy.candidates.values():
         candidates.columns["pdg_id"][candidates.pdg_id == 13] = 211
-    muon = judged(toy)["particles"]["mlpf"]["muon"]
+    muon = metrics_of(toy)["particles"]["mlpf"]["muon"]
     assert (muon["num_targets"], muon["num_candidates"]) == (0, 0)
     assert muon["efficiency"] is None
     assert muon["fake_rate"] is None
@@ -155,14 +157,14 @@ def test_a_class_that_never_occurs_is_null(toy_events):
 
 
 def test_a_bin_without_jets_is_null(toy_events):
-    last = judged(toy_events(20, 7))["jets"]["mlpf"]["bins"][-1]
+    last = metrics_of(toy_events(20, 7))["jets"]["mlpf"]["bins"][-1]
     assert last["num_gen"] == 0
     assert last["matched_fraction"] is None
     assert last["iqr_over_median"] is None
     assert last["iqr_over_median_ci"] == [None, None]
 
 
-def test_one_event_has_figures_but_no_interval(toy_events):
+def test_one_event_has_metrics_but_no_interval(toy_events):
     toy = toy_events(30, 8)
     rich = int(np.argmax(toy.particles.counts))
     evaluator = Evaluator(QUICK)
@@ -173,7 +175,7 @@ def test_one_event_has_figures_but_no_interval(toy_events):
 
 
 @pytest.mark.parametrize("num_events", [0, 1, 5])
-def test_events_without_anything_are_judged(num_events, fill):
+def test_events_without_any_objects_are_evaluated(num_events, fill):
     nothing = {s.name: Collection.empty(s, num_events)
                for s in (PARTICLES, TARGETS, TRACKS, CLUSTERS, CANDIDATES)}  # fmt: skip
     evaluator = Evaluator(QUICK)
@@ -191,7 +193,7 @@ def test_events_without_anything_are_judged(num_events, fill):
     json.dumps(metrics, allow_nan=False)
 
 
-def test_nothing_added_is_no_error():
+def test_an_evaluator_without_events_has_metrics():
     metrics = Evaluator().metrics()
     assert metrics["num_events"] == 0
     assert metrics["jets"] == {}
@@ -199,21 +201,21 @@ def test_nothing_added_is_no_error():
 
 
 @pytest.mark.parametrize("num_events", [1, 2, 25])
-def test_never_nan(toy_events, num_events):
-    found = numbers_in(judged(toy_events(num_events, 9)))
-    assert found
-    assert all(math.isfinite(n) for n in found)
+def test_no_metric_is_nan(toy_events, num_events):
+    numbers = numbers_in(metrics_of(toy_events(num_events, 9)))
+    assert numbers
+    assert all(math.isfinite(n) for n in numbers)
 
 
-def test_figures_do_not_depend_on_the_chunks(toy_events):
+def test_metrics_do_not_depend_on_the_chunks(toy_events):
     toy = toy_events(30, 10)
     evaluator = Evaluator(QUICK)
     for start, stop in ((0, 1), (1, 1), (1, 17), (17, 30)):
         toy.add_to(evaluator, slice(start, stop))
-    assert evaluator.metrics() == judged(toy)
+    assert evaluator.metrics() == metrics_of(toy)
 
 
-def test_figures_do_not_depend_on_the_order_of_events(toy_events):
+def test_metrics_do_not_depend_on_the_order_of_events(toy_events):
     toy = toy_events(30, 11)
     one, other = Evaluator(QUICK), Evaluator(QUICK)
     toy.add_to(one)
@@ -225,13 +227,13 @@ def test_figures_do_not_depend_on_the_order_of_events(toy_events):
     assert numbers_in(first["met"]) == pytest.approx(numbers_in(second["met"]), rel=1e-12)
 
 
-def test_one_process_is_not_said_twice(toy_events):
+def test_metrics_of_a_single_process_are_not_repeated(toy_events):
     toy = toy_events(10, 12)
     toy.process[:] = "zh"
-    assert judged(toy)["processes"] == {"zh": {"num_events": 10}}
+    assert metrics_of(toy)["processes"] == {"zh": {"num_events": 10}}
 
 
-def test_the_acceptance_cut_drops_the_jet_of_a_photon_down_the_beam_pipe(fill):
+def test_the_acceptance_cut_removes_the_jet_of_a_photon_in_the_beam_pipe(fill):
     # A 100 GeV photon at 4 degrees and one at 60: only the second can be reconstructed.
     theta = np.radians([4.0, 60.0])
     particles = fill(
@@ -260,41 +262,41 @@ def test_the_acceptance_cut_drops_the_jet_of_a_photon_down_the_beam_pipe(fill):
 def test_a_candidate_without_an_element_is_counted_but_in_no_rate(toy_events, fill):
     toy = toy_events(20, 13)
     toy.candidates = {"copy": copy_of_generator(toy.particles, fill)}
-    entry = judged(toy)["particles"]["copy"]["charged_hadron"]
+    entry = metrics_of(toy)["particles"]["copy"]["charged_hadron"]
     assert entry["num_candidates"] == len(toy.candidates["copy"])
     assert entry["efficiency"] == 0.0
     assert entry["fake_rate"] is None
 
 
-def test_candidates_of_other_events_are_refused(toy_events):
+def test_candidates_of_other_events_are_rejected(toy_events):
     toy, other = toy_events(10, 14), toy_events(11, 14)
     toy.candidates["mlpf"] = other.candidates["mlpf"]
-    with pytest.raises(DataError, match="mlpf: 11 events beside 10 to judge"):
-        judged(toy)
+    with pytest.raises(DataError, match="mlpf: 11 events, but 10 to evaluate"):
+        metrics_of(toy)
 
 
-def test_candidates_at_elements_that_are_not_there_are_refused(toy_events):
+def test_candidates_at_elements_that_do_not_exist_are_rejected(toy_events):
     toy = toy_events(10, 15)
     toy.candidates["mlpf"].columns["track_index"][3] = 10_000
     with pytest.raises(DataError, match=r"mlpf: .*track_index is beyond the tracks of its event"):
-        judged(toy)
+        metrics_of(toy)
 
 
-def test_an_unknown_class_is_refused(toy_events):
+def test_an_unknown_class_is_rejected(toy_events):
     toy = toy_events(10, 16)
     toy.candidates["mlpf"].columns["pdg_id"][0] = 321
     with pytest.raises(DataError, match="mlpf: pdg_id 321 is no class of particle"):
-        judged(toy)
+        metrics_of(toy)
 
 
-def test_a_momentum_that_is_not_a_number_is_refused(toy_events):
+def test_a_momentum_that_is_nan_is_rejected(toy_events):
     toy = toy_events(10, 17)
     toy.candidates["mlpf"].columns["pt"][0] = np.nan
     with pytest.raises(DataError, match=r"mlpf: jets: 1 values of px not finite"):
-        judged(toy)
+        metrics_of(toy)
 
 
-def test_sets_may_not_change_on_the_way(toy_events):
+def test_all_events_must_have_the_same_candidate_sets(toy_events):
     toy = toy_events(10, 18)
     evaluator = Evaluator(QUICK)
     toy.add_to(evaluator)
@@ -303,11 +305,11 @@ def test_sets_may_not_change_on_the_way(toy_events):
         toy.add_to(evaluator)
 
 
-def test_targets_must_be_those_of_the_elements(toy_events):
+def test_there_must_be_one_target_per_element(toy_events):
     toy = toy_events(10, 19)
     toy.clusters = toy.tracks
     with pytest.raises(DataError, match="not one per track and cluster"):
-        judged(toy)
+        metrics_of(toy)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +321,6 @@ def test_targets_must_be_those_of_the_elements(toy_events):
         ({"min_theta": 90.0}, "min_theta"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong, message):
+def test_impossible_settings_are_rejected(wrong, message):
     with pytest.raises(ConfigError, match=message):
         EvaluationConfig(**wrong)

@@ -1,4 +1,4 @@
-"""The figures are those of a plain, slow calculation: loops, fastjet, explicit formulas."""
+"""The metrics equal those of a plain, slow calculation: loops, fastjet, explicit formulas."""
 
 import math
 from dataclasses import replace
@@ -19,11 +19,11 @@ def slow_jets(particles, radius=0.4, min_pt=5.0):
     if not inputs:
         return []
     sequence = fastjet._swig.ClusterSequence(inputs, definition)
-    found = []
+    jets = []
     for jet in sequence.inclusive_jets(min_pt):
         pt = math.hypot(jet.px(), jet.py())
-        found.append((pt, math.asinh(jet.pz() / pt), math.atan2(jet.py(), jet.px())))
-    return found
+        jets.append((pt, math.asinh(jet.pz() / pt), math.atan2(jet.py(), jet.px())))
+    return jets
 
 
 def events_of(toy, name):
@@ -36,7 +36,7 @@ def events_of(toy, name):
             if abs(gen.pdg_id[k]) not in (12, 14, 16)
         ]
         reco = toy.candidates[name][i : i + 1]
-        found = [
+        reconstructed = [
             (
                 reco.pt[k] * math.cos(reco.phi[k]),
                 reco.pt[k] * math.sin(reco.phi[k]),
@@ -45,14 +45,14 @@ def events_of(toy, name):
             )
             for k in range(len(reco))
         ]
-        yield visible, found
+        yield visible, reconstructed
 
 
 def slow_responses(toy, name, *definition):
     """(gen pt, gen eta, response or None) of every gen jet; `definition` as in `slow_jets`."""
     rows = []
-    for visible, found in events_of(toy, name):
-        reco_jets = slow_jets(found, *definition)
+    for visible, reconstructed in events_of(toy, name):
+        reco_jets = slow_jets(reconstructed, *definition)
         for pt, eta, phi in slow_jets(visible, *definition):
             best, response = 0.1, None
             for reco_pt, reco_eta, reco_phi in reco_jets:
@@ -142,9 +142,9 @@ def test_jets_of_one_process(toy, metrics, process, toy_events):
 @pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
 def test_missing_momentum(toy, metrics, name):
     responses, differences = [], []
-    for visible, found in events_of(toy, name):
+    for visible, reconstructed in events_of(toy, name):
         gen = math.hypot(sum(p[0] for p in visible), sum(p[1] for p in visible))
-        reco = math.hypot(sum(p[0] for p in found), sum(p[1] for p in found))
+        reco = math.hypot(sum(p[0] for p in reconstructed), sum(p[1] for p in reconstructed))
         differences.append(reco - gen)
         if gen > 5:
             responses.append(reco / gen)
@@ -158,17 +158,17 @@ def test_missing_momentum(toy, metrics, name):
 
 
 def elements(toy, name):
-    """(target class, target pt, [candidates at it]) of every element."""
+    """(target class, target pt, [(class, pt) of each candidate at it]) of every element."""
     for i in range(toy.targets.num_events):
         targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
         for k in range(len(targets)):
-            there = [
+            at_element = [
                 (reco.pdg_id[j], reco.pt[j])
                 for j in range(len(reco))
                 if (reco.track_index[j] if reco.track_index[j] >= 0
                     else toy.tracks.counts[i] + reco.cluster_index[j]) == k
             ]  # fmt: skip
-            yield targets.pdg_id[k], targets.pt[k], there
+            yield targets.pdg_id[k], targets.pt[k], at_element
 
 
 @pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
@@ -178,22 +178,22 @@ def elements(toy, name):
      ("muon", 13)],
 )  # fmt: skip
 def test_particles(toy, metrics, name, label, kind):
-    targets = found = candidates = fakes = 0
+    targets = reconstructed = candidates = fakes = 0
     in_bin = [0, 0]
     responses = []
-    for wanted, target_pt, there in elements(toy, name):
-        right = [pt for given, pt in there if given == kind]
-        if wanted == kind:
+    for target_class, target_pt, at_element in elements(toy, name):
+        right = [pt for candidate_class, pt in at_element if candidate_class == kind]
+        if target_class == kind:
             targets += 1
-            found += bool(right)
+            reconstructed += bool(right)
             in_bin[0] += 1 <= target_pt < 2
             in_bin[1] += bool(right) and 1 <= target_pt < 2
             responses += [right[0] / target_pt] if right else []
         candidates += len(right)
-        fakes += len(right) if wanted != kind else 0
+        fakes += len(right) if target_class != kind else 0
     entry = metrics["particles"][name][label]
     assert (entry["num_targets"], entry["num_candidates"]) == (targets, candidates)
-    assert entry["efficiency"] == pytest.approx(found / targets, abs=1e-6)
+    assert entry["efficiency"] == pytest.approx(reconstructed / targets, abs=1e-6)
     assert entry["fake_rate"] == pytest.approx(fakes / candidates, abs=1e-6)
     bin_entry = next(b for b in entry["bins"] if b["low"] == 1)
     assert bin_entry["num_targets"] == in_bin[0]
@@ -206,9 +206,9 @@ def test_particles(toy, metrics, name, label, kind):
 def test_confusion(toy, metrics):
     classes = [0, 211, 130, 22, 11, 13]
     expected = np.zeros((6, 6), dtype=int)
-    for wanted, _, there in elements(toy, "mlpf"):
-        given = there[0][0] if there else 0
-        expected[classes.index(wanted), classes.index(given)] += 1
+    for target_class, _, at_element in elements(toy, "mlpf"):
+        candidate_class = at_element[0][0] if at_element else 0
+        expected[classes.index(target_class), classes.index(candidate_class)] += 1
     assert metrics["confusion"]["counts"]["mlpf"] == expected.tolist()
     assert metrics["confusion"]["classes"][1] == "charged_hadron"
 
@@ -221,28 +221,28 @@ CLASSES = {
 @pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
 @pytest.mark.parametrize("label", CLASSES)
 def test_rates_in_bins_of_eta(toy, metrics, name, label):
-    kind, seen, made = CLASSES[label], [], []
+    kind, of_targets, of_candidates = CLASSES[label], [], []
     for i in range(NUM_EVENTS):
         targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
-        given = {k: set() for k in range(len(targets))}
+        classes_at = {k: set() for k in range(len(targets))}
         for j in range(len(reco)):
             is_track = reco.track_index[j] >= 0
             k = reco.track_index[j] if is_track else toy.tracks.counts[i] + reco.cluster_index[j]
-            given[k].add(reco.pdg_id[j])
+            classes_at[k].add(reco.pdg_id[j])
             if reco.pdg_id[j] == kind:
-                made.append((abs(reco.eta[j]), targets.pdg_id[k] != kind))
+                of_candidates.append((abs(reco.eta[j]), targets.pdg_id[k] != kind))
         for k in range(len(targets)):
             if targets.pdg_id[k] == kind:
-                seen.append((abs(targets.eta[k]), kind in given[k]))
+                of_targets.append((abs(targets.eta[k]), kind in classes_at[k]))
     filled = 0
     for b in metrics["particles"][name][label]["eta_bins"]:
-        found = [hit for eta, hit in seen if b["low"] <= eta < b["high"]]
-        fakes = [fake for eta, fake in made if b["low"] <= eta < b["high"]]
-        assert (b["num_targets"], b["num_candidates"]) == (len(found), len(fakes))
-        for rate, hits in (("efficiency", found), ("fake_rate", fakes)):
-            if hits:
+        is_reconstructed = [right for eta, right in of_targets if b["low"] <= eta < b["high"]]
+        is_fake = [fake for eta, fake in of_candidates if b["low"] <= eta < b["high"]]
+        assert (b["num_targets"], b["num_candidates"]) == (len(is_reconstructed), len(is_fake))
+        for rate, flags in (("efficiency", is_reconstructed), ("fake_rate", is_fake)):
+            if flags:
                 filled += 1
-                assert b[rate] == pytest.approx(sum(hits) / len(hits), abs=1e-6)
+                assert b[rate] == pytest.approx(sum(flags) / len(flags), abs=1e-6)
             else:
                 assert b[rate] is None
     assert filled > 4
@@ -251,14 +251,20 @@ def test_rates_in_bins_of_eta(toy, metrics, name, label):
 @pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
 def test_energies_of_classes(toy, metrics, name):
     for label, kind in CLASSES.items():
-        wanted = given = 0.0
+        target_energy = candidate_energy = 0.0
         for i in range(NUM_EVENTS):
             targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
-            wanted += sum(
+            target_energy += sum(
                 targets.energy[k] for k in range(len(targets)) if targets.pdg_id[k] == kind
             )
-            given += sum(reco.energy[j] for j in range(len(reco)) if reco.pdg_id[j] == kind)
+            candidate_energy += sum(
+                reco.energy[j] for j in range(len(reco)) if reco.pdg_id[j] == kind
+            )
         entry = metrics["particles"][name][label]
-        assert wanted > 0
-        assert entry["target_energy_per_event"] == pytest.approx(wanted / NUM_EVENTS, abs=1e-6)
-        assert entry["candidate_energy_per_event"] == pytest.approx(given / NUM_EVENTS, abs=1e-6)
+        assert target_energy > 0
+        assert entry["target_energy_per_event"] == pytest.approx(
+            target_energy / NUM_EVENTS, abs=1e-6
+        )
+        assert entry["candidate_energy_per_event"] == pytest.approx(
+            candidate_energy / NUM_EVENTS, abs=1e-6
+        )

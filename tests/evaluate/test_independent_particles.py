@@ -1,4 +1,4 @@
-"""Responses of particles, boson masses and the flow of energy, again by plain loops."""
+"""Responses of particles, boson masses and the energy flow equal those of plain loops."""
 
 import itertools
 import math
@@ -7,7 +7,6 @@ import fastjet
 import numpy as np
 import pytest
 
-from partflow.core.deposits import resolve_deposits
 from partflow.core.records import offsets_from_counts
 from partflow.core.schemas import (
     CANDIDATES,
@@ -48,8 +47,8 @@ def particles(toy):
     return evaluator.metrics()["particles"]
 
 
-def found_targets(toy, name):
-    """(class, pt, eta, pt response, energy response, eta and phi residual) of found targets."""
+def reconstructed_targets(toy, name):
+    """Of reconstructed targets: class, pt, eta, pt and energy response, eta and phi residual."""
     for i in range(NUM_EVENTS):
         targets, reco = toy.targets[i : i + 1], toy.candidates[name][i : i + 1]
         for k in range(len(targets)):
@@ -85,7 +84,7 @@ def check_spread(entry, values):
 @pytest.mark.parametrize("name", ["mlpf", "baseline", "perfect", "target"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_responses_of_particles(toy, particles, name, kind):
-    rows = [row for row in found_targets(toy, name) if row[0] == KINDS[kind]]
+    rows = [row for row in reconstructed_targets(toy, name) if row[0] == KINDS[kind]]
     assert rows
     entry = particles[name][kind]
     quantities = ("pt_response", "energy_response", "eta_residual", "phi_residual")
@@ -183,27 +182,27 @@ def slow_angle(one, other):
 
 
 def slow_bosons(gen, reco, process):
-    """(boson, mass generated, mass reconstructed or None)."""
-    wanted = {"ww": (("W", 80.369), ("W", 80.369)), "zh": (("Z", 91.188), ("H", 125.20))}[process]
-    jets, found = slow_jets(gen), slow_jets(reco)
+    """(boson, generated mass, reconstructed mass or None) of both bosons of an event."""
+    bosons = {"ww": (("W", 80.369), ("W", 80.369)), "zh": (("Z", 91.188), ("H", 125.20))}[process]
+    jets, reco_jets = slow_jets(gen), slow_jets(reco)
     best = None
     for a, b, c, d in itertools.permutations(range(4)):
         masses = slow_mass(jets[a], jets[b]), slow_mass(jets[c], jets[d])
-        distance = [abs(m - target) for m, (_, target) in zip(masses, wanted, strict=True)]
-        cost = sum(x**2 for x in distance)
-        if best is None or cost < best[0] - 1e-9:
-            best = cost, (a, b, c, d), masses, max(distance)
+        difference = [abs(m - mass) for m, (_, mass) in zip(masses, bosons, strict=True)]
+        sum_of_squares = sum(x**2 for x in difference)
+        if best is None or sum_of_squares < best[0] - 1e-9:
+            best = sum_of_squares, (a, b, c, d), masses, max(difference)
     if best[3] >= 10:
         return []
     reco_masses = (None, None)
-    if found is not None:
+    if reco_jets is not None:
         order = min(
             itertools.permutations(range(4)),
-            key=lambda o: sum(slow_angle(jets[k], found[o[k]]) for k in range(4)),
+            key=lambda o: sum(slow_angle(jets[k], reco_jets[o[k]]) for k in range(4)),
         )
-        a, b, c, d = (found[order[k]] for k in best[1])
+        a, b, c, d = (reco_jets[order[k]] for k in best[1])
         reco_masses = slow_mass(a, b), slow_mass(c, d)
-    return [(wanted[k][0], best[2][k], reco_masses[k]) for k in (0, 1)]
+    return [(bosons[k][0], best[2][k], reco_masses[k]) for k in (0, 1)]
 
 
 @pytest.mark.parametrize("name", ["W", "Z", "H"])
@@ -215,12 +214,15 @@ def test_masses_of_bosons(diboson, name):
     ]  # fmt: skip
     assert len(rows) > 15
     entry = metrics["dijets"]["mlpf"][name]
-    seen = [(m, r) for _, m, r in rows if r is not None]
-    assert len(seen) == len(rows) - (2 if name == "W" else 0)
+    reconstructed = [(m, r) for _, m, r in rows if r is not None]
+    assert len(reconstructed) == len(rows) - (2 if name == "W" else 0)
     assert entry["num_gen"] == len(rows)
-    assert entry["reconstructed_fraction"] == pytest.approx(len(seen) / len(rows), abs=1e-6)
-    check_spread(entry, [r / m for m, r in seen])
-    for prefix, values in (("mass", [r for _, r in seen]), ("gen_mass", [r[1] for r in rows])):
+    assert entry["reconstructed_fraction"] == pytest.approx(
+        len(reconstructed) / len(rows), abs=1e-6
+    )
+    check_spread(entry, [r / m for m, r in reconstructed])
+    masses = {"mass": [r for _, r in reconstructed], "gen_mass": [m for _, m, _ in rows]}
+    for prefix, values in masses.items():
         low, median, high = np.percentile(values, [25, 50, 75])
         assert entry[f"{prefix}_median"] == pytest.approx(median, rel=1e-6)
         assert entry[f"{prefix}_iqr"] == pytest.approx(high - low, rel=1e-6)
@@ -234,12 +236,12 @@ def test_processes_without_a_pair_of_bosons_have_no_mass(toy_events):
     assert set(map(str, evaluator.metrics()["dijets"].values())) == {"{}"}
 
 
-# --- flow of energy -------------------------------------------------------------------------
+# --- energy flow ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def flow(fill):
-    """Random clusters, who lit them, candidates at some, and the metrics."""
+    """Random clusters, the particles in them, candidates at some, and the metrics."""
     rng = np.random.default_rng(9)
 
     def counted(low, high):
@@ -250,7 +252,7 @@ def flow(fill):
         return rng.integers(-1, counts)
 
     particle, cluster, hit = counted(1, 9), counted(1, 7), counted(5, 30)
-    track, lit, found = counted(0, 5), counted(10, 60), counted(0, 8)
+    track, contribution, candidate = counted(0, 5), counted(10, 60), counted(0, 8)
     kind = rng.choice([211, 130, 22], particle[-1])
     particles = fill(
         PARTICLES, particle, pdg_id=kind, charge=(kind == 211).astype(int),
@@ -265,108 +267,107 @@ def flow(fill):
         CLUSTERS, cluster, energy_em=rng.uniform(1, 5, cluster[-1]),
         energy_hadronic=rng.choice([0.0, 1.0, 4.0], cluster[-1]),
     )  # fmt: skip
-    listed = fill(HIT_CLUSTERS, hit, cluster_index=indices(hit, cluster))
-    deposits = fill(
-        CONTRIBUTIONS, lit, hit_index=np.maximum(indices(lit, hit), 0),
-        particle_index=np.maximum(indices(lit, particle), 0), energy_em=rng.random(lit[-1]),
+    hit_clusters = fill(HIT_CLUSTERS, hit, cluster_index=indices(hit, cluster))
+    contributions = fill(
+        CONTRIBUTIONS, contribution, hit_index=np.maximum(indices(contribution, hit), 0),
+        particle_index=np.maximum(indices(contribution, particle), 0),
+        energy_em=rng.random(contribution[-1]),
     )  # fmt: skip
     candidates = fill(
-        CANDIDATES, found, pdg_id=rng.choice([211, 130, 22], found[-1]),
-        energy=rng.uniform(0, 4, found[-1]), pt=np.ones(found[-1]),
-        track_index=np.where(rng.random(found[-1]) < 0.3, indices(found, track), -1),
-        cluster_index=indices(found, cluster),
+        CANDIDATES, candidate, pdg_id=rng.choice([211, 130, 22], candidate[-1]),
+        energy=rng.uniform(0, 4, candidate[-1]), pt=np.ones(candidate[-1]),
+        track_index=np.where(rng.random(candidate[-1]) < 0.3, indices(candidate, track), -1),
+        cluster_index=indices(candidate, cluster),
     )  # fmt: skip
     evaluator = Evaluator(QUICK)
+    truth = cluster_truth(particles, links, clusters, hit_clusters, contributions)
     evaluator.add(
         particles, fill(TARGETS, track + cluster), tracks, clusters, {"mlpf": candidates},
-        np.full(NUM_EVENTS, "qq", dtype=object),
-        cluster_truth_of={
-            "mlpf": cluster_truth(
-                particles, links, clusters,
-                resolve_deposits(particles, clusters, listed, deposits),
-            )
-        },
+        np.full(NUM_EVENTS, "qq", dtype=object), cluster_truth_of={"mlpf": truth},
     )  # fmt: skip
-    return particles, links, clusters, listed, deposits, candidates, evaluator.metrics()
+    return (
+        particles, links, clusters, hit_clusters, contributions, candidates, evaluator.metrics()
+    )  # fmt: skip
 
 
-def slow_parts(clusters, candidates, number):
-    """Parts of a cluster taken for (a track's, a photon, a neutral hadron)."""
-    held = clusters.energy_em[number]
+def slow_fractions(clusters, candidates, number):
+    """Fractions of a cluster that are (left to tracks, taken by photons, by neutral hadrons)."""
+    cluster_energy = clusters.energy_em[number]
     if clusters.energy_hadronic[number] > 0:
-        held = min(held, clusters.energy_hadronic[number])
+        cluster_energy = min(cluster_energy, clusters.energy_hadronic[number])
     taken = {22: 0.0, 130: 0.0}
     for j in range(len(candidates)):
         is_here = candidates.cluster_index[j] == number and candidates.track_index[j] < 0
         if is_here and candidates.pdg_id[j] in taken:
-            taken[candidates.pdg_id[j]] += min(1.0, candidates.energy[j] / held)
+            taken[candidates.pdg_id[j]] += min(1.0, candidates.energy[j] / cluster_energy)
     total = max(1.0, sum(taken.values()))
     photon, hadron = taken[22] / total, taken[130] / total
     return 1.0 - photon - hadron, photon, hadron
 
 
-def slow_booking(lit, taken):
-    """Energies by truth (row) and by what they were taken for, {(row, column): GeV}.
+def slow_flow(true_energy, taken):
+    """Energies of one cluster by true particle (row) and by what they were taken for (column).
 
-    `lit` {row: GeV} is in a cluster, of which `taken` {column: GeV} were taken.
+    `true_energy` {row: GeV} is in the cluster, of which `taken` {column: GeV} were taken; the
+    result is {(row, column): GeV}.
     """
     right = {
         "photon": "as_photon",
         "neutral_hadron": "as_neutral_hadron",
         "charged_with_track": "left_to_tracks",
     }
-    booked = {(row, right[row]): min(lit[row], taken[right[row]]) for row in right}
-    lit, taken = dict(lit), dict(taken)
-    for (row, column), energy in booked.items():
-        lit[row] -= energy
+    flow = {(row, right[row]): min(true_energy[row], taken[right[row]]) for row in right}
+    true_energy, taken = dict(true_energy), dict(taken)
+    for (row, column), energy in flow.items():
+        true_energy[row] -= energy
         taken[column] -= energy
-    left = sum(lit.values())
-    if left > 0:
-        for row in lit:
+    rest = sum(true_energy.values())
+    if rest > 0:
+        for row in true_energy:
             for column in taken:
-                more = lit[row] * taken[column] / left
-                booked[row, column] = booked.get((row, column), 0.0) + more
-    return booked
+                more = true_energy[row] * taken[column] / rest
+                flow[row, column] = flow.get((row, column), 0.0) + more
+    return flow
 
 
-def test_flow_of_energy(flow):
-    particles, links, clusters, listed, deposits, candidates, metrics = flow
+def test_energy_flow(flow):
+    particles, links, clusters, hit_clusters, contributions, candidates, metrics = flow
     rows = ["photon", "neutral_hadron", "charged_with_track", "charged_without_track"]
     columns = ["left_to_tracks", "as_photon", "as_neutral_hadron"]
     sums = {row: dict.fromkeys(columns, 0.0) for row in rows}
     for i in range(NUM_EVENTS):
-        own, track, lit = particles[i : i + 1], links[i : i + 1], deposits[i : i + 1]
-        of_hit = listed[i : i + 1].cluster_index
+        event, track = particles[i : i + 1], links[i : i + 1]
+        parts, cluster_of_hit = contributions[i : i + 1], hit_clusters[i : i + 1].cluster_index
         with_track = {
             track.particle_index[k] for k in range(len(track)) if track.is_primary[k] == 1
         }
         in_cluster = [dict.fromkeys(rows, 0.0) for _ in range(clusters.counts[i])]
-        for k in range(len(lit)):
-            number, who = of_hit[lit.hit_index[k]], lit.particle_index[k]
+        for k in range(len(parts)):
+            number, particle = cluster_of_hit[parts.hit_index[k]], parts.particle_index[k]
             if number < 0:
                 continue
-            if own.charge[who]:
-                row = "charged_with_track" if who in with_track else "charged_without_track"
+            if event.charge[particle]:
+                row = "charged_with_track" if particle in with_track else "charged_without_track"
             else:
-                row = "photon" if own.pdg_id[who] == 22 else "neutral_hadron"
-            in_cluster[number][row] += lit.energy_em[k]
+                row = "photon" if event.pdg_id[particle] == 22 else "neutral_hadron"
+            in_cluster[number][row] += parts.energy_em[k]
         for number, energies in enumerate(in_cluster):
-            parts = slow_parts(clusters[i : i + 1], candidates[i : i + 1], number)
+            fractions = slow_fractions(clusters[i : i + 1], candidates[i : i + 1], number)
             total = sum(energies.values())
-            taken = {column: part * total for column, part in zip(columns, parts, strict=True)}
-            for (row, column), energy in slow_booking(energies, taken).items():
+            taken = {c: fraction * total for c, fraction in zip(columns, fractions, strict=True)}
+            for (row, column), energy in slow_flow(energies, taken).items():
                 sums[row][column] += energy / NUM_EVENTS
-    found = metrics["energy_flow"]["mlpf"]
-    assert list(found) == rows
+    entry = metrics["energy_flow"]["mlpf"]
+    assert list(entry) == rows
     for row in rows:
         for column in columns:
             assert sums[row][column] > 0
-            assert found[row][column] == pytest.approx(sums[row][column], abs=1e-6)
-            low, high = found[row][f"{column}_ci"]
+            assert entry[row][column] == pytest.approx(sums[row][column], abs=1e-6)
+            low, high = entry[row][f"{column}_ci"]
             assert low < high
 
 
-def test_without_knowing_who_lit_the_clusters_there_is_no_flow(particles, toy):
+def test_without_the_true_particles_in_clusters_there_is_no_energy_flow(particles, toy):
     evaluator = Evaluator(QUICK)
     toy.add_to(evaluator)
     assert evaluator.metrics()["energy_flow"]["mlpf"] == {}

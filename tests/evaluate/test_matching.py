@@ -1,4 +1,4 @@
-"""Every generator jet gets its nearest reconstructed jet, if one is near enough."""
+"""Each generator jet is matched to the nearest reconstructed jet within the maximal distance."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def random_jets(rng, num_events):
     )
 
 
-def test_nearest_not_first_is_taken():
+def test_the_nearest_jet_is_taken_not_the_first():
     gen, reco = jets([(0.0, 0.0)]), jets([(0.05, 0.0), (0.01, 0.0), (0.02, 0.0)])
     assert match_nearest(gen, reco, 0.1).tolist() == [1]
 
@@ -42,7 +42,7 @@ def test_distance_wraps_around_in_phi():
     assert match_nearest(gen, reco, 0.1).tolist() == [0]
 
 
-def test_a_jet_at_the_limit_is_too_far():
+def test_a_jet_at_the_maximal_distance_is_not_matched():
     gen, reco = jets([(0.0, 0.0)], [(0.0, 0.0)]), jets([(0.125, 0.0)], [(0.124, 0.0)])
     assert match_nearest(gen, reco, 0.125).tolist() == [-1, 1]
 
@@ -95,6 +95,6 @@ def test_blocks_of_pairs_do_not_change_the_matches(monkeypatch, pairs):
     assert match_nearest(gen, reco, 0.1).tolist() == whole.tolist()
 
 
-def test_other_events_are_refused():
+def test_jets_of_other_events_are_rejected():
     with pytest.raises(DataError, match="jets of 2 events cannot be matched to gen jets of 1"):
         match_nearest(jets([(0.0, 0.0)]), jets([], []), 0.1)

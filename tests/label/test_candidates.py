@@ -98,7 +98,7 @@ def test_below_twenty_mev_nothing_is_seen_without_a_track(event, scale):
 
 
 def test_the_cluster_is_the_target_cluster_or_else_the_best(event, join, scale):
-    """Particle 1 finds its best cluster taken; 2 is left over; 3 has a track; 4 lit nothing."""
+    """The best cluster of particle 1 is taken; 2 is left over; 3 has a track; 4 has no deposit."""
     particles = [(22, 9, 0, 0), (22, 0, 5, 0), (22, 0, 0, 3), (211, 2, 0, 0), (211, 0, 2, 0)]
     deposits = [
         (0, 0, 8.0, *PLACE),

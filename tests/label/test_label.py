@@ -85,7 +85,7 @@ def test_target_energy_is_visible_energy_in_every_event(random_event, join):
     rng = np.random.default_rng(3)
     truths = [random_event(rng) for _ in range(200)]
     result = label(**join(*truths).for_label(), config=LabelConfig(secondary_tracks="none"))
-    seen = []
+    expected = []
     for truth in truths:  # the definition, spelled out for one event at a time
         p, in_clusters = truth.particles, truth.hit_clusters.cluster_index >= 0
         clustered = np.bincount(
@@ -93,11 +93,11 @@ def test_target_energy_is_visible_energy_in_every_event(random_event, join):
             truth.contributions.energy_em[in_clusters],
             len(p),
         )
-        own = truth.track_particles.is_primary == 1
-        has_track = np.isin(np.arange(len(p)), truth.track_particles.particle_index[own])
+        primary = truth.track_particles.is_primary == 1
+        has_track = np.isin(np.arange(len(p)), truth.track_particles.particle_index[primary])
         visible = (has_track | (clustered > 0.05 * p.energy)) & (np.abs(p.pdg_id) != 12)
-        seen.append(p.energy[visible].sum())
-    assert energies(result.targets) == pytest.approx(np.array(seen), rel=1e-9)
+        expected.append(p.energy[visible].sum())
+    assert energies(result.targets) == pytest.approx(np.array(expected), rel=1e-9)
     assert result.report.visible_without_cluster.number == 0
 
 
@@ -113,7 +113,7 @@ def test_tracks_and_their_truth_must_belong_together(event):
     truth = event([(211, 5, 0, 0)], [(0, True)])._replace(
         track_particles=event([(211, 5, 0, 0)]).track_particles
     )
-    with pytest.raises(DataError, match="0 rows beside 1 tracks"):
+    with pytest.raises(DataError, match="0 rows for 1 tracks"):
         label(**truth.for_label())
 
 
@@ -211,8 +211,8 @@ def test_the_report_accounts_for_every_particle_and_adds_up_over_chunks(random_e
 
 def test_without_jets_the_targets_are_the_same(random_event):
     for seed in range(10):
-        given = random_event(np.random.default_rng(seed)).for_label()
-        whole, bare = label(**given), label(**given, with_jets=False)
+        arguments = random_event(np.random.default_rng(seed)).for_label()
+        whole, bare = label(**arguments), label(**arguments, with_jets=False)
         for name, column in whole.targets.columns.items():
             if name != "jet_index":
                 np.testing.assert_array_equal(bare.targets.columns[name], column)

@@ -47,7 +47,7 @@ def test_the_distance_of_two_tracks_or_two_clusters_is_that_of_their_positions()
 
 
 def test_the_track_in_front_of_a_cluster_is_its_closest_track(batch):
-    # In the toy events cluster i of the first event stands behind track i.
+    # In these events cluster i of the first event stands behind track i.
     near = neighbourhood(batch.features, layout(batch.features, batch.counts))
     momenta = batch.features[:12, 5]
     expected = torch.log(momenta + 0.05)

@@ -108,7 +108,7 @@ def test_possible_owners_are_the_nearest_in_angle(batch):
         angle = np.linalg.norm(unit[same] - unit[cluster], axis=1)
         nearest = same[np.argsort(angle, kind="stable")[:5]]
         assert owners[0] == UNASSIGNED and len(owners) == 1 + min(5, len(same))
-        # Clusters of the toy events are behind tracks at the same angle: the set may be a tie.
+        # Clusters of these events are behind tracks at the same angle: the set may be a tie.
         assert np.sort(angle[np.isin(same, owners[1:])]) == pytest.approx(
             np.sort(np.linalg.norm(unit[nearest] - unit[cluster], axis=1)), abs=1e-6
         )
@@ -206,7 +206,7 @@ def test_an_event_has_the_same_shares_alone_and_in_any_batch(sharing, events):
 
 
 def test_elements_in_another_order_have_the_same_shares(learnable_events, events):
-    """With all elements as owners: the toy events have ties, where the search takes any."""
+    """With all elements as owners: these events have ties, where the search takes any."""
     model = with_random_weights(ModelConfig(**{**SMALL, "num_owners": 60}), learnable_events)
     elements = events.elements
     order = np.lexsort((np.random.default_rng(0).uniform(size=len(elements)), elements.event_index))

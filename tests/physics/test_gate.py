@@ -1,4 +1,4 @@
-"""The physics gate: a small fixed sample, made on the spot, keeps the bounds of a gate file."""
+"""The physics gate: a small sample, simulated in the test, is within the bounds of a gate file."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def metrics(tmp_path_factory):
     return pipeline.judge(folder / "events", {}, EvaluationConfig()).metrics()
 
 
-def test_the_sample_keeps_the_gate(metrics):
+def test_the_sample_is_within_the_bounds(metrics):
     require(metrics, read_gate(GATE), GATE)
 
 
-def test_the_gate_would_notice_a_wider_response(metrics):
+def test_a_wider_response_violates_the_gate(metrics):
     entry = metrics["jets"]["baseline"]
     worse = {**entry, "iqr_over_median": 1.25 * entry["iqr_over_median"]}
-    spoilt = {**metrics, "jets": {**metrics["jets"], "baseline": worse}}
+    changed = {**metrics, "jets": {**metrics["jets"], "baseline": worse}}
     with pytest.raises(RequirementError, match=r"jets\.baseline\.iqr_over_median"):
-        require(spoilt, read_gate(GATE), GATE)
+        require(changed, read_gate(GATE), GATE)

@@ -79,11 +79,11 @@ def test_labels_do_not_limit_the_jets(ttbar):
 
 
 def test_targets_hold_the_visible_energy_of_every_event(ttbar):
-    """Visible: seen by its own track, or by clusters with more than 5 % of its energy."""
+    """Visible: with its own track, or with more than 5 % of its energy in clusters."""
     particles, simulated = ttbar.particles, ttbar.simulated
-    own = simulated.track_particles.select(simulated.track_particles.is_primary == 1)
+    primary = simulated.track_particles.select(simulated.track_particles.is_primary == 1)
     has_track = np.zeros(len(particles), dtype=bool)
-    has_track[particles.flat_index(own.event_index, own.particle_index)] = True
+    has_track[particles.flat_index(primary.event_index, primary.particle_index)] = True
     contributions = simulated.contributions
     hit = simulated.hits.flat_index(contributions.event_index, contributions.hit_index)
     in_cluster = ttbar.found.hit_clusters.cluster_index[hit] >= 0

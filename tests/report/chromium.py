@@ -22,9 +22,12 @@ def find_chromium():
 
 
 class Chromium:
-    """One browser with one page; what the page's console says is in `errors`."""
+    """One browser with one page; errors and warnings of the page's console are in `errors`.
 
-    def __init__(self, executable, profile):
+    `environment` is added to the environment variables of the browser.
+    """
+
+    def __init__(self, executable, profile, environment=None):
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
         flags = [
@@ -37,6 +40,7 @@ class Chromium:
         self._process = subprocess.Popen(
             ["bash", "-c", command, executable, *flags, "about:blank"],
             pass_fds=(to_browser, from_browser),
+            env={**os.environ, **(environment or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -88,7 +92,7 @@ class Chromium:
         self.settle()
 
     def settle(self):
-        """Wait until what was asked for is drawn."""
+        """Wait until the page is drawn again."""
         self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
     def run(self, script):
@@ -132,7 +136,7 @@ class Chromium:
             ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))
             data = os.read(self._read, 1 << 20) if ready else b""
             if not data:
-                raise TimeoutError(f"no answer of the browser in {DEADLINE:.0f} s")
+                raise TimeoutError(f"no answer from the browser in {DEADLINE:.0f} s")
             self._buffer += data
         text, _, self._buffer = self._buffer.partition(b"\0")
         message = json.loads(text)

@@ -1,4 +1,4 @@
-"""The event display: what is drawn is what the event holds, and red is what was wrong."""
+"""The event display shows what the event holds, and marks the mistakes of candidates."""
 
 import json
 import re
@@ -27,20 +27,20 @@ from partflow.core.schemas import (
 from partflow.core.store import STAGES, write_events
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.jets import JetSample
-from partflow.evaluate.particles import Count, judge_particles
+from partflow.evaluate.particles import RateCount, judge_particles
 from partflow.generate import GenerationConfig, generate
-from partflow.report.display.marks import Mark, TargetMark, compare
+from partflow.report.display.marks import Mark, TargetMark, mark_mistakes
 from partflow.report.display.page import build_display_page
 from partflow.report.display.payload import (
     QUANTUM,
     payload,
     to_json,
     unpacked_energies,
-    unpacked_places,
+    unpacked_positions,
 )
 from partflow.report.display.places import detector_parts, toward_face, track_paths
-from partflow.report.display.scene import Compared, DisplayedSet, build_scene
-from partflow.report.display.selection import choose_events
+from partflow.report.display.scene import CandidateSets, DisplayedSet, build_scene
+from partflow.report.display.selection import select_events
 from partflow.report.display.still import draw_still
 from partflow.simulate import SimulationConfig
 
@@ -50,9 +50,12 @@ EVIL = '</script><script>alert("1")</script>'
 def scene_of(event, name="mine", detector=CLIC, number=3):
     """A scene of the baseline's particles under two names, and of the target."""
     references = pipeline.reference_candidates(event, detector)
-    found = {name: event.baseline, "baseline": event.baseline,
-             "target": references.candidates["target"]}  # fmt: skip
-    return build_scene(event, number, Compared(found, references.targets), detector)
+    candidates = {
+        name: event.baseline,
+        "baseline": event.baseline,
+        "target": references.candidates["target"],
+    }
+    return build_scene(event, number, CandidateSets(candidates, references.targets), detector)
 
 
 @pytest.fixture(scope="module")
@@ -73,22 +76,22 @@ def nothing():
     return pipeline.simulate_events(empty, CLIC, SimulationConfig())
 
 
-def test_the_page_holds_every_hit_where_it_is(event, scene):
+def test_the_page_contains_the_position_and_energy_of_every_hit(event, scene):
     packed = payload(scene)["hits"]
     hits = event.hits
     assert len(hits) > 500
-    place = np.stack([hits.x, hits.y, hits.z], axis=1)
-    assert unpacked_places(packed["place"]) == pytest.approx(place, abs=QUANTUM / 2 + 1e-3)
+    position = np.stack([hits.x, hits.y, hits.z], axis=1)
+    assert unpacked_positions(packed["position"]) == pytest.approx(position, abs=QUANTUM / 2 + 1e-3)
     assert unpacked_energies(packed["energy"]) == pytest.approx(hits.energy_em, rel=2e-4)
 
 
-def test_the_page_holds_the_particles_of_every_set(event, scene):
+def test_the_page_contains_the_particles_of_every_set(event, scene):
     sets = {one["name"]: one for one in payload(scene)["sets"]}
     assert list(sets) == ["mine", "baseline", "target"]
     assert sets["mine"]["energy"] == pytest.approx(event.baseline.energy, rel=1e-3)
     assert sets["mine"]["class"] == event.baseline.pdg_id.tolist()
     assert sets["mine"]["track"] == event.baseline.track_index.tolist()
-    assert len(unpacked_places(sets["mine"]["place"])) == len(event.baseline)
+    assert len(unpacked_positions(sets["mine"]["position"])) == len(event.baseline)
 
 
 def test_tracks_end_at_the_calorimeter_face(event):
@@ -101,7 +104,7 @@ def test_tracks_end_at_the_calorimeter_face(event):
 
 
 @pytest.mark.parametrize("detector", [CLIC, CLD], ids=lambda d: d.name)
-def test_a_particle_is_marked_on_the_face_in_its_direction(detector):
+def test_a_neutral_particle_is_drawn_on_the_face_in_its_direction(detector):
     eta, phi = np.array([0.0, 1.0, -2.5, 20.0]), np.array([0.1, -2.0, 3.0, 0.5])
     x, y, z = toward_face(eta, phi, detector).T
     at_barrel = np.isclose(np.hypot(x, y), detector.ecal.inner_radius)
@@ -120,26 +123,28 @@ def test_the_outline_is_that_of_the_detector(detector):
     assert parts[1].inner_radius == detector.ecal.inner_radius
 
 
-def test_marks_count_what_efficiency_and_fake_rate_count(event, scene):
-    one = scene.sets[0]
+def test_marks_agree_with_the_counts_of_efficiency_and_fake_rate(event, scene):
+    displayed = scene.sets[0]
     counts = judge_particles(
-        one.targets, event.tracks.counts, one.candidates, 0, EvaluationConfig()
+        displayed.targets, event.tracks.counts, displayed.candidates, 0, EvaluationConfig()
     )[0].by_pt.sum(axis=(0, 2, 3))
-    found = one.targets_with(TargetMark.FOUND).number
-    fakes = sum(one.candidates_with(m).number for m in (Mark.FAKE, Mark.WRONG_CLASS))
-    assert found == counts[Count.FOUND] > 0
-    assert fakes == counts[Count.FAKES] > 0
-    not_found = (TargetMark.MISSED, TargetMark.WRONG_CLASS)
-    assert sum(one.targets_with(m).number for m in not_found) == counts[Count.TARGETS] - found
+    reconstructed = displayed.targets_with(TargetMark.RECONSTRUCTED).number
+    fakes = sum(displayed.candidates_with(m).number for m in (Mark.FAKE, Mark.WRONG_CLASS))
+    assert reconstructed == counts[RateCount.RECONSTRUCTED] > 0
+    assert fakes == counts[RateCount.FAKES] > 0
+    others = sum(
+        displayed.targets_with(m).number for m in (TargetMark.MISSED, TargetMark.WRONG_CLASS)
+    )
+    assert others == counts[RateCount.TARGETS] - reconstructed
 
 
-def test_the_target_has_nothing_wrong_with_it(scene):
+def test_the_target_has_no_mistakes(scene):
     marks = scene.sets[2].marks
     assert np.all(marks.of_candidate == Mark.RIGHT)
     assert not np.any(np.isin(marks.of_target, (TargetMark.MISSED, TargetMark.WRONG_CLASS)))
 
 
-def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
+def test_each_kind_of_mistake_has_its_mark(fill):
     targets = fill(
         TARGETS, [0, 6], pdg_id=np.array([211, 22, 130, 22, 0, 22]),
         energy=np.array([9.0, 9, 9, 9, 0, 9]),
@@ -149,40 +154,43 @@ def test_each_kind_of_mistake_is_marked_as_what_it_is(fill):
         energy=np.array([9.0, 9, 4, 9.9, 2, 1]), track_index=np.array([0, -1, -1, -1, -1, -1]),
         cluster_index=np.array([-1, 0, 1, 2, 3, -1]),
     )  # fmt: skip
-    marks = compare(targets, np.array([1]), candidates)
-    wanted = ["RIGHT", "WRONG_CLASS", "ENERGY", "RIGHT", "FAKE", "ELSEWHERE"]
-    assert [Mark(m).name for m in marks.of_candidate] == wanted
-    became = ["FOUND", "WRONG_CLASS", "FOUND", "FOUND", "NO_TARGET", "MISSED"]
-    assert [TargetMark(m).name for m in marks.of_target] == became
+    marks = mark_mistakes(targets, np.array([1]), candidates)
+    of_candidates = ["RIGHT", "WRONG_CLASS", "ENERGY", "RIGHT", "FAKE", "WITHOUT_ELEMENT"]
+    assert [Mark(m).name for m in marks.of_candidate] == of_candidates
+    of_targets = [
+        "RECONSTRUCTED", "WRONG_CLASS", "RECONSTRUCTED", "RECONSTRUCTED", "NO_TARGET", "MISSED"
+    ]  # fmt: skip
+    assert [TargetMark(m).name for m in marks.of_target] == of_targets
 
 
-def test_a_fake_misplaces_the_clusters_that_it_is_fed_by(fill):
-    """No tracks, three clusters of 10 GeV; the fake at the first was given 1 and 8 GeV of the first
-    and the second, and the third feeds a particle."""
+def test_a_fake_misplaces_the_clusters_that_its_energy_is_from(fill):
+    """No tracks, three clusters of 10 GeV. The fake at the first cluster has 1 GeV of the first and
+    8 GeV of the second; the third belongs to a particle."""
     targets = fill(TARGETS, np.array([0, 3]), pdg_id=np.array([0, 0, 22]), energy=np.full(3, 10.0))
-    found = fill(
+    candidates = fill(
         CANDIDATES, np.array([0, 2]), pdg_id=np.array([130, 22]), energy=np.array([9.0, 10.0]),
         track_index=np.array([-1, -1]), cluster_index=np.array([0, 2]),
     )  # fmt: skip
     shares = fill(
         SHARES, np.array([0, 5]), cluster_element=np.array([0, 0, 1, 1, 2]),
-        owner_element=np.array([-1, 0, 0, -1, 2]), energy=np.array([9.0, 1.0, 8.0, 2.0, 10.0]),
+        owner_element=np.array([-1, 0, 0, -1, 2]), energy_em=np.array([9.0, 1.0, 8.0, 2.0, 10.0]),
     )  # fmt: skip
-    place = np.zeros((3, 3))
+    position = np.zeros((3, 3))
     plain = DisplayedSet(
-        "mine", "final", found, targets, compare(targets, np.array([0]), found),
-        place[:2], place, np.zeros(0), True,
+        "mine", "final", candidates, targets,
+        mark_mistakes(targets, np.array([0]), candidates),
+        position[:2], position, np.zeros(0), True,
     )  # fmt: skip
-    held = np.full(3, 10.0)
-    assert plain.misplaced_clusters(0, held).tolist() == [0]
-    assert replace(plain, shares=shares).misplaced_clusters(0, held).tolist() == [1]
+    energy = np.full(3, 10.0)
+    assert plain.misplaced_clusters(0, energy).tolist() == [0]
+    assert replace(plain, shares=shares).misplaced_clusters(0, energy).tolist() == [1]
 
 
-def test_candidates_of_another_event_are_refused(event, fill):
+def test_candidates_of_another_event_are_rejected(event, fill):
     beyond = fill(CANDIDATES, [0, 1], pdg_id=np.array([211]), track_index=np.array([10_000]))
     references = pipeline.reference_candidates(event, CLIC)
     with pytest.raises(DataError, match=r"mine: .* made from these events"):
-        build_scene(event, 0, Compared({"mine": beyond}, references.targets), CLIC)
+        build_scene(event, 0, CandidateSets({"mine": beyond}, references.targets), CLIC)
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_a_name_is_only_text(event):
@@ -204,18 +212,18 @@ def test_an_empty_event_can_be_displayed(nothing):
     assert "0 hits, 0 tracks, 0 clusters, 0 generator jets" in page
 
 
-def test_typical_best_and_worst_are_chosen_by_their_jets():
+def test_typical_best_and_worst_event_are_selected_by_their_jets():
     event = np.array([0, 0, 1, 1, 2, 2, 3, 4, 4])
     response = np.array([1.1, 0.9, 1.0, 1.0, 1.3, np.nan, 1.0, 0.8, 1.2])
     jets = JetSample(event, np.full(9, 20.0), np.zeros(9), response)
-    chosen = choose_events(jets, 5, "mine")
-    assert [c.number for c in chosen] == [0, 1, 2]  # event 3 has one jet only
-    assert chosen[0].remark == "Typical for jets of mine: mean error 10.0 %"
-    assert choose_events(JetSample(*[np.empty(0, dtype=int)] * 4), 0, "mine") == []
+    selected = select_events(jets, 5, "mine")
+    assert [e.number for e in selected] == [0, 1, 2]  # event 3 has one jet only
+    assert selected[0].remark == "Typical for jets of mine: mean error 10.0 %"
+    assert select_events(JetSample(*[np.empty(0, dtype=int)] * 4), 0, "mine") == []
 
 
 @pytest.mark.parametrize("script", ["display.js", "page.js"])
-def test_the_scripts_are_javascript(script):
+def test_the_scripts_are_valid_javascript(script):
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on this machine to check JavaScript with")
@@ -224,7 +232,7 @@ def test_the_scripts_are_javascript(script):
     assert checked.returncode == 0, checked.stderr.decode()
 
 
-# --- the verb --------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +273,7 @@ def test_events_become_a_page_and_a_picture_of_each(folder, tmp_path):
         ("events", [0], "other.parquet", InputError, "mine .* belongs to other events"),
     ],
 )
-def test_what_cannot_be_shown_is_said_in_one_line(
+def test_impossible_displays_are_errors(
     folder, tmp_path, source, numbers, candidates, error, words
 ):
     given = {"mine": folder / candidates} if candidates else {}

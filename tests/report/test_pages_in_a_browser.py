@@ -1,9 +1,12 @@
-"""The pages as a reader opens them: from disk, in a browser, at a desk and on a phone."""
+"""The pages in a browser: opened from disk, on a desktop and on a phone."""
 
 import json
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.font_manager import get_font
+from matplotlib.ft2font import LoadFlags
 
 from partflow.core.known_detectors import CLIC
 from partflow.core.records import Events
@@ -18,22 +21,24 @@ from partflow.core.schemas import (
     TRACKS,
 )
 from partflow.evaluate import EvaluationConfig, Evaluator
-from partflow.report.display.scene import Compared, build_scene
-from partflow.report.writing import write_evaluation
+from partflow.report.display.scene import CandidateSets, build_scene
+from partflow.report.evaluation import write_evaluation
+from partflow.report.fonts import font_file
+from partflow.report.svg import FontFace
 from tests.report.chromium import Chromium, find_chromium
 
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 760, "mobile": True}
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 760, "mobile": True}
 EVIL = '<img src=x onerror="console.error(1)">'
 
 
 def toy_scene(fill):
-    """Four particles and a spray of hits: one photon is missed, one invented."""
+    """Four particles and their hits; one photon is missed, one candidate is a fake."""
     rng = np.random.default_rng(5)
     number, one = 300, np.array
     eta, phi = one([0.3, -0.5, 0.8, 0.1]), one([0.2, 2.0, -2.2, 1.0])
     towards = np.stack([np.cos(phi), np.sin(phi), np.sinh(eta)], axis=1)
     near = np.arange(number) % 4
-    place = towards[near] * rng.uniform(1500, 1900, (number, 1)) + rng.normal(0, 30, (number, 3))
+    position = towards[near] * rng.uniform(1500, 1900, (number, 1)) + rng.normal(0, 30, (number, 3))
     energy = one([20.0, 9.0, 5.0, 3.0])
     pt = energy / np.cosh(eta)
     centroid = {axis: 1600 * towards[1:, i] for i, axis in enumerate("xyz")}
@@ -42,14 +47,14 @@ def toy_scene(fill):
             PARTICLES, [0, 4], pdg_id=one([211, 22, 130, 22]), charge=one([1, 0, 0, 0]),
             px=pt * towards[:, 0], py=pt * towards[:, 1], pz=pt * towards[:, 2], energy=energy,
         ),
-        "hits": fill(HITS, [0, number], x=place[:, 0], y=place[:, 1], z=place[:, 2],
-                     energy=rng.exponential(0.1, number)),
+        "hits": fill(HITS, [0, number], x=position[:, 0], y=position[:, 1], z=position[:, 2],
+                     energy_em=rng.exponential(0.1, number)),
         "hit_clusters": fill(HIT_CLUSTERS, [0, number], cluster_index=near - 1),
         "contributions": fill(CONTRIBUTIONS, [0, number], hit_index=np.arange(number),
-                              particle_index=near, energy=np.ones(number)),
+                              particle_index=near, energy_em=np.ones(number)),
         "tracks": fill(TRACKS, [0, 1], pt=pt[:1], phi=phi[:1], tan_lambda=np.sinh(eta[:1]),
                        omega=one([6e-5]), charge=one([1])),
-        "clusters": fill(CLUSTERS, [0, 3], energy=energy[1:], **centroid),
+        "clusters": fill(CLUSTERS, [0, 3], energy_em=energy[1:], **centroid),
     })  # fmt: skip
     columns = {"pt": pt, "eta": eta, "energy": energy}
     targets = fill(TARGETS, [0, 4], pdg_id=one([211, 22, 130, 0]), sin_phi=np.sin(phi),
@@ -63,7 +68,7 @@ def toy_scene(fill):
         "baseline": everything.select(one([True, True, False, False])),
         "target": everything.select(one([True, True, True, False])),
     }
-    return build_scene(event, 0, Compared(sets, {"final": targets}), CLIC)
+    return build_scene(event, 0, CandidateSets(sets, {"final": targets}), CLIC)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +98,8 @@ PIXELS = "document.querySelector('figure.display canvas').toDataURL()"
 
 @pytest.fixture
 def display(browser, page):
-    """The page with its first display in sight; gives the middle of its canvas."""
-    browser.open(page, **DESK)
+    """The page with its first display in the window; returns the centre of its canvas."""
+    browser.open(page, **DESKTOP)
     box = json.loads(browser.run(
         "(() => { const c = document.querySelector('figure.display canvas');"
         "c.scrollIntoView({block: 'center', behavior: 'instant'}); c.focus();"
@@ -105,8 +110,8 @@ def display(browser, page):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_the_page_opens_without_a_complaint_and_fits(browser, page, size, dark):
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_page_opens_without_errors_and_fits_the_window(browser, page, size, dark):
     browser.open(page, **size, dark=dark)
     assert browser.errors == []
     assert browser.run("document.documentElement.scrollWidth") == size["width"]
@@ -117,7 +122,7 @@ def test_the_page_opens_without_a_complaint_and_fits(browser, page, size, dark):
     assert browser.run("document.querySelector('img.still').checkVisibility()") is False
 
 
-def test_the_display_turns_by_mouse_and_by_key(browser, display):
+def test_the_display_rotates_by_mouse_and_by_key(browser, display):
     before, pixels = browser.run(STATE), browser.run(PIXELS)
     x, y = display
     browser.drag((x, y), (x + 90, y + 40))
@@ -133,7 +138,7 @@ def test_the_display_turns_by_mouse_and_by_key(browser, display):
     assert float(browser.run(STATE)["zoom"]) > 1
 
 
-def test_switching_particles_changes_what_is_drawn(browser, display):
+def test_selecting_another_candidate_set_changes_the_drawing(browser, display):
     assert browser.errors == []
     first, pixels = browser.run(STATE), browser.run(PIXELS)
     assert first["set"] == EVIL
@@ -149,25 +154,25 @@ def test_switching_particles_changes_what_is_drawn(browser, display):
     assert (third["set"], third["particles"], third["missed"]) == ("target", "3", "0")
 
 
-def test_pointing_at_a_particle_says_what_it_is(browser, display):
+def test_pointing_at_a_particle_describes_it(browser, display):
     browser.press("n")
-    said = browser.run("document.querySelector('figure.display .tip').textContent")
-    assert said.startswith("charged hadron, 20.0 GeV")
+    text = browser.run("document.querySelector('figure.display .tip').textContent")
+    assert text.startswith("charged hadron, 20.0 GeV")
     browser.press("p")
-    said = browser.run("document.querySelector('figure.display .tip').textContent")
-    assert "Counted twice: nothing should stand here" in said
+    text = browser.run("document.querySelector('figure.display .tip').textContent")
+    assert "Fake: this element has no target" in text
     x, y = browser.run(
         "(() => { const d = document.querySelector('figure.display').display,"
         "b = d.canvas.getBoundingClientRect(), l = d.pickable.at(-1).shown;"
         "return [b.x + l[0], b.y + l[1]]; })()"
     )
     browser.move(x, y)
-    said = browser.run("document.querySelector('figure.display .tip').textContent")
-    assert said.startswith("Missed: photon, 9.0 GeV")
+    text = browser.run("document.querySelector('figure.display .tip').textContent")
+    assert text.startswith("Missed: photon, 9.0 GeV")
 
 
-def test_a_switch_hides_its_set_in_every_figure(browser, page):
-    browser.open(page, **DESK)
+def test_a_switch_hides_its_set_in_every_plot(browser, page):
+    browser.open(page, **DESKTOP)
     visible = (
         "[...document.querySelectorAll('svg .set-1')].filter(p => !p.closest('.legend')"
         " && getComputedStyle(p).display !== 'none').length"
@@ -178,8 +183,8 @@ def test_a_switch_hides_its_set_in_every_figure(browser, page):
     assert browser.run(visible.replace("set-1", "set-0")) > 20
 
 
-def test_a_point_tells_its_value(browser, page):
-    browser.open(page, **DESK)
+def test_pointing_at_a_point_shows_its_value(browser, page):
+    browser.open(page, **DESKTOP)
     browser.run("document.querySelector('.switches input[value=set-0]').click()")
     x, y = browser.run(
         "(() => { const u = [...document.querySelectorAll('.lead svg .set-1 use')]"
@@ -190,18 +195,18 @@ def test_a_point_tells_its_value(browser, page):
     )
     browser.settle()
     browser.move(x, y)
-    said = browser.run("document.querySelector('.value').textContent")
+    text = browser.run("document.querySelector('.value').textContent")
     first = json.loads((page.parent / "metrics.json").read_text())["jets"]["baseline"]["bins"]
     known = next(b for b in first if b["iqr_over_median"] is not None)
-    name, _, rest = said.partition(": ")
+    name, _, rest = text.partition(": ")
     value, _, pt = rest.partition(" at ")
     assert name == "baseline"
     assert float(value) == pytest.approx(known["iqr_over_median"], rel=0.01)
     assert float(pt) == pytest.approx(np.sqrt(known["low"] * known["high"]), rel=0.01)
 
 
-def test_figures_enlarge_and_tables_sort(browser, page):
-    browser.open(page, **DESK)
+def test_plots_can_be_enlarged_and_tables_sorted(browser, page):
+    browser.open(page, **DESKTOP)
     width = "document.querySelector('dialog[open] svg')?.clientWidth"
     browser.run("document.querySelector('.enlarge').click()")
     assert browser.run(width) > 500
@@ -220,3 +225,69 @@ def test_figures_enlarge_and_tables_sort(browser, page):
     values = browser.run(column)
     assert len(values) > 1
     assert values == sorted(values, reverse=True)
+
+
+# --- fonts ------------------------------------------------------------------------------------
+
+FONTCONFIG = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
+"""
+TEXTS = """document.fonts.ready.then(() =>
+  [...document.querySelectorAll('.card text')].flatMap((text) => {
+    const parts = text.children.length ? [...text.children] : [text];
+    return parts.filter((part) => part.textContent.trim()).map((part) => {
+        const style = getComputedStyle(part);
+        return [part.textContent, parseFloat(style.fontSize), parseInt(style.fontWeight),
+                style.fontStyle, part.getComputedTextLength()];
+    });
+}))"""
+CUT_OFF = """document.fonts.ready.then(() =>
+  [...document.querySelectorAll('.card text')].filter((text) => {
+    const end = text.getBoundingClientRect().right;
+    return !text.closest('.legend') && end > text.ownerSVGElement.getBoundingClientRect().right;
+  }).map((text) => text.textContent))"""
+
+
+@pytest.fixture(scope="module")
+def browser_without_the_font(tmp_path_factory):
+    """A browser that has DejaVu alone, whose letters are wider than those of the plots."""
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on this machine to open the pages in")
+    folder = tmp_path_factory.mktemp("fonts")
+    fonts = f"{mpl.get_data_path()}/fonts/ttf"
+    config = FONTCONFIG.format(fonts=fonts, cache=folder / "cache")
+    (folder / "fonts.conf").write_text(config, encoding="utf-8")
+    environment = {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
+    with Chromium(executable, folder / "profile", environment) as running:
+        yield running
+
+
+def layout_width(text, size, face):
+    """Width of a text [px] as matplotlib lays it out."""
+    font = get_font(str(font_file(face)))
+    font.set_size(size, 72)
+    font.set_text(text.replace("\xa0", " "), 0.0, flags=LoadFlags.NO_HINTING)
+    return font.get_width_height()[0] / 64
+
+
+def test_text_of_plots_has_the_width_of_their_layout_in_a_browser_without_the_font(
+    browser_without_the_font, page
+):
+    browser = browser_without_the_font
+    browser.open(page, **DESKTOP)
+    texts = browser.run(TEXTS)
+    assert len(texts) > 300
+    for text, size, weight, style, length in texts:
+        expected = layout_width(text, size, FontFace(weight, style))
+        assert length == pytest.approx(expected, rel=0.02, abs=0.5), text
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_text_of_plots_is_cut_off_in_a_browser_without_the_font(
+    browser_without_the_font, page, size
+):
+    browser_without_the_font.open(page, **size)
+    assert browser_without_the_font.errors == []
+    assert browser_without_the_font.run(CUT_OFF) == []  # a long name may leave a legend

@@ -1,4 +1,4 @@
-"""The page and its files: complete, readable from disk alone, safe with hostile names."""
+"""The page and its files: complete, without other files, and safe with hostile names."""
 
 import base64
 import csv
@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -25,12 +26,12 @@ from partflow.core.schemas import (
     TRACKS,
 )
 from partflow.evaluate import EvaluationConfig, Evaluator
-from partflow.report.headline import verdict
+from partflow.report.evaluation import write_evaluation
+from partflow.report.headline import make_headline
 from partflow.report.page import build_page
 from partflow.report.plots.jets import jet_plots
 from partflow.report.style import drawing, looks, save
 from partflow.report.terminal import jet_table
-from partflow.report.writing import write_evaluation
 
 QUICK = EvaluationConfig(num_replicas=10)
 EVIL = '<script>alert("1")</script>&'
@@ -71,10 +72,11 @@ def evaluator_of(toy):
 @pytest.fixture(scope="module")
 def written(toy_events, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    told = []
-    record = Provenance("report", {"candidates": [EVIL]}, 7)
-    metrics = write_evaluation(evaluator_of(toy_events(60, 21)), folder, record, told.append)
-    return folder, metrics, told
+    reported = []
+    provenance = Provenance("report", {"candidates": [EVIL]}, 7)
+    evaluator = evaluator_of(toy_events(60, 21))
+    metrics = write_evaluation(evaluator, folder, provenance, reported.append)
+    return folder, metrics, reported
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +91,18 @@ def test_metrics_on_disk_are_those_returned(written):
     assert json.loads(text) == json.loads(json.dumps(metrics))
 
 
-def test_every_figure_comes_as_png_pdf_and_csv(written):
-    folder, _, told = written
+def test_every_plot_is_written_as_png_pdf_and_csv(written):
+    folder, _, reported = written
     names = {p.stem for p in (folder / "plots").iterdir()}
     assert len(names) >= 15
     for name in names:
         assert (folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / "plots" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (folder / "plots" / f"{name}.csv").stat().st_size > 0
-    assert {f"plots/{name}" for name in names} | {"metrics.json", "index.html"} == set(told)
+    assert {f"plots/{name}" for name in names} | {"metrics.json", "index.html"} == set(reported)
 
 
-def test_the_csv_beside_a_figure_holds_the_numbers_of_the_metrics(written):
+def test_the_csv_of_a_plot_holds_the_numbers_of_the_metrics(written):
     folder, metrics, _ = written
     with (folder / "plots" / "jet_resolution_pt.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["candidates"] == "mlpf"]
@@ -118,6 +120,9 @@ def test_the_page_needs_nothing_from_elsewhere(page):
     assert re.search(r"https?:", page) is None
     assert parsed.drawings >= 15
     assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    urls = re.findall(r"url\((?!#)(.{0,30})", page)
+    assert urls
+    assert all(url.startswith("data:font/woff;base64,") for url in urls)
 
 
 def test_links_lead_somewhere(page, written):
@@ -128,7 +133,7 @@ def test_links_lead_somewhere(page, written):
         assert link.removeprefix("#") in parsed.ids or (folder / link).is_file()
 
 
-def test_figures_of_a_page_share_no_name(page):
+def test_drawings_of_a_page_share_no_id(page):
     ids = Page(page).ids
     assert len(ids) > 100
     assert len(ids) == len(set(ids))
@@ -136,7 +141,7 @@ def test_figures_of_a_page_share_no_name(page):
         assert "".join(used) in ids
 
 
-def test_every_candidate_set_can_be_switched_off_in_the_figures(page, written):
+def test_every_candidate_set_can_be_hidden_in_the_plots(page, written):
     names = list(written[1]["jets"])
     switches = re.findall(r'<input type="checkbox" checked value="(set-\d)">', page)
     assert switches == [f"set-{i}" for i in range(len(names))]
@@ -146,10 +151,10 @@ def test_every_candidate_set_can_be_switched_off_in_the_figures(page, written):
     assert 'id="set-' not in page
 
 
-def test_values_can_be_read_off_every_drawing(page):
-    found = re.findall(r'data-axes="(.*?)"', page)
-    assert len(found) >= 15
-    for data in found:
+def test_every_drawing_says_where_its_axes_are(page):
+    drawings = re.findall(r'data-axes="(.*?)"', page)
+    assert len(drawings) >= 15
+    for data in drawings:
         for panel in json.loads(html.unescape(data)):
             left, top, right, bottom = panel["box"]
             assert 0 <= left < right
@@ -162,19 +167,21 @@ def test_values_can_be_read_off_every_drawing(page):
 def test_only_the_scripts_of_the_page_may_run(page):
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert len(scripts) == 2
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', page)[1]
+    assert policy.startswith("default-src 'none';")
     for script in scripts:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in page
+        assert f"'sha256-{digest}'" in policy
 
 
-def test_the_verdict_comes_first_and_provenance_last(page):
+def test_the_summary_comes_first_and_provenance_last(page):
     titles = re.findall(r"<h2>(.*?)</h2>", page)
-    assert titles[0] == "Verdict"
+    assert titles[0] == "Summary"
     assert titles[-1] == "Provenance"
     assert {"Jets", "Missing momentum", "Particles", "Processes"} <= set(titles)
 
 
-def test_what_comes_from_files_is_escaped(toy_events, page):
+def test_names_from_files_are_escaped(toy_events, page):
     assert EVIL not in page
     assert "&lt;script&gt;" in page
     toy = toy_events(10, 22)
@@ -185,24 +192,24 @@ def test_what_comes_from_files_is_escaped(toy_events, page):
     assert Page(text).tags.count("script") == Page(page).tags.count("script") == 2
 
 
-def test_the_same_figure_gives_the_same_bytes(toy_events, tmp_path):
+def test_the_same_plot_gives_the_same_bytes(toy_events, tmp_path):
     made = []
     for folder in (tmp_path / "one", tmp_path / "other"):
         folder.mkdir()
         evaluator = evaluator_of(toy_events(20, 23))
-        judged = {name: evaluator.judged(name) for name in evaluator.names}
+        sets = evaluator.evaluated_sets()
         with drawing():
-            plots = jet_plots(evaluator.metrics(), judged, looks(evaluator.names), "toys")
+            plots = jet_plots(evaluator.metrics(), sets, looks(evaluator.names), "toys")
             svg = save(next(plots), folder)
         made.append((svg, {file.name: file.read_bytes() for file in folder.iterdir()}))
     assert made[0] == made[1]
 
 
-def test_a_figure_sent_to_another_process_gives_the_same_bytes(toy_events, tmp_path):
+def test_a_plot_sent_to_another_process_gives_the_same_bytes(toy_events, tmp_path):
     evaluator = evaluator_of(toy_events(20, 23))
-    judged = {name: evaluator.judged(name) for name in evaluator.names}
+    sets = evaluator.evaluated_sets()
     with drawing():
-        plot = next(jet_plots(evaluator.metrics(), judged, looks(evaluator.names), "toys"))
+        plot = next(jet_plots(evaluator.metrics(), sets, looks(evaluator.names), "toys"))
         sent = pickle.loads(pickle.dumps(plot))
         made = []
         for place, one in enumerate((plot, sent)):
@@ -213,6 +220,20 @@ def test_a_figure_sent_to_another_process_gives_the_same_bytes(toy_events, tmp_p
     assert made[0] == made[1]
 
 
+def test_the_same_metrics_give_the_same_page(toy_events):
+    metrics = evaluator_of(toy_events(10, 24)).metrics()
+    assert build_page(metrics, []) == build_page(json.loads(json.dumps(metrics)), [])
+
+
+def test_templates_escape_all_data():
+    folder = resources.files("partflow.report") / "template"
+    templates = [file for file in folder.iterdir() if file.name.endswith(".jinja")]
+    assert len(templates) >= 3
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape", text), template.name
+
+
 def test_a_sample_without_events_gives_a_page_that_says_so(tmp_path):
     nothing = [Collection.empty(schema) for schema in (PARTICLES, TARGETS, TRACKS, CLUSTERS)]
     empty = Collection.empty(CANDIDATES)
@@ -221,13 +242,13 @@ def test_a_sample_without_events_gives_a_page_that_says_so(tmp_path):
     evaluator.add(*nothing, {"_my $net$": empty, "baseline": empty}, np.empty(0, dtype=object))
     metrics = write_evaluation(evaluator, tmp_path)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "There is nothing to judge: the sample holds no event." in page
+    assert "There is nothing to evaluate: the sample holds no event." in page
     assert "nan" not in (tmp_path / "metrics.json").read_text(encoding="utf-8").lower()
     assert len(list((tmp_path / "plots").glob("*.png"))) >= 10
     assert len(jet_table(metrics).rows) == 2
 
 
-# --- verdict and table -------------------------------------------------------------------
+# --- headline and table ------------------------------------------------------------------
 
 
 def jet_entry(width, matched=0.95, relative=None, interval=(None, None)):
@@ -243,47 +264,51 @@ def jet_entry(width, matched=0.95, relative=None, interval=(None, None)):
     return entry
 
 
-def said_of(**jets):
-    return verdict({"num_events": 500, "jets": jets, "config": {"confidence": 0.68}})
+def headline_of(**jets):
+    return make_headline({"num_events": 500, "jets": jets, "config": {"confidence": 0.68}})
 
 
 def test_a_narrower_response_is_called_narrower():
-    said = said_of(mlpf=jet_entry(0.04, 0.95, 0.8, (0.75, 0.86)), baseline=jet_entry(0.05))
-    assert "20 % (14 to 25 %) narrower than the baseline's" in said.sentence
-    assert not any("not of the same jets" in r for r in said.remarks)
+    headline = headline_of(mlpf=jet_entry(0.04, 0.95, 0.8, (0.75, 0.86)), baseline=jet_entry(0.05))
+    assert "20 % (14 to 25 %) narrower than the baseline's" in headline.sentence
+    assert not any("not of the same jets" in r for r in headline.remarks)
 
 
 def test_a_wider_response_is_called_wider():
-    said = said_of(mlpf=jet_entry(0.06, 0.95, 1.2, (1.1, 1.3)), baseline=jet_entry(0.05))
-    assert "20 % (10 to 30 %) wider than the baseline's" in said.sentence
+    headline = headline_of(mlpf=jet_entry(0.06, 0.95, 1.2, (1.1, 1.3)), baseline=jet_entry(0.05))
+    assert "20 % (10 to 30 %) wider than the baseline's" in headline.sentence
 
 
-def test_a_difference_within_its_uncertainty_is_none():
-    said = said_of(mlpf=jet_entry(0.049, 0.95, 0.98, (0.9, 1.06)), baseline=jet_entry(0.05))
-    assert "about as wide as the baseline's" in said.sentence
-    assert "narrower" not in said.sentence
+def test_a_difference_within_its_uncertainty_is_not_called_one():
+    headline = headline_of(mlpf=jet_entry(0.049, 0.95, 0.98, (0.9, 1.06)), baseline=jet_entry(0.05))
+    assert "about as wide as the baseline's" in headline.sentence
+    assert "narrower" not in headline.sentence
 
 
-def test_a_narrow_response_of_few_jets_is_no_merit():
-    said = said_of(mlpf=jet_entry(0.04, 0.5, 0.8, (0.75, 0.86)), baseline=jet_entry(0.05, 0.95))
-    assert any("not of the same jets" in remark for remark in said.remarks)
+def test_a_narrow_response_of_fewer_jets_gives_a_warning():
+    headline = headline_of(
+        mlpf=jet_entry(0.04, 0.5, 0.8, (0.75, 0.86)), baseline=jet_entry(0.05, 0.95)
+    )
+    assert any("not of the same jets" in remark for remark in headline.remarks)
 
 
-def test_without_other_candidates_the_baseline_is_judged():
-    said = said_of(baseline=jet_entry(0.05), perfect=jet_entry(0.04, relative=0.8))
-    assert said.sentence.startswith("The jet response of baseline has IQR/median 0.0500")
-    assert any("1.25 times as wide" in remark for remark in said.remarks)
+def test_without_other_candidates_the_headline_is_about_the_baseline():
+    headline = headline_of(baseline=jet_entry(0.05), perfect=jet_entry(0.04, relative=0.8))
+    assert headline.sentence.startswith("The jet response of baseline has IQR/median 0.0500")
+    assert any("1.25 times as wide" in remark for remark in headline.remarks)
 
 
-def test_the_ceilings_of_the_elements_are_named_where_they_are_known():
+def test_the_headline_gives_the_widths_of_perfect_sharing_where_they_are_known():
     sets = {"baseline": jet_entry(0.05), "perfect": jet_entry(0.04, relative=0.8)}
-    said = said_of(**sets, perfect_sharing=jet_entry(0.042), perfect_sharing_fine=jet_entry(0.041))
-    expected = "Perfect sharing of the final clusters 0.0420, of the fine clusters 0.0410."
-    assert any(remark.endswith(expected) for remark in said.remarks)
-    assert not any("sharing" in remark for remark in said_of(**sets).remarks)
+    headline = headline_of(
+        **sets, perfect_sharing=jet_entry(0.042), perfect_sharing_fine=jet_entry(0.041)
+    )
+    expected = "Perfect sharing has 0.0420 with the final clusters, 0.0410 with the fine clusters."
+    assert any(remark.endswith(expected) for remark in headline.remarks)
+    assert not any("sharing" in remark for remark in headline_of(**sets).remarks)
 
 
-def test_the_table_names_every_set_and_dashes_what_is_unknown(written):
+def test_the_table_lists_every_set_and_shows_unknown_metrics_as_dashes(written):
     _, metrics, _ = written
     unknown = json.loads(json.dumps(metrics))
     unknown["met"]["mlpf"]["median"] = None
@@ -296,8 +321,8 @@ def test_the_table_names_every_set_and_dashes_what_is_unknown(written):
     assert "–" in lines["mlpf"]
 
 
-def test_importing_the_room_is_cheap():
-    code = "import partflow.evaluate, sys; print(*sys.modules)"
+def test_importing_the_settings_of_an_evaluation_is_cheap():
+    code = "from partflow.evaluate import EvaluationConfig; import sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()

@@ -1,4 +1,4 @@
-"""A drawing becomes part of a page: smaller, alone with its names, and still the same drawing."""
+"""A drawing as part of a page: smaller, with ids of its own, and still the same drawing."""
 
 import io
 import re
@@ -7,14 +7,14 @@ from xml.etree import ElementTree
 import pytest
 
 from partflow.report.style import drawing, new_figure, stamp
-from partflow.report.svg import svg_drawing
+from partflow.report.svg import FontFace, svg_drawing, text_by_font
 
 EVIL = "</text><script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    """By matplotlib: a curve of a set with markers, a legend, formulas, a name from a user."""
+    """A drawing by matplotlib: a curve with markers, a legend, formulas, a name from a user."""
     with drawing():
         figure = new_figure()
         axes = figure.subplots()
@@ -36,7 +36,7 @@ def test_a_drawing_is_a_quarter_of_its_size(drawn, shown):
     assert len(shown) < len(drawn) / 4
 
 
-def test_its_ids_are_its_own_and_all_of_use(shown):
+def test_its_ids_have_its_prefix_and_are_all_used(shown):
     names = re.findall(r'\bid="([^"]*)"', shown)
     used = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', shown)
     assert set(names) == {"".join(pair) for pair in used}
@@ -53,25 +53,32 @@ def test_sets_and_legends_are_classes(shown):
     assert root.get("aria-label") == 'A "curve"'
 
 
-def test_text_is_text_and_formulas_are_words(shown):
+def test_text_stays_text_and_formulas_become_words(shown):
     root = ElementTree.fromstring(shown)
-    spoken = ["".join(text.itertext()).replace("\xa0", " ") for text in root.iter("text")]
-    assert f"{EVIL}  0.5" in spoken
-    assert "partflow Simulation" in spoken
-    assert any("reco" in words and "gen [GeV]" in words for words in spoken)
+    texts = ["".join(text.itertext()).replace("\xa0", " ") for text in root.iter("text")]
+    assert f"{EVIL}  0.5" in texts
+    assert "partflow Simulation" in texts
+    assert any("reco" in words and "gen [GeV]" in words for words in texts)
     assert "<script" not in shown
     assert "font-family" not in shown
 
 
+def test_text_is_found_with_its_font(shown):
+    texts = list(text_by_font(shown))
+    assert (FontFace(700), "partflow") in texts
+    assert (FontFace(style="italic"), "Simulation") in texts
+    assert (FontFace(), f"{EVIL}  0.5") in texts
+
+
 def test_positions_are_those_of_the_drawing(drawn, shown):
-    def spots(svg):
+    def positions(svg):
         return [
             (float(one.get("x")), float(one.get("y")))
             for one in ElementTree.fromstring(svg).iter()
             if one.tag.endswith("use") and one.get("style", "").startswith("fill")
         ]
 
-    before, after = spots(drawn), spots(shown)
+    before, after = positions(drawn), positions(shown)
     assert len(after) >= 3
     for (x, y), (shown_x, shown_y) in zip(before, after, strict=True):
         assert shown_x == pytest.approx(x, abs=0.005)

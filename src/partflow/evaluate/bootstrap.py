@@ -1,9 +1,9 @@
-"""Uncertainty by resampling events: Poisson bootstrap, for all replicas at once.
+"""Statistical uncertainties from a Poisson bootstrap over events, for all replicas at once.
 
-A replica weights each event with a Poisson(1) number: the limit of drawing events with
-replacement, without the draws. All objects of an event share its weight, so correlations
-inside an event are in the interval, and every candidate set sees the same replicas, so the
-ratio of two sets has the interval of a paired comparison.
+A replica weights each event with a Poisson(1) number, which is the limit of drawing events with
+replacement. All objects of an event share its weight, so that the intervals include correlations
+inside an event. All candidate sets share the replicas, so that the interval of a ratio of two
+sets is that of a paired comparison.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from partflow.core.records import Array
 
@@ -21,15 +22,23 @@ WEIGHTS_PER_BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Weights of each event in each replica, and the content of the intervals."""
+    """Weights of each event in each replica, and the confidence level of the intervals."""
 
     weights: Array
     """[replica, event], small integers."""
     confidence: float
+    """Probability content of the intervals, e.g. 0.68."""
 
     @classmethod
     def of_events(cls, event_id: Array, replicas: int, confidence: float, seed: int) -> Bootstrap:
-        """Weights for events, the same in whatever order the events come."""
+        """Draw the weights of events; they do not depend on the order of the events.
+
+        Args:
+            event_id: Ids of the events, [event].
+            replicas: Number of bootstrap replicas.
+            confidence: Probability content of the intervals.
+            seed: Seed of the random numbers.
+        """
         rng = np.random.default_rng(seed)
         weights = np.empty((replicas, len(event_id)), dtype=np.uint8)
         order = np.argsort(event_id, kind="stable")
@@ -38,25 +47,26 @@ class Bootstrap:
         return cls(weights, confidence)
 
     def quartiles(self, values: Array, event: Array) -> Array:
-        """Quartiles of `values` [object] in each replica, [replica, 3]; NaN where it is empty."""
-        from partflow.evaluate.quantiles import replica_quantiles
+        """Quartiles of `values` in each replica, [replica, 3]; NaN in a replica without values.
 
+        `event` is the event of each value; both are [object].
+        """
         order = np.argsort(values, kind="stable")
         sorted_values = np.ascontiguousarray(values[order], dtype=np.float64)
-        own_event = np.ascontiguousarray(event[order], dtype=np.int64)
-        return replica_quantiles(sorted_values, own_event, self.weights, np.array(QUARTILES))
+        sorted_event = np.ascontiguousarray(event[order], dtype=np.int64)
+        return replica_quantiles(sorted_values, sorted_event, self.weights, np.array(QUARTILES))
 
     def ratio(self, numerator: Array, denominator: Array, event: Array) -> Array:
-        """Ratio of sums over `event` in each replica.
+        """Ratio of the weighted sums of two quantities in each replica, [replica, ...].
 
-        `numerator` and `denominator` [event, ...] are counts of those events; the result
-        [replica, ...] is NaN where a denominator is zero.
+        `event` [row] numbers the events; `numerator` and `denominator` [row, ...] are their
+        counts. The ratio is NaN where the denominator is zero.
         """
         num, den = (self._sums(counts, event) for counts in (numerator, denominator))
         return np.divide(num, den, out=np.full(num.shape, np.nan), where=den != 0)
 
     def _sums(self, counts: Array, event: Array) -> Array:
-        """Weighted sums of `counts` [event, ...] in each replica, [replica, ...]."""
+        """Weighted sums of `counts` [row, ...] in each replica, [replica, ...]."""
         sums = np.zeros((len(self.weights), *counts.shape[1:]))
         step = max(1, WEIGHTS_PER_BLOCK // len(self.weights))
         for start in range(0, len(event), step):
@@ -66,7 +76,10 @@ class Bootstrap:
         return sums
 
     def interval(self, replicas: Array) -> Array:
-        """Central interval of `replicas` [replica, ...], [2, ...]; NaN where none is finite."""
+        """Central interval of `replicas` [replica, ...]: its two ends [2, ...].
+
+        Replicas that are not finite are left out; the ends are NaN where no replica is finite.
+        """
         finite = np.isfinite(replicas)
         tail = 50 * (1 - self.confidence)
         if finite.all():  # nearly always, and three times as fast
@@ -77,3 +90,37 @@ class Bootstrap:
             column = np.where(finite, replicas, np.nan)[:, defined]
             result[:, defined] = np.nanpercentile(column, [tail, 100 - tail], axis=0)
         return result
+
+
+@njit(cache=True, nogil=True)
+def replica_quantiles(values: Array, event: Array, weights: Array, levels: Array) -> Array:
+    """Quantiles of weighted values in each replica, [replica, level].
+
+    They equal numpy's linear quantiles of the values repeated as often as their events weigh,
+    without repeating them. NaN where all weights are zero. Most of the time of an evaluation is
+    spent here.
+
+    Args:
+        values: Sorted values, [value].
+        event: Event of each value, [value].
+        weights: Weight of each event in each replica, [replica, event].
+        levels: Quantile levels from 0 to 1, [level].
+    """
+    quantiles = np.full((len(weights), len(levels)), np.nan)
+    cumulated = np.empty(len(values), np.int64)
+    for replica in range(len(weights)):
+        event_weights = weights[replica]
+        total = 0
+        for row in range(len(values)):
+            total += event_weights[event[row]]
+            cumulated[row] = total
+        if total == 0:
+            continue
+        for column in range(len(levels)):
+            rank = (total - 1) * levels[column]
+            lower = int(rank)
+            upper = min(lower + 1, total - 1)
+            low = values[np.searchsorted(cumulated, lower, side="right")]
+            high = values[np.searchsorted(cumulated, upper, side="right")]
+            quantiles[replica, column] = low + (high - low) * (rank - lower)
+    return quantiles

@@ -1,4 +1,4 @@
-"""How candidates are judged: jets, bins, acceptance, intervals."""
+"""Settings of an evaluation: jets, bins, acceptance, intervals."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import pairwise
 from partflow.core.errors import ConfigError
 
 MIN_PT_OF_RADIUS = {0.4: 5.0, 0.7: 15.0}
-"""Lowest pt [GeV] of jets by radius, as the published papers pair them."""
+"""Lowest pt [GeV] of jets by radius, as in the published papers."""
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Definitions behind the numbers of an evaluation."""
+    """Definitions of the metrics of an evaluation."""
 
     jet_radius: float = 0.4
-    """Radius R of the jets; 0.7 (with jet_min_pt 15) is the older definition, never mixed."""
+    """Radius R of the jets; 0.7 (with jet_min_pt 15) is the older published definition."""
     jet_min_pt: float = 5.0
     """Jets below this transverse momentum do not count, generated or reconstructed [GeV]."""
     max_delta_r: float = 0.1
@@ -31,8 +31,8 @@ class EvaluationConfig:
     """The MET response is taken in events with more generated MET than this [GeV]."""
     min_theta: float = 0.0
     """Generator particles nearer to the beam than this polar angle are left out of gen jets and
-    gen MET [deg]. 0 keeps all of them; 6.4 is CLIC's edge, atan(260 mm / 2307 mm), and removes the
-    jets that photons radiated down the beam pipe make, which nothing can reconstruct."""
+    gen MET [deg]. 0 keeps all; 6.4 is the edge of CLIC's endcaps, atan(260 mm / 2307 mm), and
+    removes jets of photons radiated into the beam pipe, which no detector can reconstruct."""
     num_replicas: int = 200
     """Bootstrap replicas of the sample behind each interval."""
     confidence: float = 0.68
@@ -42,16 +42,20 @@ class EvaluationConfig:
 
     @classmethod
     def with_radius(cls, radius: float, min_pt: float | None = None) -> EvaluationConfig:
-        """Jets of another radius; the lowest pt is the one that goes with it, unless given."""
+        """Settings with another jet radius, and the lowest pt [GeV] that is usual with it.
+
+        Raises ConfigError for a radius in neither published definition unless `min_pt` is given.
+        """
         if min_pt is None:
             min_pt = MIN_PT_OF_RADIUS.get(radius)
         if min_pt is None:
             raise ConfigError(
-                f"--jet-radius {radius:g}: no lowest pt is usual with it; give --jet-min-pt too"
+                f"--jet-radius {radius:g}: no usual lowest pt with it; give --jet-min-pt too"
             )
         return cls(jet_radius=radius, jet_min_pt=min_pt)
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for an impossible setting."""
         for name in ("jet_radius", "max_delta_r", "num_replicas"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}; it must be positive")

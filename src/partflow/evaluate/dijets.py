@@ -1,13 +1,13 @@
-"""Masses of bosons that decay to two jets, in `ww` and `zh`: what the jets are there for.
+"""Masses of bosons that decay to two jets, in the processes `ww` and `zh`.
 
-Generator particles (no neutrinos) and candidates are each forced into four jets by the Durham
-algorithm (`ee_kt`, exclusive; S. Catani et al., Phys. Lett. B269 (1991) 432), with all of their
-energy, without a lowest pt. The four generator jets are paired so that the two masses come
-nearest to those of the process's bosons (least sum of squared distances); events where one of
-them is MAX_MASS_DISTANCE or more away are left out, for their bosons did not go to what can be
-seen, or their jets do not follow the decay. The candidates' jets are matched one to one to the
-generator's by the least sum of angles and take over their pairing, so that every set of
-candidates is judged on the same pairs: the response is that of the jets, not of a pairing.
+The generator particles without neutrinos, and the candidates, are each clustered into exactly
+four jets by the Durham algorithm (`ee_kt`, exclusive; S. Catani et al., Phys. Lett. B269 (1991)
+432), without a lowest pt. The four generator jets are paired so that the two masses come nearest
+to those of the process's bosons (least sum of squared differences). Events where one mass differs
+by MAX_MASS_DIFFERENCE or more are left out: a boson decayed invisibly, or the jets do not follow
+the decay. The candidates' jets are matched one to one to the generator's jets by the least sum of
+angles and take over their pairing. All candidate sets are therefore compared on the same pairs,
+and the response is that of the jets, not of a pairing.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import numpy as np
 from partflow.core.errors import DataError
 from partflow.core.records import Array
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.evaluate.response import MIN_EVENTS, figure, width, width_figures
+from partflow.evaluate.response import MIN_EVENTS, metric, width, width_metrics
 from partflow.evaluate.sample import Sample, select
 
 BOSON_MASSES = {"W": 80.369, "Z": 91.188, "H": 125.20}  # GeV, PDG 2024
 BOSONS = {"ww": ("W", "W"), "zh": ("Z", "H")}
 """The two bosons of each process that has a pair."""
 BOSON_NAMES = tuple(BOSON_MASSES)
-MAX_MASS_DISTANCE = 10.0
-"""Generator-level dijets further than this from the mass of their boson are not judged [GeV]."""
+MAX_MASS_DIFFERENCE = 10.0
+"""Events with a generator dijet mass further than this from its boson's are left out [GeV]."""
 NUM_JETS = 4
 PAIRINGS = np.array([(a, b, *sorted({0, 1, 2, 3} - {a, b})) for a, b in
                      ((0, 1), (0, 2), (0, 3), (2, 3), (1, 3), (1, 2))])  # fmt: skip
@@ -40,70 +40,76 @@ _PX, _PY, _PZ, _ENERGY = range(4)
 
 @dataclass(frozen=True)
 class DijetSample(Sample):
-    """Bosons of many events, and what one set of candidates made of them."""
+    """Bosons of many events, generated and reconstructed from one candidate set."""
 
     boson: Array
     """Index in BOSON_NAMES, [boson]."""
     gen_mass: Array
     """[boson], GeV."""
     reco_mass: Array
-    """[boson], GeV; NaN where the candidates are too few for four jets."""
+    """[boson], GeV; NaN where an event has too few candidates for four jets."""
 
 
 @dataclass(frozen=True)
 class GenDijets:
-    """Generator jets of some events with two bosons each."""
+    """Generator jets of the events that hold a pair of bosons."""
 
     event: Array
-    """Number of the event in its run, [pair]."""
+    """Number of the event in its chunk, [pair]."""
     boson: Array
     """Index in BOSON_NAMES of both bosons, [pair, 2]."""
     jets: Array
-    """px, py, pz, E [GeV] of the first boson's jets, then of the second's, [pair, 4, 4]."""
+    """(px, py, pz, E) of the first boson's two jets, then of the second's, [pair, 4, 4] (GeV)."""
 
 
 def exclusive_jets(
     name: str, offsets: Array, momentum: tuple[Array, Array, Array], energy: Array, event: Array
 ) -> Array:
-    """Four jets of each of the events numbered `event`, [event, jet, 4] (GeV); NaN where too few.
+    """Four jets of each of the events numbered `event`, [event, jet, 4] (GeV).
 
-    Raises DataError, naming the set, where a momentum is not finite.
+    For `name`, `offsets`, `momentum` and `energy` see `jets.find_jets`. Jets of events with fewer
+    than four objects are NaN. Raises DataError if a momentum is not finite.
     """
     from partflow.core.jets import cluster_exclusive_jets
 
-    is_chosen = np.zeros(len(offsets) - 1, dtype=bool)
-    is_chosen[event] = True
+    is_selected = np.zeros(len(offsets) - 1, dtype=bool)
+    is_selected[event] = True
     counts = np.diff(offsets)
-    keep = np.repeat(is_chosen, counts)
-    own_offsets = np.concatenate([[0], np.cumsum(counts[is_chosen])])
-    px, py, pz, own_energy = (column[keep] for column in (*momentum, energy))
+    keep = np.repeat(is_selected, counts)
+    selected_offsets = np.concatenate([[0], np.cumsum(counts[is_selected])])
+    px, py, pz, selected_energy = (column[keep] for column in (*momentum, energy))
     try:
-        return cluster_exclusive_jets(own_offsets, px, py, pz, own_energy, NUM_JETS)
+        return cluster_exclusive_jets(selected_offsets, px, py, pz, selected_energy, NUM_JETS)
     except DataError as error:
         raise DataError(f"{name}: {error}; make these particles again") from error
 
 
 def find_bosons(process: Array, jets_of: Any) -> GenDijets:
-    """The bosons of events of the processes in BOSONS.
+    """The boson pairs of events of the processes in BOSONS.
 
-    `jets_of(event)` gives the generator jets of the events numbered so, [event, jet, 4].
+    `process` [event] names the processes; `jets_of(event)` returns the generator jets of the
+    events with these numbers, [event, jet, 4] (GeV).
     """
     event = np.flatnonzero(np.isin(process, list(BOSONS)))
     pairs = [BOSONS[name] for name in process[event]]
     boson = np.array([[BOSON_NAMES.index(b) for b in pair] for pair in pairs]).reshape(-1, 2)
-    wanted = np.array(list(BOSON_MASSES.values()))[boson.astype(np.int64)]
+    boson_mass = np.array(list(BOSON_MASSES.values()))[boson.astype(np.int64)]
     jets = jets_of(event)
     ordered = jets[:, PAIRINGS]  # [event, pairing, jet, 4]
-    distance = np.abs(pair_masses(ordered) - wanted[:, None])
-    cost = np.where(np.isfinite(distance), distance, np.inf)
-    best = np.argmin((cost**2).sum(axis=-1), axis=-1)
+    difference = np.abs(pair_masses(ordered) - boson_mass[:, None])
+    difference = np.where(np.isfinite(difference), difference, np.inf)
+    best = np.argmin((difference**2).sum(axis=-1), axis=-1)
     rows = np.arange(len(event))
-    is_seen = np.all(cost[rows, best] < MAX_MASS_DISTANCE, axis=-1)
-    return GenDijets(event[is_seen], boson[is_seen], ordered[rows, best][is_seen])
+    is_near = np.all(difference[rows, best] < MAX_MASS_DIFFERENCE, axis=-1)
+    return GenDijets(event[is_near], boson[is_near], ordered[rows, best][is_near])
 
 
 def judge_dijets(gen: GenDijets, jets: Array, first_event: int) -> DijetSample:
-    """Compare a candidate set's `jets` [pair, 4, 4], of the events of `gen`, to the generator's."""
+    """Compare the jets of one candidate set with the generator's.
+
+    `jets` [pair, 4, 4] (GeV) are of the events of `gen`; the first event of the chunk has number
+    `first_event` in the evaluation.
+    """
     cosine = np.einsum("...ik,...jk->...ij", _directions(gen.jets), _directions(jets))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))  # [pair, gen jet, jet]
     sums = sum(angle[:, jet, ORDERS[:, jet]] for jet in range(NUM_JETS))
@@ -118,27 +124,26 @@ def judge_dijets(gen: GenDijets, jets: Array, first_event: int) -> DijetSample:
 
 
 def dijet_metrics(sample: DijetSample, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Mass response reco/gen and the mass peak, by boson; bosons that no event has are left out.
-
-    A process whose bosons were all left out has none either.
-    """
+    """Mass response reco/gen and mass peak by boson; bosons that occur in no event are absent."""
     result = {}
     for index, name in enumerate(BOSON_NAMES):
-        own = select(sample, sample.boson == index)
-        if not len(own.event):
+        generated = select(sample, sample.boson == index)
+        if not len(generated.event):
             continue
-        seen = select(own, np.isfinite(own.reco_mass))
-        response = width(seen.reco_mass / seen.gen_mass, seen.event, bootstrap)
-        peak = width(seen.reco_mass, seen.event, bootstrap)
-        gen_peak = width(own.gen_mass, own.event, bootstrap)
+        reconstructed = select(generated, np.isfinite(generated.reco_mass))
+        response = width(
+            reconstructed.reco_mass / reconstructed.gen_mass, reconstructed.event, bootstrap
+        )
+        peak = width(reconstructed.reco_mass, reconstructed.event, bootstrap)
+        gen_peak = width(generated.gen_mass, generated.event, bootstrap)
         result[name] = {
-            "num_gen": len(own.event),
-            **_reconstructed(own, bootstrap),
-            **width_figures(response, bootstrap),
-            **figure("mass_median", peak.median, bootstrap, peak.has_interval),
-            **figure("mass_iqr", peak.iqr, bootstrap, peak.has_interval),
-            **figure("gen_mass_median", gen_peak.median, bootstrap, gen_peak.has_interval),
-            **figure("gen_mass_iqr", gen_peak.iqr, bootstrap, gen_peak.has_interval),
+            "num_gen": len(generated.event),
+            **_reconstructed_fraction(generated, bootstrap),
+            **width_metrics(response, bootstrap),
+            **metric("mass_median", peak.median, bootstrap, peak.has_interval),
+            **metric("mass_iqr", peak.iqr, bootstrap, peak.has_interval),
+            **metric("gen_mass_median", gen_peak.median, bootstrap, gen_peak.has_interval),
+            **metric("gen_mass_iqr", gen_peak.iqr, bootstrap, gen_peak.has_interval),
         }
     return result
 
@@ -162,9 +167,10 @@ def _directions(jets: Array) -> Array:
     return momentum / np.maximum(length, np.finfo(float).tiny)
 
 
-def _reconstructed(sample: DijetSample, bootstrap: Bootstrap) -> dict[str, Any]:
-    found = np.isfinite(sample.reco_mass).astype(np.float64)
+def _reconstructed_fraction(sample: DijetSample, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Fraction of bosons with a reconstructed mass, with its interval."""
+    is_reconstructed = np.isfinite(sample.reco_mass).astype(np.float64)
     event, boson_to_event = np.unique(sample.event, return_inverse=True)
-    part, whole = np.bincount(boson_to_event, found), np.bincount(boson_to_event)
-    values = np.concatenate([[found.mean()], bootstrap.ratio(part, whole, event)])
-    return figure("reconstructed_fraction", values, bootstrap, len(event) >= MIN_EVENTS)
+    part, whole = np.bincount(boson_to_event, is_reconstructed), np.bincount(boson_to_event)
+    values = np.concatenate([[is_reconstructed.mean()], bootstrap.ratio(part, whole, event)])
+    return metric("reconstructed_fraction", values, bootstrap, len(event) >= MIN_EVENTS)

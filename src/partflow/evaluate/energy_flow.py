@@ -33,7 +33,7 @@ from partflow.core.particles import NEUTRAL_HADRON as NEUTRAL_HADRON_CLASS
 from partflow.core.particles import PHOTON as PHOTON_CLASS
 from partflow.core.records import Array, Collection, offsets_from_counts
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.evaluate.response import MIN_EVENTS, figure
+from partflow.evaluate.response import MIN_EVENTS, metric
 from partflow.evaluate.sample import Sample
 
 
@@ -251,7 +251,7 @@ def flow_metrics(sample: FlowSample, bootstrap: Bootstrap) -> dict[str, Any]:
         row_key: {
             key: entry
             for column, column_key in columns.items()
-            for key, entry in figure(column_key, values[:, row, column], bootstrap, enough).items()
+            for key, entry in metric(column_key, values[:, row, column], bootstrap, enough).items()
         }
         for row, row_key in ORIGIN_KEYS.items()
     }

@@ -1,4 +1,4 @@
-"""Events go in, chunk after chunk; the figures of all of them come out."""
+"""The evaluator: takes events chunk by chunk and computes the metrics of all of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partflow.core.candidate_sets import (
-    BASELINE,
-    REFERENCES,
-)
+from partflow.core.candidate_sets import BASELINE, REFERENCES
 from partflow.core.errors import DataError
 from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
@@ -36,13 +33,19 @@ from partflow.evaluate.dijets import (
 from partflow.evaluate.energy_flow import ClusterTruth, FlowSample, flow_metrics, judge_flow
 from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
-from partflow.evaluate.particles import FoundSample, ParticleSample, judge_particles
+from partflow.evaluate.particles import (
+    ParticleCounts,
+    ReconstructedTargets,
+    judge_particles,
+)
 from partflow.evaluate.rates import confusion_counts, particle_metrics
 from partflow.evaluate.replicas import digest_of_events, separate
 from partflow.evaluate.sample import join, select
 
-PARTS = ("jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration")
-"""Tables of `metrics.json` that have an entry for each candidate set."""
+METRIC_GROUPS = (
+    "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration"
+)  # fmt: skip
+"""Entries of `metrics.json` that hold the metrics of each candidate set."""
 
 METRICS_FORMAT = 2
 """Version of the layout of `metrics.json`."""
@@ -78,37 +81,39 @@ DEFINITIONS = {
 }
 
 
-class Truth(NamedTuple):
-    """Generator level of some events."""
+class GeneratorLevel(NamedTuple):
+    """Jets, MET and boson pairs of the generator particles of some events."""
 
     jets: Collection
     met: Array
+    """[event], GeV."""
     dijets: GenDijets
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What one candidate set made of all events."""
+class EvaluatedSet:
+    """One candidate set of all events, compared with generator particles and targets."""
 
     jets: JetSample
     met: MetSample
-    particles: ParticleSample
-    found: FoundSample
+    particles: ParticleCounts
+    reconstructed: ReconstructedTargets
     dijets: DijetSample
     calibration: CalibrationSample
     flow: FlowSample
-    """Empty where it is not known who lit the clusters."""
+    """Empty where the particles that made the clusters are unknown."""
 
-    def of_events(self, keep: Array) -> Judged:
+    def of_events(self, keep: Array) -> EvaluatedSet:
         """The part in events whose number is true in `keep` [event]."""
         samples = (getattr(self, part.name) for part in fields(self))
-        return Judged(*(select(sample, keep[sample.event]) for sample in samples))
+        return EvaluatedSet(*(select(sample, keep[sample.event]) for sample in samples))
 
 
 def visible_particles(particles: Collection, config: EvaluationConfig) -> Collection:
-    """Generator particles that a detector could see: those that gen jets and gen MET are of.
+    """Generator particles that gen jets and gen MET are made of.
 
-    Particles of overlaid background events are not among them.
+    Neutrinos, particles of overlaid background events and particles below `config.min_theta` are
+    left out.
     """
     keep = ~is_neutrino(particles.pdg_id) & (particles.is_overlay == 0)
     if config.min_theta > 0:
@@ -119,23 +124,24 @@ def visible_particles(particles: Collection, config: EvaluationConfig) -> Collec
 
 @dataclass
 class Evaluator:
-    """Judges events chunk by chunk and keeps only what the figures need of them."""
+    """Compares candidates with the truth chunk by chunk, and computes metrics of all events."""
 
     config: EvaluationConfig = field(default_factory=EvaluationConfig)
     _event_id: list[Array] = field(default_factory=list, repr=False)
     _process: list[Array] = field(default_factory=list, repr=False)
-    _judged: dict[str, list[Judged]] = field(default_factory=dict, repr=False)
+    _chunks: dict[str, list[EvaluatedSet]] = field(default_factory=dict, repr=False)
+    """Each candidate set in each chunk."""
 
     @property
     def num_events(self) -> int:
-        """Events added so far."""
+        """Number of events added so far."""
         return sum(len(ids) for ids in self._event_id)
 
     @property
     def names(self) -> list[str]:
-        """Candidate sets: the user's own in their order, then the references."""
-        own = [name for name in self._judged if name not in REFERENCES]
-        return own + [name for name in REFERENCES if name in self._judged]
+        """Names of the candidate sets: the user's in their order, then the references."""
+        user_sets = [name for name in self._chunks if name not in REFERENCES]
+        return user_sets + [name for name in REFERENCES if name in self._chunks]
 
     @property
     def event_id(self) -> Array:
@@ -147,11 +153,15 @@ class Evaluator:
         """Process of each event added, [event]."""
         return np.concatenate([np.empty(0, object), *self._process])
 
-    def judged(self, name: str) -> Judged:
-        """What the candidate set `name` made of all events added."""
-        parts = self._judged[name]
-        samples = ([getattr(p, part.name) for p in parts] for part in fields(Judged))
-        return Judged(*map(join, samples))
+    def evaluated(self, name: str) -> EvaluatedSet:
+        """The candidate set `name` in all events added."""
+        chunks = self._chunks[name]
+        samples = ([getattr(p, part.name) for p in chunks] for part in fields(EvaluatedSet))
+        return EvaluatedSet(*map(join, samples))
+
+    def evaluated_sets(self) -> dict[str, EvaluatedSet]:
+        """All candidate sets in all events added, by name in the order of `names`."""
+        return {name: self.evaluated(name) for name in self.names}
 
     def add(
         self,
@@ -166,71 +176,81 @@ class Evaluator:
         cluster_truth_of: Mapping[str, ClusterTruth] | None = None,
         shares_of: Mapping[str, Collection] | None = None,
     ) -> None:
-        """Judge some more events.
+        """Add some events.
 
-        `targets` stand in the order of the elements, tracks before clusters. `process` [event]
-        names where each event comes from; `event_id` [event] makes the intervals independent of
-        the order of events (by default they are numbered as they come). `targets_of` holds the
-        targets of candidate sets that were made from other elements: of the same tracks, and of
-        the clusters that their `cluster_index` counts. `cluster_truth_of` says, for candidate
-        sets made from clusters, who lit those; without it they have no energy flow. `shares_of`
-        says, for sets that share clusters out, to whom; without it each candidate is taken to be
-        made of its own cluster.
-        Raises DataError for candidates of other events, for momenta that are not finite, and
-        where the names of the candidate sets differ from those of earlier events.
+        Args:
+            particles: Generator particles.
+            targets: Targets in the order of the elements: tracks, then clusters of each event.
+            tracks: Tracks.
+            clusters: Clusters.
+            candidates: Candidate sets by name.
+            process: Name of the process of each event, [event].
+            event_id: Ids of the events, [event]. They make intervals independent of the order of
+                the events; by default the events are numbered as they are added.
+            targets_of: Targets of candidate sets made from other elements: from the same tracks,
+                and from the clusters that their `cluster_index` refers to.
+            cluster_truth_of: For each candidate set made from clusters, the energy of these
+                clusters by particle; a set without it has no energy flow.
+            shares_of: For each candidate set that shares clusters out, the shares; in other sets
+                each candidate is assumed to be made of its own cluster.
+
+        Raises:
+            DataError: Candidates are of other events, a momentum is not finite, or the names of
+                the candidate sets differ from those of earlier events.
         """
-        others = targets_of or {}
-        self._check({"particles": particles, "tracks": tracks, "targets": targets,
-                     "clusters": clusters, **candidates}, len(process))  # fmt: skip
-        self._check({f"targets of {name}": t for name, t in others.items()}, len(process))
+        targets_of, shares_of = targets_of or {}, shares_of or {}
+        collections = {
+            "particles": particles, "tracks": tracks, "targets": targets, "clusters": clusters,
+            **candidates,
+            **{f"targets of {name}": one for name, one in targets_of.items()},
+            **{f"shares of {name}": one for name, one in shares_of.items()},
+        }  # fmt: skip
+        _check_num_events(collections, len(process))
+        _check_targets(targets, targets_of, tracks, clusters)
         self._check_names(candidates)
-        if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
-            raise DataError("targets: not one per track and cluster; label these events again")
-        for name, own in others.items():
-            if np.any(own.counts < tracks.counts):
-                raise DataError(f"targets of {name}: fewer than tracks; label these events again")
+        generated = self._generator_level(particles, np.asarray(process, dtype=object))
         first = self.num_events
-        truth = self._truth(particles, np.asarray(process, dtype=object))
-        lit, shares = cluster_truth_of or {}, shares_of or {}
-        self._check({f"shares of {name}": s for name, s in shares.items()}, len(process))
-        for name, found in candidates.items():
-            own = others.get(name, targets)
-            flow = lit.get(name), shares.get(name)
-            judged = self._judge(name, found, truth, own, tracks, *flow)
-            self._judged.setdefault(name, []).append(judged)
+        for name, candidate_set in candidates.items():
+            truth = (cluster_truth_of or {}).get(name)
+            flow = _energy_flow(name, candidate_set, truth, shares_of.get(name), first)
+            set_targets = targets_of.get(name, targets)
+            evaluated = self._evaluate_set(
+                name, candidate_set, generated, set_targets, tracks, flow
+            )
+            self._chunks.setdefault(name, []).append(evaluated)
         if event_id is None:
             event_id = np.arange(first, first + len(process))
         self._event_id.append(np.asarray(event_id, dtype=np.int64))
         self._process.append(np.asarray(process, dtype=object))
 
     def metrics(self) -> dict[str, Any]:
-        """All figures, as `metrics.json` holds them: numbers or None, never NaN."""
-        return self.figures()[0]
+        """All metrics, as `metrics.json` holds them: numbers or None, never NaN."""
+        return self.metrics_and_replicas()[0]
 
-    def figures(self, threads: int = 1) -> tuple[dict[str, Any], dict[str, Array]]:
-        """`metrics`, and the replicas [replica] of the inclusive figures by dotted name.
+    def metrics_and_replicas(self, threads: int = 1) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All metrics, and the replicas [replica] of the inclusive ones by dotted name.
 
         The candidate sets are divided over `threads`.
         """
         bootstrap = Bootstrap.of_events(
             self.event_id, self.config.num_replicas, self.config.confidence, self.config.seed
         )
-        judged = {name: self.judged(name) for name in self.names}
-        figures, replicas = separate(self._figures(judged, bootstrap, threads))
+        evaluated_sets = self.evaluated_sets()
+        metrics, replicas = separate(self._metric_groups(evaluated_sets, bootstrap, threads))
         result: dict[str, Any] = {
             "format": METRICS_FORMAT,
             "num_events": self.num_events,
-            "events": self._digest(judged),
-            **figures,
+            "events": self._digest(evaluated_sets),
+            **metrics,
             "processes": {},
         }
         process = self.process
         for name in dict.fromkeys(process.tolist()):
             keep = process == name
-            part = {n: j.of_events(keep) for n, j in judged.items()}
+            part = {n: evaluated.of_events(keep) for n, evaluated in evaluated_sets.items()}
             result["processes"][name] = {
                 "num_events": int(keep.sum()),
-                **separate(self._figures(part, bootstrap, threads))[0],
+                **separate(self._metric_groups(part, bootstrap, threads))[0],
             }
         if len(result["processes"]) == 1:
             result["processes"][process[0]] = {"num_events": self.num_events}
@@ -238,98 +258,128 @@ class Evaluator:
         result["definitions"] = DEFINITIONS
         return result, replicas
 
-    def _digest(self, judged: Mapping[str, Judged]) -> str:
-        gen_met = next((of.met.gen for of in judged.values()), np.zeros(self.num_events))
+    def _digest(self, evaluated_sets: Mapping[str, EvaluatedSet]) -> str:
+        """Hash of the events added."""
+        no_met = np.zeros(self.num_events)
+        gen_met = next((evaluated.met.gen for evaluated in evaluated_sets.values()), no_met)
         return digest_of_events(self.event_id, self.process, gen_met)
 
-    def _figures(
-        self, judged: Mapping[str, Judged], bootstrap: Bootstrap, threads: int
+    def _metric_groups(
+        self, evaluated_sets: Mapping[str, EvaluatedSet], bootstrap: Bootstrap, threads: int
     ) -> dict[str, Any]:
-        baseline = judged[BASELINE].jets if BASELINE in judged else None
+        """Metrics with their replicas, by METRIC_GROUPS and candidate set."""
+        baseline = evaluated_sets[BASELINE].jets if BASELINE in evaluated_sets else None
 
-        def of_set(name: str) -> dict[str, Any]:
-            other = None if name == BASELINE else baseline
-            return self._figures_of_set(judged[name], other, bootstrap)
+        def metrics_of(name: str) -> dict[str, Any]:
+            """Metrics of one candidate set by METRIC_GROUPS."""
+            reference = None if name == BASELINE else baseline
+            return self._metrics_of_set(evaluated_sets[name], reference, bootstrap)
 
-        # The kernels of the bootstrap leave the interpreter free: threads gain nearly in full.
+        # The kernels of the bootstrap release the interpreter lock, so threads run in parallel.
         with ThreadPoolExecutor(threads) as pool:
-            of_sets = dict(zip(judged, pool.map(of_set, judged), strict=True))
-        parts = {part: {name: of[part] for name, of in of_sets.items()} for part in PARTS}
+            by_set = dict(zip(evaluated_sets, pool.map(metrics_of, evaluated_sets), strict=True))
+        groups = {
+            group: {name: metrics[group] for name, metrics in by_set.items()}
+            for group in METRIC_GROUPS
+        }
         classes = ["none", *(CLASS_NAMES[c] for c in CLASSES[1:])]
-        return {**parts, "confusion": {"classes": classes, "counts": parts["confusion"]}}
+        return {**groups, "confusion": {"classes": classes, "counts": groups["confusion"]}}
 
-    def _figures_of_set(
-        self, of: Judged, baseline: JetSample | None, bootstrap: Bootstrap
+    def _metrics_of_set(
+        self, evaluated: EvaluatedSet, baseline: JetSample | None, bootstrap: Bootstrap
     ) -> dict[str, Any]:
-        """Figures of one candidate set by PARTS."""
+        """Metrics of one candidate set by METRIC_GROUPS."""
+        config = self.config
         return {
-            "jets": jet_metrics(of.jets, baseline, bootstrap, self.config),
-            "met": met_metrics(of.met, bootstrap, self.config),
-            "particles": particle_metrics(of.particles, of.found, bootstrap, self.config),
-            "confusion": confusion_counts(of.particles),
-            "dijets": dijet_metrics(of.dijets, bootstrap),
-            "energy_flow": flow_metrics(of.flow, bootstrap),
-            "calibration": calibration_metrics(of.calibration, bootstrap),
+            "jets": jet_metrics(evaluated.jets, baseline, bootstrap, config),
+            "met": met_metrics(evaluated.met, bootstrap, config),
+            "particles": particle_metrics(
+                evaluated.particles, evaluated.reconstructed, bootstrap, config
+            ),
+            "confusion": confusion_counts(evaluated.particles),
+            "dijets": dijet_metrics(evaluated.dijets, bootstrap),
+            "energy_flow": flow_metrics(evaluated.flow, bootstrap),
+            "calibration": calibration_metrics(evaluated.calibration, bootstrap),
         }
 
-    def _truth(self, particles: Collection, process: Array) -> Truth:
-        """Gen jets, bosons and gen MET of what a detector could see of the generator particles."""
-        seen = visible_particles(particles, self.config)
-        momentum = (seen.px, seen.py, seen.pz)
-        jets = find_jets("particles", seen.offsets, momentum, seen.energy, self.config)
+    def _generator_level(self, particles: Collection, process: Array) -> GeneratorLevel:
+        """Jets, boson pairs and MET of the visible generator particles."""
+        visible = visible_particles(particles, self.config)
+        momentum = (visible.px, visible.py, visible.pz)
+        jets = find_jets("particles", visible.offsets, momentum, visible.energy, self.config)
         bosons = find_bosons(
             process,
-            lambda event: exclusive_jets("particles", seen.offsets, momentum, seen.energy, event),
+            lambda event: exclusive_jets(
+                "particles", visible.offsets, momentum, visible.energy, event
+            ),
         )
-        met = missing_pt(seen.event_index, seen.px, seen.py, seen.num_events)
-        return Truth(jets, met, bosons)
+        met = missing_pt(visible.event_index, visible.px, visible.py, visible.num_events)
+        return GeneratorLevel(jets, met, bosons)
 
-    def _judge(
-        self, name: str, found: Collection, truth: Truth, targets: Collection,
-        tracks: Collection, lit: ClusterTruth | None, shares: Collection | None,
-    ) -> Judged:  # fmt: skip
-        """What one candidate set made of some events."""
+    def _evaluate_set(
+        self, name: str, candidates: Collection, generated: GeneratorLevel, targets: Collection,
+        tracks: Collection, flow: FlowSample,
+    ) -> EvaluatedSet:  # fmt: skip
+        """Compare one candidate set of some events with generator level and targets."""
         config, first = self.config, self.num_events
-        momentum = momentum_from_pt_eta_phi(found.pt, found.eta, found.phi)
-        jets = find_jets(name, found.offsets, momentum, found.energy, config)
-        met = missing_pt(found.event_index, momentum[0], momentum[1], found.num_events)
+        offsets, energy = candidates.offsets, candidates.energy
+        momentum = momentum_from_pt_eta_phi(candidates.pt, candidates.eta, candidates.phi)
+        jets = find_jets(name, offsets, momentum, energy, config)
+        met = missing_pt(candidates.event_index, *momentum[:2], candidates.num_events)
         try:
-            particles = judge_particles(targets, tracks.counts, found, first, config)
+            particles = judge_particles(targets, tracks.counts, candidates, first, config)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
-        numbers = np.arange(first, first + found.num_events)
-        pair_jets = exclusive_jets(name, found.offsets, momentum, found.energy, truth.dijets.event)
-        return Judged(
-            judge_jets(truth.jets, jets, first, config.max_delta_r),
-            MetSample(numbers, truth.met, met),
+        numbers = np.arange(first, first + candidates.num_events)
+        pair_jets = exclusive_jets(name, offsets, momentum, energy, generated.dijets.event)
+        return EvaluatedSet(
+            judge_jets(generated.jets, jets, first, config.max_delta_r),
+            MetSample(numbers, generated.met, met),
             *particles,
-            judge_dijets(truth.dijets, pair_jets, first),
-            judge_probabilities(found, targets, tracks.counts, first),
-            self._flow(name, found, lit, shares),
+            judge_dijets(generated.dijets, pair_jets, first),
+            judge_probabilities(candidates, targets, tracks.counts, first),
+            flow,
         )
-
-    def _flow(
-        self, name: str, found: Collection, lit: ClusterTruth | None, shares: Collection | None
-    ) -> FlowSample:
-        """Where the energy of the clusters of one candidate set went, if that is known."""
-        if lit is None:
-            return FlowSample.empty()
-        try:
-            return judge_flow(found, lit, self.num_events, shares)
-        except DataError as error:
-            raise DataError(f"{name}: {error}") from error
-
-    def _check(self, collections: Mapping[str, Collection], num_events: int) -> None:
-        for name, collection in collections.items():
-            if collection.num_events != num_events:
-                raise DataError(
-                    f"{name}: {collection.num_events} events beside {num_events} to judge; "
-                    "give candidates made from these events"
-                )
 
     def _check_names(self, candidates: Mapping[str, Collection]) -> None:
-        if self._judged and set(self._judged) != set(candidates):
+        """Raise DataError if the candidate sets are not those of earlier events."""
+        if self._chunks and set(self._chunks) != set(candidates):
             raise DataError(
                 f"candidates {', '.join(sorted(candidates))} follow events with "
-                f"{', '.join(sorted(self._judged))}; give every event the same sets"
+                f"{', '.join(sorted(self._chunks))}; give every event the same sets"
+            )
+
+
+def _energy_flow(
+    name: str, candidates: Collection, cluster_truth: ClusterTruth | None,
+    shares: Collection | None, first_event: int,
+) -> FlowSample:  # fmt: skip
+    """The energy flow of one candidate set in some events; empty without `cluster_truth`."""
+    if cluster_truth is None:
+        return FlowSample.empty()
+    try:
+        return judge_flow(candidates, cluster_truth, first_event, shares)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+
+
+def _check_targets(
+    targets: Collection, targets_of: Mapping[str, Collection], tracks: Collection,
+    clusters: Collection,
+) -> None:  # fmt: skip
+    """Raise DataError if there is not one target per element."""
+    if not np.array_equal(targets.counts, tracks.counts + clusters.counts):
+        raise DataError("targets: not one per track and cluster; label these events again")
+    for name, set_targets in targets_of.items():
+        if np.any(set_targets.counts < tracks.counts):
+            raise DataError(f"targets of {name}: fewer than tracks; label these events again")
+
+
+def _check_num_events(collections: Mapping[str, Collection], num_events: int) -> None:
+    """Raise DataError for a collection of another number of events."""
+    for name, collection in collections.items():
+        if collection.num_events != num_events:
+            raise DataError(
+                f"{name}: {collection.num_events} events, but {num_events} to evaluate; "
+                "give candidates made from these events"
             )

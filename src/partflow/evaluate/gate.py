@@ -1,6 +1,6 @@
-"""Bounds that the figures of an evaluation must keep: a gate against physics getting worse.
+"""A gate: bounds on the metrics of an evaluation, checked after each change of the physics.
 
-A gate is a TOML file whose tables are places in `metrics.json` and whose entries are bounds:
+A gate is a TOML file. Its tables are places in `metrics.json`, its entries are bounds:
 
     [jets.baseline]
     iqr_over_median = { max = 0.07 }
@@ -9,7 +9,7 @@ A gate is a TOML file whose tables are places in `metrics.json` and whose entrie
     [jets.baseline.bins."10-20"]
     matched_fraction = { min = 0.9 }
 
-Bins are named by their edges. A figure that is null breaks its bound: nobody knows that it holds.
+Bins are named by their edges. A metric that is null violates its bound.
 """
 
 from __future__ import annotations
@@ -26,23 +26,38 @@ SIDES = ("min", "max")
 
 
 class Bound(NamedTuple):
-    """What one figure must keep."""
+    """The range that one metric must be in."""
 
     place: tuple[str, ...]
-    """Keys in `metrics.json`, one inside the other."""
+    """Keys in `metrics.json`, from the outermost to the innermost."""
     low: float | None
     high: float | None
 
     @property
     def name(self) -> str:
-        """The place as a gate writes it."""
+        """The place as a dotted name."""
         return ".".join(self.place)
+
+    def contains(self, value: float) -> bool:
+        """Whether a value is within the bound; the ends are included.
+
+        >>> Bound(("jets", "baseline", "median"), 0.98, None).contains(1.0)
+        True
+        """
+        is_above = self.low is None or value >= self.low
+        return is_above and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        """The limits as an error message shows them."""
+        sides = zip(SIDES, (self.low, self.high), strict=True)
+        limits = [f"{side} {limit:g}" for side, limit in sides if limit is not None]
+        return f"bound {', '.join(limits)}"
 
 
 def read_gate(path: Path) -> list[Bound]:
-    """The bounds in the file.
+    """Read the bounds in a gate file.
 
-    Raises InputError where it cannot be read, ConfigError for what is no bound.
+    Raises InputError if the file cannot be read, ConfigError if an entry is no bound.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -54,40 +69,40 @@ def read_gate(path: Path) -> list[Bound]:
         ) from error
     bounds = list(_bounds(path, tree, ()))
     if not bounds:
-        raise ConfigError(f"{path}: holds no bound; a gate that is always open guards nothing")
+        raise ConfigError(f"{path}: holds no bound; see the example in docs/metrics.md")
     return bounds
 
 
 def _bounds(path: Path, tree: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[Bound]:
+    """All bounds in a table of the gate file, which stands at `place`."""
     for key, value in tree.items():
-        here = (*place, key)
+        inner_place = (*place, key)
         if not isinstance(value, Mapping):
             raise ConfigError(
-                f"{path}: {'.'.join(here)} = {value!r} is no bound; write "
+                f"{path}: {'.'.join(inner_place)} = {value!r} is no bound; write "
                 f"{key} = {{ min = ..., max = ... }}"
             )
-        if value and set(value) <= set(SIDES) and not _holds_tables(value):
-            yield _bound(path, here, value)
+        has_tables = any(isinstance(inner, Mapping) for inner in value.values())
+        if value and set(value) <= set(SIDES) and not has_tables:
+            yield _bound(path, inner_place, value)
         else:
-            yield from _bounds(path, value, here)
-
-
-def _holds_tables(value: Mapping[str, Any]) -> bool:
-    return any(isinstance(inner, Mapping) for inner in value.values())
+            yield from _bounds(path, value, inner_place)
 
 
 def _bound(path: Path, place: tuple[str, ...], value: Mapping[str, Any]) -> Bound:
+    """The bound of one entry; raises ConfigError if its limits are no numbers in order."""
+    name = ".".join(place)
     limits = {}
     for side in SIDES:
         limit = value.get(side)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
-            raise ConfigError(f"{path}: {'.'.join(place)}: {side} = {limit!r} is no number")
+            raise ConfigError(f"{path}: {name}: {side} = {limit!r} is no number; give a number")
         limits[side] = None if limit is None else float(limit)
     low, high = limits["min"], limits["max"]
     if (low is not None and low != low) or (high is not None and high != high):
-        raise ConfigError(f"{path}: {'.'.join(place)}: nan bounds nothing; give a number")
+        raise ConfigError(f"{path}: {name}: nan is no limit; give a number")
     if low is not None and high is not None and low > high:
-        raise ConfigError(f"{path}: {'.'.join(place)}: min {low:g} is above max {high:g}")
+        raise ConfigError(f"{path}: {name}: min {low:g} is above max {high:g}; exchange them")
     return Bound(place, low, high)
 
 
@@ -111,71 +126,59 @@ def decide(
     >>> str(decide(bound, 1.01)), str(decide(bound, 1.01, (1.00, 1.03)))
     ('pass', 'not decided')
     """
-    low = float("-inf") if bound.low is None else bound.low
-    high = float("inf") if bound.high is None else bound.high
     if interval is None:
-        is_within = value is not None and low <= value <= high
-        return Verdict.PASS if is_within else Verdict.FAIL
-    if low <= interval[0] and interval[1] <= high:
+        return Verdict.PASS if value is not None and bound.contains(value) else Verdict.FAIL
+    if bound.contains(interval[0]) and bound.contains(interval[1]):
         return Verdict.PASS
-    is_outside = interval[1] < low or interval[0] > high
-    return Verdict.FAIL if is_outside else Verdict.UNDECIDED
+    is_below = bound.low is not None and interval[1] < bound.low
+    is_above = bound.high is not None and interval[0] > bound.high
+    return Verdict.FAIL if is_below or is_above else Verdict.UNDECIDED
 
 
-def broken_bounds(metrics: Mapping[str, Any], bounds: Sequence[Bound]) -> list[str]:
-    """What each broken bound says: its name, the figure and the bound.
+def violated_bounds(metrics: Mapping[str, Any], bounds: Sequence[Bound]) -> list[str]:
+    """One message for each violated bound, with its name, the metric and the bound.
 
-    Raises ConfigError, naming it, for a figure that the metrics do not know.
+    Raises ConfigError for a bound on a metric that does not exist.
     """
-    said = []
+    messages = []
     for bound in bounds:
-        value, beside = _figure(metrics, bound)
+        value, siblings = _metric(metrics, bound)
         if value is None:
-            said.append(f"{bound.name} is null ({_reason(beside)}), {_wanted(bound)}")
-        elif not _keeps(value, bound):
-            said.append(f"{bound.name} = {value:.6g}, {_wanted(bound)}")
-    return said
+            messages.append(f"{bound.name} is null ({_reason(siblings)}), {bound}")
+        elif not bound.contains(value):
+            messages.append(f"{bound.name} = {value:.6g}, {bound}")
+    return messages
 
 
 def require(metrics: Mapping[str, Any], bounds: Sequence[Bound], gate: Path) -> None:
-    """Raise RequirementError, naming each with both figures, where bounds are broken."""
-    said = broken_bounds(metrics, bounds)
-    if said:
+    """Raise RequirementError, listing metrics and bounds, if any bound is violated."""
+    messages = violated_bounds(metrics, bounds)
+    if messages:
         raise RequirementError(
-            f"{gate}: {len(said)} of {len(bounds)} bounds broken: {'; '.join(said)}"
+            f"{gate}: {len(messages)} of {len(bounds)} bounds violated: {'; '.join(messages)}"
         )
 
 
-def _keeps(value: float, bound: Bound) -> bool:
-    above = bound.low is None or value >= bound.low
-    return above and (bound.high is None or value <= bound.high)
-
-
-def _wanted(bound: Bound) -> str:
-    sides = zip(SIDES, (bound.low, bound.high), strict=True)
-    return "bound " + ", ".join(f"{side} {limit:g}" for side, limit in sides if limit is not None)
-
-
-def _figure(metrics: Mapping[str, Any], bound: Bound) -> tuple[float | None, Mapping[str, Any]]:
-    """The figure at a bound's place, and the entry that it stands in."""
-    inside: Mapping[str, Any] = metrics
+def _metric(metrics: Mapping[str, Any], bound: Bound) -> tuple[float | None, Mapping[str, Any]]:
+    """The metric at a bound's place, and the mapping that it is an entry of."""
+    parent: Mapping[str, Any] = metrics
     entry: Any = metrics
     for depth, key in enumerate(bound.place):
         if isinstance(entry, list) and all(isinstance(e, Mapping) and "low" in e for e in entry):
             entry = {f"{b['low']:g}-{b['high']:g}": b for b in entry}
         if not isinstance(entry, Mapping) or key not in entry:
-            where = ".".join(bound.place[:depth]) or "the metrics"
+            where = ".".join(bound.place[:depth]) or "metrics.json"
             known = ", ".join(entry) if isinstance(entry, Mapping) else "nothing"
             raise ConfigError(
-                f"gate: {bound.name} is no figure of this evaluation: {where} holds {known}"
+                f"gate: {bound.name} is no metric of this evaluation: {where} holds {known}"
             )
-        inside, entry = entry, entry[key]
+        parent, entry = entry, entry[key]
     if entry is not None and (isinstance(entry, bool) or not isinstance(entry, int | float)):
-        raise ConfigError(f"gate: {bound.name} is no single figure; name one inside it")
-    return entry, inside
+        raise ConfigError(f"gate: {bound.name} is no single metric; name one of its entries")
+    return entry, parent
 
 
-def _reason(beside: Mapping[str, Any]) -> str:
-    """Why a figure is null, as far as the counts beside it tell."""
-    empty = [name for name, value in beside.items() if name.startswith("num_") and value == 0]
-    return f"{', '.join(empty)} = 0" if empty else "nothing in this sample to take it from"
+def _reason(siblings: Mapping[str, Any]) -> str:
+    """Why a metric is null, as far as the counts in the same mapping tell."""
+    empty = [name for name, value in siblings.items() if name.startswith("num_") and value == 0]
+    return f"{', '.join(empty)} = 0" if empty else "it cannot be computed from this sample"

@@ -1,4 +1,4 @@
-"""Jet response: reconstructed over generated transverse momentum, and how often there is one."""
+"""Jet response, reconstructed over generated pt, and the fraction of matched generator jets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from partflow.core.records import Array, Collection
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.matching import match_nearest
-from partflow.evaluate.response import MIN_EVENTS, Width, figure, width, width_figures
+from partflow.evaluate.response import MIN_EVENTS, Width, metric, width, width_metrics
 from partflow.evaluate.sample import Sample, select
 
 
 @dataclass(frozen=True)
 class JetSample(Sample):
-    """The generator jets of many events, and what one set of candidates made of them."""
+    """Generator jets of many events, and their response in one candidate set."""
 
     gen_pt: Array
     """[jet], GeV."""
@@ -38,9 +38,17 @@ def find_jets(
     name: str, offsets: Array, momentum: tuple[Array, Array, Array], energy: Array,
     config: EvaluationConfig,
 ) -> Collection:  # fmt: skip
-    """Jets of the objects with `momentum` (px, py, pz) and `energy` in events `offsets`.
+    """Cluster the objects of each event into jets, by the definition of `config`.
 
-    Raises DataError, naming the set, where a momentum is not finite.
+    Args:
+        name: Name of the set of objects, for the error message.
+        offsets: Rows of each event, [event + 1].
+        momentum: px, py and pz, each [object] (GeV).
+        energy: [object] (GeV).
+        config: Radius and lowest pt of the jets.
+
+    Raises:
+        DataError: A momentum is not finite.
     """
     from partflow.core.jets import JetDefinition, cluster_jets
 
@@ -54,7 +62,7 @@ def find_jets(
 def judge_jets(
     gen_jets: Collection, reco_jets: Collection, first_event: int, max_delta_r: float
 ) -> JetSample:
-    """Match and compare the jets of some events, of which the first is number `first_event`."""
+    """Match the jets of some events, the first of which has number `first_event`."""
     nearest = match_nearest(gen_jets, reco_jets, max_delta_r)
     response = np.full(len(gen_jets), np.nan)
     matched = nearest >= 0
@@ -67,11 +75,11 @@ def judge_jets(
 def jet_metrics(
     sample: JetSample, baseline: JetSample | None, bootstrap: Bootstrap, config: EvaluationConfig
 ) -> dict[str, Any]:
-    """Everything said about the jets of one candidate set; inclusive, then in bins.
+    """Jet metrics of one candidate set: inclusive, in bins of pt and in bins of abs(eta).
 
-    `baseline` holds the same gen jets, judged for the set to compare with.
+    `baseline` holds the same gen jets with the response of the baseline.
     """
-    result = _entry(sample, baseline, bootstrap)
+    result = _jet_entry(sample, baseline, bootstrap)
     for key, column, edges in (
         ("bins", "gen_pt", config.pt_edges),
         ("eta_bins", "gen_abs_eta", config.abs_eta_edges),
@@ -79,43 +87,47 @@ def jet_metrics(
         result[key] = []
         for low, high in pairwise(edges):
             inside = (getattr(sample, column) >= low) & (getattr(sample, column) < high)
-            other = None if baseline is None else select(baseline, inside)
-            entry = _entry(select(sample, inside), other, bootstrap)
+            baseline_inside = None if baseline is None else select(baseline, inside)
+            entry = _jet_entry(select(sample, inside), baseline_inside, bootstrap)
             result[key].append({"low": float(low), "high": float(high), **entry})
     return result
 
 
-def _entry(sample: JetSample, baseline: JetSample | None, bootstrap: Bootstrap) -> dict[str, Any]:
-    """The figures of one set of gen jets."""
-    found = _response_width(sample, bootstrap)
+def _jet_entry(
+    sample: JetSample, baseline: JetSample | None, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """The metrics of one selection of gen jets."""
+    response = _response_width(sample, bootstrap)
     entry = {
         "num_gen": len(sample.event),
         **_matched_fraction(sample, bootstrap),
-        **width_figures(found, bootstrap),
+        **width_metrics(response, bootstrap),
     }
     if baseline is not None:
-        other = _response_width(baseline, bootstrap)
+        baseline_response = _response_width(baseline, bootstrap)
         ratio = np.divide(
-            found.iqr_over_median,
-            other.iqr_over_median,
-            out=np.full(found.iqr.shape, np.nan),
-            where=other.iqr_over_median > 0,
+            response.iqr_over_median,
+            baseline_response.iqr_over_median,
+            out=np.full(response.iqr.shape, np.nan),
+            where=baseline_response.iqr_over_median > 0,
         )
-        both = found.has_interval and other.has_interval
-        entry["relative_to_baseline"] = figure("iqr_over_median", ratio, bootstrap, both)
+        both = response.has_interval and baseline_response.has_interval
+        entry["relative_to_baseline"] = metric("iqr_over_median", ratio, bootstrap, both)
     return entry
 
 
 def _response_width(sample: JetSample, bootstrap: Bootstrap) -> Width:
+    """Width of the response of the matched jets."""
     matched = sample.is_matched
     return width(sample.response[matched], sample.event[matched], bootstrap)
 
 
 def _matched_fraction(sample: JetSample, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Fraction of gen jets with a matched reco jet, with its interval."""
     event, jet_to_event = np.unique(sample.event, return_inverse=True)
     num_gen = np.bincount(jet_to_event, minlength=len(event))
     num_matched = np.bincount(jet_to_event, weights=sample.is_matched, minlength=len(event))
     nominal = np.mean(sample.is_matched) if len(sample.event) else np.nan
     replicas = bootstrap.ratio(num_matched, num_gen, event)
-    enough = len(event) >= MIN_EVENTS
-    return figure("matched_fraction", np.concatenate([[nominal], replicas]), bootstrap, enough)
+    values = np.concatenate([[nominal], replicas])
+    return metric("matched_fraction", values, bootstrap, len(event) >= MIN_EVENTS)

@@ -1,4 +1,4 @@
-"""The bootstrap replicas behind the inclusive figures: what a later comparison needs of them."""
+"""The bootstrap replicas of the inclusive metrics, which a comparison of two reports needs."""
 
 from __future__ import annotations
 
@@ -13,55 +13,57 @@ from partflow.core.errors import InputError
 from partflow.core.records import Array
 
 REPLICAS_FILE = "replicas.npz"
-SUFFIX = "_replicas"
-"""What `response.figure` appends to the name of a figure for the entry with its replicas."""
+REPLICAS_SUFFIX = "_replicas"
+"""What `response.metric` appends to a metric's name for the entry with its replicas."""
 
 
-def separate(figures: Any) -> tuple[Any, dict[str, Array]]:
-    """The figures without their replicas, and the replicas [replica] by dotted name.
+def separate(metrics: Any) -> tuple[Any, dict[str, Array]]:
+    """Separate metrics from their replicas: the metrics, and replicas [replica] by dotted name.
 
-    Those of figures in bins, which stand in lists, are dropped: they are many, and a comparison
-    of hundreds of bins finds differences by chance.
+    Replicas of metrics in bins, which are lists, are dropped: among hundreds of bins a comparison
+    finds differences by chance.
 
     >>> plain, replicas = separate({"mlpf": {"iqr": 0.1, "iqr_replicas": np.ones(2)}})
     >>> plain, list(replicas)
     ({'mlpf': {'iqr': 0.1}}, ['mlpf.iqr'])
     """
-    if isinstance(figures, Mapping):
-        plain, found = {}, {}
-        for key, value in figures.items():
-            if key.endswith(SUFFIX):
-                found[key.removesuffix(SUFFIX)] = value
+    if isinstance(metrics, Mapping):
+        plain, replicas = {}, {}
+        for key, value in metrics.items():
+            if key.endswith(REPLICAS_SUFFIX):
+                replicas[key.removesuffix(REPLICAS_SUFFIX)] = value
             else:
-                plain[key], below = separate(value)
-                found |= {f"{key}.{name}": replicas for name, replicas in below.items()}
-        return plain, found
-    if isinstance(figures, list):
-        return [separate(value)[0] for value in figures], {}
-    return figures, {}
+                plain[key], inner_replicas = separate(value)
+                replicas |= {f"{key}.{name}": values for name, values in inner_replicas.items()}
+        return plain, replicas
+    if isinstance(metrics, list):
+        return [separate(value)[0] for value in metrics], {}
+    return metrics, {}
 
 
 def write_replicas(path: Path, replicas: Mapping[str, Array]) -> None:
-    """Write replicas [replica] by name, in single precision: they only make intervals."""
+    """Write replicas [replica] by name, in single precision, which suffices for intervals."""
     stored: dict[str, Any] = {name: v.astype(np.float32) for name, v in replicas.items()}
     np.savez_compressed(path, **stored)
 
 
 def read_replicas(path: Path) -> dict[str, Array]:
-    """Replicas [replica] by name; raises InputError where the file is missing or damaged."""
+    """Read replicas [replica] by name; raises InputError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name].astype(np.float64) for name in stored.files}
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make the report again") from None
+        raise InputError(f"{path}: no such file; run `partflow evaluate` again") from None
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); make the report again") from error
+        raise InputError(
+            f"{path}: cannot be read ({error}); run `partflow evaluate` again"
+        ) from error
 
 
 def digest_of_events(event_id: Array, process: Array, gen_met: Array) -> str:
-    """Says whether two evaluations are of the same events, in whatever order they came.
+    """Hash of a set of events, whatever their order: equal if two reports are of the same events.
 
-    The generated MET [event] (GeV) tells events apart that share an id.
+    All arguments are [event]. The generated MET [GeV] distinguishes events that share an id.
     """
     order = np.lexsort((gen_met, event_id))
     digest = hashlib.blake2b(digest_size=16)

@@ -1,4 +1,4 @@
-"""What an evaluation keeps of its events: flat columns, each row with the event it is from."""
+"""The per-object data that an evaluation keeps of its events: flat columns of equal length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partflow.core.records import Array
 
 @dataclass(frozen=True)
 class Sample:
-    """Columns of equal length; a subclass adds its own beside `event`."""
+    """Columns of equal length; a subclass adds columns to `event`."""
 
     event: Array
     """Number of the event in the evaluation, [row]."""
@@ -28,6 +28,6 @@ def select(sample: AnySample, keep: Array) -> AnySample:
 
 
 def join(parts: Sequence[AnySample]) -> AnySample:
-    """The rows of one or more samples of a kind, one after the other."""
+    """The rows of one or more samples of one type, one after the other."""
     columns = [column.name for column in fields(parts[0])]
     return type(parts[0])(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))

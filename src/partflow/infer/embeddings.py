@@ -3,7 +3,7 @@
     NAME.embeddings.parquet   one row for each event
         event_id
         type, pt, eta, phi, energy      [element], 1 track, 2 cluster; GeV
-        embedding                       [element, dim], output of the trunk for each element
+        embedding                       [element, dim], output of the backbone for each element
     NAME.attention.parquet    one row for each layer and head of each chosen event
         event_id, layer, head
         weight                          [query, key], attention of each element to each element

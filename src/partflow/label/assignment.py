@@ -64,7 +64,10 @@ def assign(
 
 @njit(cache=True)
 def _choose(order, track, links, track_to_particle, cluster_to_particle):
-    """Let the particles choose in the given order; fills the particle of each element."""
+    """In the given order, each particle takes its track, or else its largest free cluster.
+
+    Fills the particle of each element.
+    """
     for i in order:
         if track[i] >= 0 and track_to_particle[track[i]] < 0:
             track_to_particle[track[i]] = i

@@ -100,7 +100,7 @@ def _check_parallel(tracks: Collection, track_particles: Collection) -> None:
     """Raise DataError unless there is one row of truth for each track."""
     if not np.array_equal(tracks.offsets, track_particles.offsets):
         raise DataError(
-            f"track_particles: {len(track_particles)} rows beside {len(tracks)} tracks; "
+            f"track_particles: {len(track_particles)} rows for {len(tracks)} tracks; "
             "both must come from the same simulation"
         )
 

@@ -1,13 +1,13 @@
-"""Portions: what is placed on elements, a whole particle or the part that one track measured.
+"""Portions: what is placed on elements, whole particles or parts of them.
 
 A photon that converts and a hadron that interacts in the tracker leave tracks of their
 secondaries. Where the particle's own track was not found, these are the best measurement of it:
-the calorimeters measure ten times worse, and behind the magnetic field they do not see where a
-secondary came from. Each secondary track carries the part of the particle's four-momentum that it
-measured. What all of them lack is the particle's remainder, which goes to a cluster like a neutral
-particle. Where they lack less than could be seen, they share the whole particle among them. The
-target of a secondary track points where the particle went, not where the track points: a helix
-that began half way out has turned when it is followed back to the beam.
+the calorimeters measure ten times worse, and the magnetic field deflects secondaries before they
+reach them. Each secondary track carries the part of the particle's four-momentum that it measured.
+What all of them lack is the particle's remainder, which goes to a cluster like a neutral particle.
+Where the remainder would not be visible, the tracks share the whole particle. The target of a
+secondary track has the direction of the particle, not that of the track at the perigee, which
+differs: the helix begins far from the beam line.
 
 The truth links deposits to generator particles, not to their secondaries. So a particle's deposits
 in a cluster go to the secondary track whose line at the calorimeter passes close to the cluster,
@@ -34,9 +34,11 @@ MAX_LINE_DISTANCE = 100.0
 
 
 class Portions(NamedTuple):
-    """Particles as they are placed. The first ones of each event stand for its particles, in
-    their order: whole, or as remainder, or as what the leading secondary track measured; what
-    further secondary tracks measured comes behind them.
+    """Particles and parts of particles as they are placed on elements.
+
+    The first ones of an event stand for its particles, in their order: the whole particle, its
+    remainder, or the part of its leading secondary track. The parts of further secondary tracks
+    come behind them.
     """
 
     particles: Collection
@@ -52,8 +54,9 @@ class Portions(NamedTuple):
 
 
 class SecondaryTracks(NamedTuple):
-    """Secondary tracks of particles without a track of their own, one for each secondary: sorted
-    by particle, and by decreasing pt. All are [secondary track].
+    """Secondary tracks of particles without a track of their own, without duplicates.
+
+    Sorted by particle, then by decreasing pt. All are [secondary track].
     """
 
     track: Array
@@ -83,9 +86,8 @@ def make_portions(
         return _divide_particles(particles, tracks, deposits, track, secondaries, centroids)
     is_secondary = np.zeros(len(particles), dtype=bool)
     if config.secondary_tracks == "leading":
-        track[secondaries.parent[secondaries.is_leading]] = secondaries.track[
-            secondaries.is_leading
-        ]
+        leading = secondaries.is_leading
+        track[secondaries.parent[leading]] = secondaries.track[leading]
         is_secondary[secondaries.parent] = True
     return Portions(particles, particles.index_in_event, track, is_secondary, deposits)
 
@@ -113,7 +115,7 @@ def _divide_particles(
     secondaries: SecondaryTracks,
     centroids: Array,
 ) -> Portions:
-    """Every particle with secondary tracks as what each of them measured, and the remainder."""
+    """Divide every particle with secondary tracks into their parts and a remainder."""
     fraction, has_remainder = _fractions(particles, tracks, secondaries)
     is_further = ~secondaries.is_leading | has_remainder[secondaries.parent]
     event = particles.event_index[secondaries.parent]

@@ -74,7 +74,7 @@ class LabelReport:
 def make_report(
     portions: Portions, tracks: Collection, clusters: Collection, assignment: Assignment
 ) -> LabelReport:
-    """The report of one chunk."""
+    """Report on the labels of a chunk of events."""
     particles = portions.particles
     is_missed = ~assignment.is_visible & ~is_neutrino(particles.pdg_id)
     on_track = assignment.track >= 0

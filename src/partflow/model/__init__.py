@@ -1,1 +1,20 @@
-"""The network: elements of packed events in, what each should become out."""
+"""The network: from the elements of packed events to predictions for each element.
+
+Elements of different events never affect each other, and no row is padded (except in gnn_lsh).
+
+    mlpf                 the network: inputs -> encoders -> backbone -> heads
+    config               its configuration
+    folder               model folders: weights and configuration, saved and loaded
+    inputs, neighbourhood, neighbour_search
+                         inputs from the columns of an element and from its neighbours
+    embedding            standardisation and encoders
+    blocks, backbones    what backbones have in common, and the backbones by name:
+    transformer, attention         softmax attention with a distance term, quadratic
+    favor                          attention by random features, linear
+    gnn_lsh                        messages in bins of similar elements, linear
+    heads                predictions from each element
+    sharing, owners      energy of clusters divided over their possible owners
+    layout               rows of events, tracks and clusters in a batch
+    linear, torch_operators        linear layers, and private operators of torch
+    published            published MLPF v2.2.0
+"""

@@ -116,7 +116,7 @@ def pair_distances(
 
 def _track_inputs(momentum: Tensor, neighbours: Tensor) -> Tensor:
     """Inputs [track, NUM_TRACK_INPUTS] from rows of `TrackNeighbours`."""
-    near = {column: neighbours[:, column] for column in TrackNeighbours}
+    near = dict(zip(TrackNeighbours, neighbours.unbind(1), strict=True))
     shower_energy = near[TrackNeighbours.SHOWER_ENERGY]
     columns = (
         _log_distance(near[TrackNeighbours.CLUSTER_DISTANCE]),
@@ -131,7 +131,7 @@ def _track_inputs(momentum: Tensor, neighbours: Tensor) -> Tensor:
 def _cluster_inputs(energy: Tensor, neighbours: Tensor) -> Tensor:
     """Inputs [cluster, NUM_CLUSTER_INPUTS] from rows of `ClusterNeighbours`."""
     column = ClusterNeighbours
-    near = {name: neighbours[:, name] for name in column}
+    near = dict(zip(column, neighbours.unbind(1), strict=True))
     track_momentum, rest_of_shower = near[column.TRACK_MOMENTUM], near[column.REST_OF_SHOWER]
     columns = (
         _log_distance(near[column.TRACK_DISTANCE]),

@@ -218,8 +218,8 @@ class SharingHead(nn.Module):
     """Shares of the clusters' energy, and the momenta of the particles on clusters.
 
     Names of layers are those of stored weights: `of_track` and `of_cluster` make q and u of an
-    owner, `given` makes k and v of the cluster whose energy is shared, `score` and `distance` are w
-    and b, and `nobody` makes the logit of UNASSIGNED.
+    owner, `given` makes k and v of the cluster whose energy is shared, `geometry`, `score` and
+    `distance` are G, w and b, and `nobody` makes the logit of UNASSIGNED.
     """
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:

@@ -1,4 +1,4 @@
-"""Single events to look at."""
+"""Displays of single events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from partflow.core.candidate_sets import BASELINE
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.outputs import exists_error, replacing, write_text
 from partflow.core.progress import console
-from partflow.core.records import Collection
+from partflow.core.records import Events
 from partflow.core.store import num_events, read_event
 from partflow.pipeline.folders import check_elements, detector_of
 from partflow.pipeline.references import check_names, element_set_of, reference_candidates
@@ -27,10 +27,18 @@ def display(
     output: Path,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Some events of a folder as a page, and a PNG of each beside it; returns what was written.
+    """Write a page with some events of a folder, and a PNG of each; returns the files.
 
-    An event's number is its place in the folder, from 0. Raises ConfigError for a number that
-    is out of range, InputError for candidates of other events.
+    Args:
+        events: Folder of events.
+        numbers: Numbers of the events in the folder, from 0.
+        candidates: Files of candidates by the name of the candidate set.
+        output: Page to write; the PNGs are written into its folder.
+        overwrite: Replace a page that exists.
+
+    Raises:
+        ConfigError: A number is out of range.
+        InputError: Candidates are of other events.
     """
     from partflow.report.display.page import build_display_page
     from partflow.report.display.still import draw_still
@@ -38,18 +46,9 @@ def display(
     check_names(candidates)
     if output.exists() and not overwrite:
         raise exists_error(output)
-    total = num_events(events, "events")
-    if total == 0:
-        raise InputError(f"{events}: holds no event, so there is nothing to display")
-    if not numbers:
-        raise ConfigError(f"--event: give the number of an event, from 0 to {total - 1}")
-    for number in numbers:
-        if not 0 <= number < total:
-            raise ConfigError(
-                f"--event {number}: {events} holds {total} events; give 0 to {total - 1}"
-            )
-    make = scene_maker(events, candidates)
-    scenes = [make(number, "") for number in dict.fromkeys(numbers)]
+    _check_numbers(numbers, num_events(events, "events"), events)
+    make_scene = scene_maker(events, candidates)
+    scenes = [make_scene(number, "") for number in dict.fromkeys(numbers)]
     with console.status("display"):
         stills = [draw_still(scene) for scene in scenes]
         write_text(output, build_display_page(scenes, stills))
@@ -65,44 +64,63 @@ def display(
 def scene_maker(
     events: Path, candidates: Mapping[str, Path], config: EvaluationConfig | None = None
 ) -> Callable[[int, str], Scene]:
-    """A function of an event's number and a remark that gives its scene.
+    """A function that makes the scene of an event from its number and a remark.
 
-    Own candidates come first, then baseline, perfect and target. Raises InputError for
-    candidates of other events.
+    The given candidates come first, then baseline, perfect and target. Raises InputError if
+    candidates are of other events; the function it returns does so, too.
     """
     from partflow.core.candidate_sets import PERFECT, TARGET
-    from partflow.report.display.scene import Compared, build_scene
+    from partflow.report.display.scene import CandidateSets, build_scene
 
     detector, total = detector_of(events), num_events(events, "events")
-    elements = {name: element_set_of(path) for name, path in candidates.items()}
-    for own in elements.values():
-        check_elements(events, own)
+    element_sets = {name: element_set_of(path) for name, path in candidates.items()}
+    for element_set in element_sets.values():
+        check_elements(events, element_set)
     for name, path in candidates.items():
-        held = num_events(path, "candidates")
-        if held != total:
+        num_candidates = num_events(path, "candidates")
+        if num_candidates != total:
             raise InputError(
-                f"candidates {name} ({path}): of {held} events, but {events} holds {total}; "
+                f"candidates {name} ({path}): {num_candidates} events, but {events} holds {total}; "
                 "run `partflow reconstruct` on these events again"
             )
 
-    def make(number: int, remark: str) -> Scene:
+    def make_scene(number: int, remark: str) -> Scene:
+        """The scene of the event with this number in the folder."""
         event = read_event(events, "events", number)
-        found: dict[str, Collection] = {}
-        shares: dict[str, Collection] = {}
-        for name, path in candidates.items():
-            one = read_event(path, "candidates", number)
-            if one.event_id[0] != event.event_id[0]:
-                raise InputError(
-                    f"candidates {name} ({path}): belongs to other events; "
-                    "run `partflow reconstruct` on these events again"
-                )
-            found[name] = one.candidates
-            if "shares" in one.collections:
-                shares[name] = one.shares
+        read = {
+            name: _read_candidates(path, name, number, int(event.event_id[0]))
+            for name, path in candidates.items()
+        }
         references = reference_candidates(event, detector)
-        found[BASELINE] = event.baseline
-        found |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
-        compared = Compared(found, references.targets, elements, shares)
-        return build_scene(event, number, compared, detector, config, remark)
+        sets = {name: one.candidates for name, one in read.items()}
+        sets[BASELINE] = event.baseline
+        sets |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
+        shares = {name: one.shares for name, one in read.items() if "shares" in one.collections}
+        candidate_sets = CandidateSets(sets, references.targets, element_sets, shares)
+        return build_scene(event, number, candidate_sets, detector, config, remark)
 
-    return make
+    return make_scene
+
+
+def _check_numbers(numbers: Sequence[int], total: int, events: Path) -> None:
+    """Raise InputError for a folder without events, ConfigError for numbers out of range."""
+    if total == 0:
+        raise InputError(f"{events}: holds no event, so there is nothing to display")
+    if not numbers:
+        raise ConfigError(f"--event: give the number of an event, from 0 to {total - 1}")
+    for number in numbers:
+        if not 0 <= number < total:
+            raise ConfigError(
+                f"--event {number}: {events} holds {total} events; give 0 to {total - 1}"
+            )
+
+
+def _read_candidates(path: Path, name: str, number: int, event_id: int) -> Events:
+    """The candidates of one event; raises InputError if they are of another event."""
+    event = read_event(path, "candidates", number)
+    if event.event_id[0] != event_id:
+        raise InputError(
+            f"candidates {name} ({path}): belongs to other events; "
+            "run `partflow reconstruct` on these events again"
+        )
+    return event

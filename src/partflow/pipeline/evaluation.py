@@ -46,7 +46,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
     from partflow.evaluate import EvaluationConfig
-    from partflow.report.writing import write_evaluation
+    from partflow.report.evaluation import write_evaluation
 
     check_names(candidates)
     check_workers(workers)

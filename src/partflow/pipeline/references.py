@@ -1,4 +1,4 @@
-"""Candidate sets made from the truth, and what the files of candidates say of them."""
+"""Candidate sets made from the truth, and the settings that candidates were made with."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reports: tables, figures, event displays, and the page that shows them."""
+"""Reports of an evaluation: plots, tables, event displays, and the page that contains them."""

@@ -1,73 +1,64 @@
-"""A page as one file: style and scripts inside it, and nothing else allowed to run."""
+"""Pages as single files: templates filled with data, with style, fonts and scripts inside.
+
+The templates are in the folder `template`. They escape whatever is not `Markup`, so that a name
+from a file is shown as text, whatever it contains. Nothing but the scripts of this package may
+run: the page's content security policy allows them by their hashes.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from functools import cache
 from importlib import resources
-from string import Template
 from typing import NamedTuple
 
-from partflow.report.html import Markup, element, join, text
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+STYLE_SHEETS = ("style.css", "display.css")
+SCRIPTS = ("display.js", "page.js")
 
 
-class Section(NamedTuple):
-    """A part of a page; without a title it has no heading."""
+class Script(NamedTuple):
+    """A script of this package."""
 
-    title: str
-    content: Markup
-
-    @property
-    def anchor(self) -> str:
-        """What a link to the section ends with."""
-        return self.title.lower().replace(" ", "-")
+    text: Markup
+    digest: str
+    """SHA-256 in base64, as a content security policy names it."""
 
 
-def build_document(
-    title: str,
-    kind: str,
-    sample: str,
-    sections: Sequence[Section],
-    footer: object = "",
-    tools: object = "",
-) -> str:
-    """The whole page as HTML; `tools` stay in sight while the page scrolls.
+def render_page(template: str, **data: object) -> str:
+    """Fill a page template, which extends `document.html.jinja`, with data.
 
-    It needs nothing beside it. Its policy lets run the scripts of this package alone, by their
-    hashes: whatever a name in the data holds, it is text.
+    The result is one file that needs no other. The same data gives the same text.
     """
-    scripts = [_template("display.js"), _template("page.js")]
-    return Template(_template("page.html")).substitute(
-        title=text(title),
-        kind=text(kind),
-        sample=text(sample),
-        policy=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
-        style=_template("style.css") + _template("display.css"),
-        navigation=_navigation([s for s in sections if s.title]),
-        tools=text(tools),
-        sections=join(
-            element("section", element("h2", s.title), s.content, id=s.anchor)
-            if s.title
-            else element("section", s.content)
-            for s in sections
-        ),
-        footer=text(footer),
-        scripts=join(Markup(f"<script>{script}</script>") for script in scripts),
+    style = Markup("").join(_read(name) for name in STYLE_SHEETS)
+    scripts = [_script(name) for name in SCRIPTS]
+    return _environment().get_template(template).render(style=style, scripts=scripts, **data)
+
+
+@cache
+def _environment() -> Environment:
+    """The templates of this package, with autoescape on."""
+    return Environment(
+        loader=PackageLoader("partflow.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 
-def _navigation(sections: Sequence[Section]) -> Markup:
-    if not sections:
-        return Markup()
-    links = (element("a", s.title, href=f"#{s.anchor}") for s in sections)
-    return element("nav", *links, aria_label="Sections")
+def _script(name: str) -> Script:
+    """A script of this package with its hash."""
+    text = _read(name)
+    digest = hashlib.sha256(text.encode()).digest()
+    return Script(text, base64.b64encode(digest).decode())
 
 
-def _template(name: str) -> str:
+def _read(name: str) -> Markup:
+    """A style sheet or script of this package."""
     folder = resources.files("partflow.report") / "template"
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Markup((folder / name).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Figures as words, the same in the terminal and on the page."""
+"""Numbers and names as text, the same in the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "–"
-"""Stands where there is no figure."""
+"""Stands for a number that does not exist."""
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """The number with `digits` decimals, or a dash where there is none.
+    """The number with `digits` decimals, or a dash for None.
 
     >>> decimal(0.12345), decimal(None)
     ('0.123', '–')
@@ -18,10 +18,10 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def distances(value: float | None, interval: list[float | None], digits: int = 3) -> str:
-    """Distances from the value up and down to the ends of its interval; empty without one.
+def uncertainties(value: float | None, interval: list[float | None], digits: int = 3) -> str:
+    """Upper and lower uncertainty, from the ends of an interval; empty without one.
 
-    >>> distances(0.05, [0.048, 0.053])
+    >>> uncertainties(0.05, [0.048, 0.053])
     '+0.003 −0.002'
     """
     low, high = interval
@@ -31,7 +31,7 @@ def distances(value: float | None, interval: list[float | None], digits: int = 3
 
 
 def sample_label(metrics: Mapping[str, Any]) -> str:
-    """Processes and number of events.
+    """Processes and number of events of an evaluation.
 
     >>> sample_label({"num_events": 3, "processes": {"ww": {}, "zh": {}}})
     'ww, zh: 3 events'
@@ -50,10 +50,10 @@ def jet_definition(config: Mapping[str, Any]) -> str:
     return f"R = {config['jet_radius']:g}, pT > {config['jet_min_pt']:g} GeV"
 
 
-def class_words(name: str) -> str:
-    """The name of a class as a reader sees it.
+def spaced(name: str) -> str:
+    """A name from `metrics.json` with spaces.
 
-    >>> class_words("charged_hadron")
+    >>> spaced("charged_hadron")
     'charged hadron'
     """
     return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""One page that holds all of an evaluation: verdict, tables, figures, definitions, provenance."""
+"""The page of an evaluation: headline, tables, plots, event displays, definitions, provenance."""
 
 from __future__ import annotations
 
@@ -6,164 +6,138 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from partflow.core.candidate_sets import REFERENCES
 from partflow.core.provenance import Provenance
 from partflow.report import page_tables
-from partflow.report.document import Section, build_document
-from partflow.report.formatting import sample_label
-from partflow.report.headline import verdict
-from partflow.report.html import Markup, element, join
-from partflow.report.style import Look, looks
+from partflow.report.display.page import EventView
+from partflow.report.document import render_page
+from partflow.report.fonts import font_faces
+from partflow.report.formatting import sample_label, spaced
+from partflow.report.headline import make_headline
+from partflow.report.style import looks
 from partflow.report.svg import svg_drawing
+from partflow.report.tables import set_cell
 
-HERO = "jet_resolution_pt"
-"""The figure beside the verdict."""
+MAIN_PLOT = "jet_resolution_pt"
+"""The plot next to the headline."""
 
 
-class Picture(NamedTuple):
-    """A figure as the page shows it."""
+class SavedPlot(NamedTuple):
+    """A plot as the page shows it, after its files are written."""
 
     name: str
-    """Its first word, before an underscore, says which section it belongs to."""
+    """Name of its files; the part before the first underscore is its section of the page."""
     title: str
     caption: str
     svg: str
     key: str = ""
-    """`Look.key` of the candidate set that all of it is of, if it is of one."""
+    """`Look.key` of the candidate set, if the whole plot is of one set."""
+
+    @property
+    def section(self) -> str:
+        """The section of the page that it stands in, e.g. `jet`."""
+        return self.name.partition("_")[0]
+
+
+class PagePlot(NamedTuple):
+    """A plot with its drawing as part of the page."""
+
+    name: str
+    title: str
+    caption: str
+    key: str
+    svg: Markup
 
 
 def build_page(
     metrics: Mapping[str, Any],
-    pictures: Sequence[Picture],
+    plots: Sequence[SavedPlot],
     provenance: Provenance | None = None,
     plots_folder: str = "plots",
-    displays: Markup = Markup(),  # noqa: B008 (a string)
+    events: Sequence[EventView] = (),
+    event_selection: str = "",
 ) -> str:
-    """The whole page as HTML; `displays` are events to look at.
+    """The whole page as HTML, a file that needs no other.
 
-    It needs nothing beside it; links lead to the files of each figure in `plots_folder`.
+    Args:
+        metrics: Metrics of `Evaluator.metrics`.
+        plots: The plots; the page links to their files in `plots_folder`.
+        provenance: Provenance of the report, shown at the end.
+        plots_folder: Folder of the plots' files, relative to the page.
+        events: Event displays.
+        event_selection: How these events were selected.
     """
-    shown = {p.name: _shown(p, f"f{i}", plots_folder) for i, p in enumerate(pictures)}
-    parts = _sections(metrics, shown)
-    definitions = parts.pop("Definitions")
-    parts |= {"Events": displays, "Definitions": definitions}
-    if provenance:
-        parts["Provenance"] = element("pre", provenance.to_json())
-    return build_document(
-        _title(list(metrics["jets"])),
-        "evaluation",
-        sample_label(metrics),
-        [Section(title, content) for title, content in parts.items() if content],
-        element("p", f"The same numbers as files: metrics.json, {plots_folder}/*.csv."),
-        _switches(looks(list(metrics["jets"]))) if pictures else "",
-    )
-
-
-def _switches(look: Mapping[str, Look]) -> Markup:
-    """A switch for each candidate set; a script shows them and minds them."""
-    switches = [
-        element(
-            "label",
-            Markup(f'<input type="checkbox" checked value="{one.key}">'),
-            element("span", page_tables.named(name, look)),
-        )
-        for name, one in look.items()
-    ]
-    legend = element("legend", "In the figures")
-    return Markup(
-        '<div class="switches" hidden>'
-        f"{element('fieldset', legend, *switches, class_='choice')}</div>"
-    )
-
-
-def _sections(metrics: Mapping[str, Any], figures: Mapping[str, Markup]) -> dict[str, Markup]:
     look, config = looks(list(metrics["jets"])), metrics["config"]
-    pt_bins = page_tables.jet_bins(metrics, look, "bins", "pT [GeV]")
-    eta_bins = page_tables.jet_bins(metrics, look, "eta_bins", "|eta|")
-    said = verdict(metrics)
-    sentence = element("p", element("b", said.sentence))
-    remarks = [element("p", remark) for remark in said.remarks]
-    hero = [figures[HERO]] if HERO in figures else []
+    drawings = _page_plots(plots)
+    return render_page(
+        "evaluation.html.jinja",
+        title=_title(list(metrics["jets"])),
+        kind="evaluation",
+        sample=sample_label(metrics),
+        fonts=font_faces(plot.svg for plot in drawings.values()),
+        headline=make_headline(metrics),
+        switches=[(one.key, set_cell(name, one)) for name, one in look.items()] if plots else [],
+        main_plot=drawings.get(MAIN_PLOT),
+        plots=_plots_by_section(plots, drawings),
+        plots_folder=plots_folder,
+        jet_summary=page_tables.jet_summary(metrics, config, look),
+        jet_pt_bins=page_tables.jet_bins(metrics, look, "bins", "pT [GeV]"),
+        jet_eta_bins=page_tables.jet_bins(metrics, look, "eta_bins", "|η|"),
+        met_summary=page_tables.met_summary(metrics, config, look),
+        dijets=page_tables.dijet_tables(metrics, look),
+        particle_rates=page_tables.particle_rates(metrics, look),
+        particle_energies=page_tables.particle_energies(metrics, look),
+        without_flow=_sets_without_flow(metrics),
+        readouts=page_tables.readout_table(metrics, look),
+        processes=[
+            (name, part["num_events"], page_tables.jet_summary(part, config, look))
+            for name, part in metrics["processes"].items()
+            if "jets" in part
+        ],
+        events=events,
+        event_selection=event_selection,
+        definitions={spaced(name): text for name, text in metrics["definitions"].items()},
+        config=json.dumps(config, indent=1),
+        provenance=provenance.to_json() if provenance else "",
+    )
+
+
+def _page_plots(plots: Sequence[SavedPlot]) -> dict[str, PagePlot]:
+    """The plots by name, with their drawings as parts of one page."""
     return {
-        "Verdict": join(
-            [
-                element("div", sentence, *remarks, class_="verdict"),
-                element(
-                    "div", page_tables.jet_figures(metrics, config, look), *hero, class_="lead"
-                ),
-            ]
-        ),
-        "Jets": join(
-            [
-                _gallery("jet", figures),
-                _folded("Numbers in bins of pT", pt_bins),
-                _folded("Numbers in bins of |eta|", eta_bins),
-            ]
-        ),
-        "Missing momentum": join(
-            [page_tables.met_figures(metrics, config, look), _gallery("met", figures)]
-        ),
-        "Boson masses": join(
-            [page_tables.dijet_figures(metrics, look), _gallery("dijet", figures)]
-        ),
-        "Particles": join(
-            [
-                page_tables.particle_comparison(metrics, look),
-                _gallery("particle", figures),
-                _folded("Numbers and energies", page_tables.particle_details(metrics, look)),
-            ]
-        ),
-        "Where the energy goes": join(
-            [page_tables.unknown_flow(metrics), _gallery("flow", figures)]
-        ),
-        "Calibration": join(
-            [page_tables.readout_figures(metrics, look), _gallery("calibration", figures)]
-        ),
-        "Processes": page_tables.process_figures(metrics, look),
-        "Definitions": _definitions(metrics),
-    }
+        plot.name: PagePlot(
+            plot.name, plot.title, plot.caption, plot.key,
+            svg_drawing(plot.svg, f"f{i}", plot.title),
+        )
+        for i, plot in enumerate(plots)
+    }  # fmt: skip
+
+
+def _plots_by_section(
+    plots: Sequence[SavedPlot], drawings: Mapping[str, PagePlot]
+) -> dict[str, list[PagePlot]]:
+    """The plots of each section, without the main plot."""
+    sections: dict[str, list[PagePlot]] = {}
+    for plot in plots:
+        if plot.name != MAIN_PLOT:
+            sections.setdefault(plot.section, []).append(drawings[plot.name])
+    return sections
 
 
 def _title(names: Sequence[str]) -> str:
-    own = [name for name in names if name not in REFERENCES]
+    """What the page compares with what."""
+    user_sets = [name for name in names if name not in REFERENCES]
     references = ", ".join(name for name in REFERENCES if name in names)
-    if own and references:
-        return f"{', '.join(own)} beside {references}"
-    return ", ".join(names) or "Nothing to judge"
+    if user_sets and references:
+        return f"{', '.join(user_sets)} compared with {references}"
+    return ", ".join(names) or "No candidates"
 
 
-def _shown(picture: Picture, prefix: str, folder: str) -> Markup:
-    files = join(
-        join([" ", element("a", kind.upper(), href=f"{folder}/{picture.name}.{kind}")])
-        for kind in ("png", "pdf", "csv")
-    )
-    caption = element(
-        "figcaption",
-        element("b", f"{picture.title}."),
-        f" {picture.caption}",
-        element("span", files, class_="files"),
-    )
-    drawing = svg_drawing(picture.svg, prefix, picture.title)
-    owner = {"data_set": picture.key} if picture.key else {}
-    return element("figure", element("div", drawing, class_="card"), caption, **owner)
-
-
-def _gallery(word: str, figures: Mapping[str, Markup]) -> Markup:
-    chosen = [f for name, f in figures.items() if name.split("_")[0] == word and name != HERO]
-    return element("div", *chosen, class_="figures") if chosen else Markup()
-
-
-def _definitions(metrics: Mapping[str, Any]) -> Markup:
-    entries = [
-        piece
-        for name, meaning in metrics["definitions"].items()
-        for piece in (element("dt", page_tables.words(name)), element("dd", meaning))
-    ]
-    config = element("pre", json.dumps(metrics["config"], indent=1))
-    return join([element("dl", *entries), _folded("Configuration", config)])
-
-
-def _folded(title: str, content: Markup) -> Markup:
-    if not content:
-        return content
-    return element("details", element("summary", title), content)
+def _sets_without_flow(metrics: Mapping[str, Any]) -> list[str]:
+    """Candidate sets, except references, whose energy flow is unknown."""
+    if not metrics["num_events"]:
+        return []
+    flows = metrics["energy_flow"].items()
+    return [name for name, flow in flows if not flow and name not in REFERENCES]

@@ -1,91 +1,102 @@
-"""The tables of the page: a number, and below it the distances to the ends of its interval."""
+"""The tables of an evaluation's page: each number with its uncertainties below."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from partflow.core.candidate_sets import REFERENCES, TARGET
-from partflow.report.formatting import NOTHING, decimal, distances, jet_definition
-from partflow.report.html import Markup, element, join, table
+from partflow.core.candidate_sets import TARGET
+from partflow.report.formatting import NOTHING, decimal, jet_definition, spaced
 from partflow.report.style import Look
+from partflow.report.tables import Cell, Table, make_table, metric_cell, set_cell
 
 Looks = Mapping[str, Look]
-Figures = Mapping[str, Any]
+Metrics = Mapping[str, Any]
+
+ORIGINS = {
+    "validation": "chosen on the validation events",
+    "given": "given to partflow reconstruct",
+    "default": "default value",
+}
+"""Where a threshold comes from, by its name in `metrics.json`."""
 
 
-def jet_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
-    """Response of the jets of each candidate set, inclusive."""
+def jet_summary(metrics: Metrics, config: Metrics, look: Looks) -> Table:
+    """Inclusive jet response of each candidate set; `metrics` may be those of one process."""
     rows = [
         [
-            named(name, look),
-            cell(entry, "iqr_over_median", 4),
-            cell(entry, "matched_fraction"),
-            cell(entry, "median"),
-            cell(entry.get("relative_to_baseline", {}), "iqr_over_median", 2),
+            set_cell(name, look[name]),
+            metric_cell(entry, "iqr_over_median", 4),
+            metric_cell(entry, "matched_fraction"),
+            metric_cell(entry, "median"),
+            metric_cell(entry.get("relative_to_baseline", {}), "iqr_over_median", 2),
         ]
-        for name, entry in figures["jets"].items()
+        for name, entry in metrics["jets"].items()
     ]
-    number = max((entry["num_gen"] for entry in figures["jets"].values()), default=0)
+    num_gen = max((entry["num_gen"] for entry in metrics["jets"].values()), default=0)
     headings = ["", "IQR / median", "matched", "median", "/ baseline"]
     percent = f"{100 * config['confidence']:g} %"
-    caption = f"{number} generator jets, {jet_definition(config)}; {percent} intervals"
-    return table(headings, rows, caption)
+    caption = f"{num_gen} generator jets, {jet_definition(config)}; {percent} intervals"
+    return make_table(headings, rows, caption)
 
 
-def jet_bins(figures: Figures, look: Looks, key: str, unit: str) -> Markup:
-    """The same in bins, a table for each candidate set."""
+def jet_bins(metrics: Metrics, look: Looks, key: str, unit: str) -> list[Table]:
+    """Jet response in the bins of `key`, a table for each candidate set."""
     headings = [unit, "gen jets", "IQR / median", "matched", "median"]
-    tables = []
-    for name, entry in figures["jets"].items():
-        rows = [
+    return [
+        make_table(
+            headings,
             [
-                f"{b['low']:g} – {b['high']:g}",
-                b["num_gen"],
-                cell(b, "iqr_over_median", 4),
-                cell(b, "matched_fraction"),
-                cell(b, "median"),
-            ]
-            for b in entry[key]
-        ]
-        tables.append(table(headings, rows, named(name, look)))
-    return side_by_side(tables)
+                [
+                    f"{b['low']:g} – {b['high']:g}",
+                    b["num_gen"],
+                    metric_cell(b, "iqr_over_median", 4),
+                    metric_cell(b, "matched_fraction"),
+                    metric_cell(b, "median"),
+                ]
+                for b in entry[key]
+            ],
+            set_cell(name, look[name]),
+        )
+        for name, entry in metrics["jets"].items()
+    ]
 
 
-def met_figures(figures: Figures, config: Figures, look: Looks) -> Markup:
-    """Missing momentum of each candidate set."""
+def met_summary(metrics: Metrics, config: Metrics, look: Looks) -> Table:
+    """Missing transverse momentum of each candidate set."""
     rows = [
         [
-            named(name, look),
-            cell(entry, "iqr_over_median"),
-            cell(entry, "median"),
-            cell(entry, "iqr_of_difference", 2),
+            set_cell(name, look[name]),
+            metric_cell(entry, "iqr_over_median"),
+            metric_cell(entry, "median"),
+            metric_cell(entry, "iqr_of_difference", 2),
         ]
-        for name, entry in figures["met"].items()
+        for name, entry in metrics["met"].items()
     ]
-    number = max((entry["num_events"] for entry in figures["met"].values()), default=0)
+    num_events = max((entry["num_events"] for entry in metrics["met"].values()), default=0)
     caption = (
-        f"Response in {number} events with generated MET above {config['min_gen_met']:g} GeV; "
-        "difference in all"
+        f"Response in {num_events} events with generated MET above {config['min_gen_met']:g} GeV; "
+        "reco − gen in all events"
     )
-    return table(["", "IQR / median", "median", "IQR of reco − gen [GeV]"], rows, caption)
+    return make_table(["", "IQR / median", "median", "IQR of reco − gen [GeV]"], rows, caption)
 
 
-def dijet_figures(figures: Figures, look: Looks) -> Markup:
-    """Mass response and peak, a table for each boson; empty where no process has any."""
-    bosons = dict.fromkeys(boson for entry in figures["dijets"].values() for boson in entry)
-    headings = ["", "response IQR / median", "median", "mass [GeV]", "mass IQR [GeV]", "seen"]
+def dijet_tables(metrics: Metrics, look: Looks) -> list[Table]:
+    """Mass response and peak, a table for each boson; empty if no process has bosons."""
+    bosons = dict.fromkeys(boson for entry in metrics["dijets"].values() for boson in entry)
+    headings = ["", "response IQR / median", "median", "mass [GeV]", "mass IQR [GeV]",
+                "reconstructed"]  # fmt: skip
     tables = []
     for boson in bosons:
-        entries = {name: e[boson] for name, e in figures["dijets"].items()}
+        entries = {name: entry[boson] for name, entry in metrics["dijets"].items()}
         rows = [
             [
-                named(name, look),
-                cell(entry, "iqr_over_median", 4),
-                cell(entry, "median"),
-                cell(entry, "mass_median", 2),
-                cell(entry, "mass_iqr", 2),
-                cell(entry, "reconstructed_fraction"),
+                set_cell(name, look[name]),
+                metric_cell(entry, "iqr_over_median", 4),
+                metric_cell(entry, "median"),
+                metric_cell(entry, "mass_median", 2),
+                metric_cell(entry, "mass_iqr", 2),
+                metric_cell(entry, "reconstructed_fraction"),
             ]
             for name, entry in entries.items()
         ]
@@ -95,132 +106,73 @@ def dijet_figures(figures: Figures, look: Looks) -> Markup:
             f"{decimal(generated['gen_mass_median'], 2)} GeV with IQR "
             f"{decimal(generated['gen_mass_iqr'], 2)} GeV"
         )
-        tables.append(table(headings, rows, caption))
-    return side_by_side(tables)
+        tables.append(make_table(headings, rows, caption))
+    return tables
 
 
-def particle_comparison(figures: Figures, look: Looks) -> Markup:
-    """Efficiency, fake rate and width of the pt response: classes down, candidate sets across."""
-    shown = {name: entry for name, entry in figures["particles"].items() if name != TARGET}
-    columns: dict[str, Callable[[Figures], Markup]] = {
-        "Efficiency": lambda entry: cell(entry, "efficiency"),
-        "Fake rate": lambda entry: cell(entry, "fake_rate"),
-        "IQR / median of pT(candidate) / pT(target), where found": lambda entry: cell(
-            entry["pt_response"], "iqr_over_median", 4
+def particle_rates(metrics: Metrics, look: Looks) -> list[Table]:
+    """Efficiency, fake rate and pt resolution: a row for each class, a column for each set."""
+    sets = {name: entry for name, entry in metrics["particles"].items() if name != TARGET}
+    columns: dict[str, Callable[[Metrics], Cell]] = {
+        "Efficiency": lambda entry: metric_cell(entry, "efficiency"),
+        "Fake rate": lambda entry: metric_cell(entry, "fake_rate"),
+        "IQR / median of pT(candidate) / pT(target) of reconstructed targets": lambda entry: (
+            metric_cell(entry["pt_response"], "iqr_over_median", 4)
         ),
     }
-    kinds = list(next(iter(shown.values()), {}))
-    return side_by_side(
-        table(
-            ["", *(named(name, look) for name in shown)],
-            [[words(kind), *(show(shown[name][kind]) for name in shown)] for kind in kinds],
+    classes = list(next(iter(sets.values()), {}))
+    headings: list[Cell | str] = ["", *(set_cell(name, look[name]) for name in sets)]
+    return [
+        make_table(
+            headings,
+            [[spaced(kind), *(cell_of(sets[name][kind]) for name in sets)] for kind in classes],
             caption,
         )
-        for caption, show in columns.items()
-    )
+        for caption, cell_of in columns.items()
+    ]
 
 
-def particle_details(figures: Figures, look: Looks) -> Markup:
+def particle_energies(metrics: Metrics, look: Looks) -> list[Table]:
     """Numbers and energies of each class, a table for each candidate set."""
     headings = ["", "targets", "candidates", "targets [GeV/event]", "candidates [GeV/event]",
                 "pT median"]  # fmt: skip
-    return side_by_side(
-        table(
+    return [
+        make_table(
             headings,
             [
                 [
-                    words(kind),
+                    spaced(kind),
                     entry["num_targets"],
                     entry["num_candidates"],
                     decimal(entry["target_energy_per_event"], 1),
                     decimal(entry["candidate_energy_per_event"], 1),
-                    cell(entry["pt_response"], "median"),
+                    metric_cell(entry["pt_response"], "median"),
                 ]
                 for kind, entry in classes.items()
             ],
-            named(name, look),
+            set_cell(name, look[name]),
         )
-        for name, classes in figures["particles"].items()
-    )
+        for name, classes in metrics["particles"].items()
+    ]
 
 
-def unknown_flow(metrics: Figures) -> Markup:
-    """Which candidate sets have no matrix of where the energy goes; empty where all have one."""
-    unknown = [n for n, flow in metrics["energy_flow"].items() if not flow and n not in REFERENCES]
-    if not unknown or not metrics["num_events"]:
-        return Markup()
-    remark = (
-        f"Not available for {', '.join(unknown)}: these candidates do not say from which clusters "
-        "their energy is. Run partflow reconstruct again: it writes this beside them."
-    )
-    return element("p", remark, class_="note")
-
-
-ORIGINS = {
-    "validation": "chosen on the validation events",
-    "given": "given to partflow reconstruct",
-    "default": "the default",
-}
-"""Who chose a threshold."""
-
-
-def readout_figures(metrics: Figures, look: Looks) -> Markup:
-    """The threshold of each network beside its jets; empty where none is known."""
-    known = {n: r for n, r in metrics.get("readouts", {}).items() if "threshold" in r}
-    if not known:
-        return Markup()
-    headings = ["", "readout", "threshold", "which was", "IQR / median", "matched", "median"]
+def readout_table(metrics: Metrics, look: Looks) -> Table | None:
+    """The threshold of each network, with its jets; None if no threshold is known."""
+    readouts = {n: r for n, r in metrics.get("readouts", {}).items() if "threshold" in r}
+    if not readouts:
+        return None
+    headings = ["", "readout", "threshold", "origin", "IQR / median", "matched", "median"]
     rows = [
         [
-            named(name, look),
+            set_cell(name, look[name]),
             readout["kind"],
             decimal(readout["threshold"], 2),
             ORIGINS.get(readout.get("origin", ""), NOTHING),
-            cell(metrics["jets"][name], "iqr_over_median", 4),
-            cell(metrics["jets"][name], "matched_fraction"),
-            cell(metrics["jets"][name], "median"),
+            metric_cell(metrics["jets"][name], "iqr_over_median", 4),
+            metric_cell(metrics["jets"][name], "matched_fraction"),
+            metric_cell(metrics["jets"][name], "median"),
         ]
-        for name, readout in known.items()
+        for name, readout in readouts.items()
     ]
-    return table(headings, rows, "Probability from which on an element is a particle, and the jets")
-
-
-def process_figures(metrics: Figures, look: Looks) -> Markup:
-    """The jets of each process; empty where there is only one."""
-    parts = {name: p for name, p in metrics["processes"].items() if "jets" in p}
-    return side_by_side(
-        join(
-            [
-                element("h3", f"{name}: {figures['num_events']} events"),
-                jet_figures(figures, metrics["config"], look),
-            ]
-        )
-        for name, figures in parts.items()
-    )
-
-
-def side_by_side(tables: Any) -> Markup:
-    """Tables beside one another where the page is wide enough."""
-    parts = [element("div", part) for part in tables]
-    return element("div", *parts, class_="tables") if parts else Markup()
-
-
-def named(name: str, look: Looks) -> Markup:
-    """The name of a candidate set with its line as in the figures."""
-    dashes = {"--": " dashed", ":": " dotted"}.get(look[name].line, "")
-    style = f"border-top-color: {look[name].colour}"
-    return join([element("span", class_=f"swatch{dashes}", style=style), name])
-
-
-def words(name: str) -> str:
-    """A name from `metrics.json` as a reader sees it."""
-    return name.replace("_", " ")
-
-
-def cell(entry: Figures, name: str, digits: int = 3) -> Markup:
-    """A number and, below it, the distances to the ends of its interval."""
-    value = entry.get(name)
-    if value is None:
-        return Markup(NOTHING)
-    interval = element("span", distances(value, entry[f"{name}_ci"], digits), class_="interval")
-    return join([element("span", decimal(value, digits), class_="number"), interval])
+    caption = "Lowest probability of an element that becomes a candidate, and the jets"
+    return make_table(headings, rows, caption)

@@ -1,4 +1,4 @@
-"""How figures look: one colour per candidate set, the field's style, three files per figure."""
+"""Style of the plots: one colour per candidate set, one layout, and the files of each plot."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ from partflow.core.candidate_sets import (
 )
 from partflow.core.records import Array
 
-# The palette of Okabe and Ito (2008), which the colour-blind can tell apart.
+# The palette of Okabe and Ito (2008), whose colours colour-blind readers can distinguish.
 BLUE, VERMILION, PURPLE, SKY = "#0072b2", "#d55e00", "#cc79a7", "#56b4e9"
 ORANGE, GREEN, GREY = "#e69f00", "#009e73", "#4d4d4d"
-BROWN = "#8c510a"  # not of the palette: darker than all of it but the grey
-OWN_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
+BROWN = "#8c510a"  # not of the palette: darker than all its colours
+USER_COLOURS = (BLUE, VERMILION, PURPLE, SKY)
+"""Colours of the candidate sets that are no references."""
 
-LONGEST_STAMP = 40  # characters, beside the name of this package
+MAX_LABEL_LENGTH = 40
+"""Longest sample label above a plot, in characters: what fits next to the package's name."""
 POINTS_PER_INCH = 72  # the unit of an SVG by matplotlib
 
 OVERRIDES = {
@@ -51,41 +53,47 @@ OVERRIDES = {
     "legend.frameon": False,
     "lines.linewidth": 2.0,
     "svg.hashsalt": "partflow",  # the same figure gives the same bytes
-    "svg.fonttype": "none",  # text, which a reader can search and a page need not draw
+    "svg.fonttype": "none",  # text stays text, in fonts that the page contains
     "pdf.fonttype": 42,
 }
+"""Settings of matplotlib on top of the CMS style of mplhep."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one candidate set is drawn, in every figure."""
+    """How one candidate set is drawn, the same in all plots."""
 
     colour: str
     line: str
+    """Line style of matplotlib."""
     marker: str
     key: str = ""
-    """What the set's lines are called in a drawing, so that a page can switch them off."""
+    """Id of the set's lines in a drawing, by which a page hides them."""
     band: float = 0.22
-    """Opacity of its intervals; the ceilings' are many and lie on one another."""
+    """Opacity of the bands of its uncertainties; less for the ceilings, which overlap."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, what it says, and the numbers in it."""
+    """A figure with its title, caption and the numbers in it."""
 
     name: str
-    """Name of its files."""
+    """Name of its files; the part before the first underscore is its section of the page."""
     title: str
     caption: str
     figure: Figure
     columns: Mapping[str, Array | Sequence[Any]]
-    """The numbers drawn, column by column, of equal length."""
+    """The numbers drawn, as columns of equal length."""
     key: str = ""
-    """`Look.key` of the candidate set that the whole figure is of, if it is of one."""
+    """`Look.key` of the candidate set, if the whole figure is of one set."""
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
-    """How each of the candidate sets `names` is drawn; the references always look the same."""
+    """How each of the candidate sets `names` is drawn; a reference looks the same in all reports.
+
+    >>> looks(["mlpf", "baseline"])["mlpf"].key
+    'set-0'
+    """
     references = {
         BASELINE: Look(GREY, "-", "s"),
         PERFECT: Look(ORANGE, "--", "^", band=0.1),
@@ -93,55 +101,55 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
         SHARING_FINE: Look(BROWN, ":", ">", band=0.1),
         TARGET: Look(GREEN, ":", "v", band=0.1),
     }
-    own = [name for name in names if name not in references]
+    user_sets = [name for name in names if name not in references]
     markers = "oDPX"
-    chosen = {
-        name: Look(OWN_COLOURS[i % len(OWN_COLOURS)], "-", markers[i % len(markers)])
-        for i, name in enumerate(own)
+    of_user = {
+        name: Look(USER_COLOURS[i % len(USER_COLOURS)], "-", markers[i % len(markers)])
+        for i, name in enumerate(user_sets)
     }
     return {
-        name: replace(references.get(name) or chosen[name], key=f"set-{place}")
+        name: replace(references.get(name) or of_user[name], key=f"set-{place}")
         for place, name in enumerate(names)
     }
 
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """The style, while figures are made and saved."""
+    """A context with the style of the plots, in which figures are made and saved."""
     with mpl.rc_context():
         mplhep.style.use([mplhep.style.CMS, OVERRIDES])
         yield
 
 
 def new_figure(height: float = 1.0, width: float = 1.0) -> Figure:
-    """An empty figure; `height` and `width` in units of the usual ones."""
-    usual_width, usual_height = mpl.rcParams["figure.figsize"]
-    return Figure(figsize=(usual_width * width, usual_height * height), layout="constrained")
+    """An empty figure; `height` and `width` in units of the default size."""
+    default_width, default_height = mpl.rcParams["figure.figsize"]
+    return Figure(figsize=(default_width * width, default_height * height), layout="constrained")
 
 
-def plain(name: str) -> str:
-    r"""A user's name as a figure may show it: no formula, and not hidden from the legend.
+def plain_text(name: str) -> str:
+    r"""A user's name such that matplotlib shows it literally: neither as formula nor hidden.
 
-    >>> print(plain("$a_b$"), plain("_mine"))
+    >>> print(plain_text("$a_b$"), plain_text("_mine"))
     \$a_b\$  _mine
     """
-    shown = name.replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
+    escaped = name.replace("$", r"\$")
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
-def stamp(axes: Axes, sample: str) -> None:
-    """Who made the figure, of what sample, above the axes; of a long name the end is kept.
+def stamp(axes: Axes, sample_label: str) -> None:
+    """Write the package and the sample above the axes.
 
-    The end says how many events there are.
+    A long label is cut at its beginning; its end is the number of events.
     """
-    if len(sample) > LONGEST_STAMP:
-        sample = "…" + sample[1 - LONGEST_STAMP :]
+    if len(sample_label) > MAX_LABEL_LENGTH:
+        sample_label = "…" + sample_label[1 - MAX_LABEL_LENGTH :]
     axes.set_title(r"$\bf{partflow}$ $\it{Simulation}$", loc="left", fontsize=15)
-    axes.set_title(plain(sample), loc="right", fontsize=13)
+    axes.set_title(plain_text(sample_label), loc="right", fontsize=13)
 
 
 def legend_below(figure: Figure, axes: Axes, title: str | None = None) -> None:
-    """The names of what `axes` show under the panels, where they hide nothing."""
+    """Draw the legend of `axes` below all panels, where it covers no data."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(
@@ -150,8 +158,8 @@ def legend_below(figure: Figure, axes: Axes, title: str | None = None) -> None:
 
 
 def save(plot: Plot, folder: Path) -> str:
-    """Write the figure as PNG and PDF, and its numbers as CSV; returns it as SVG."""
-    _name_legends(plot.figure)
+    """Write the plot into `folder` as PNG and PDF, and its numbers as CSV; return it as SVG."""
+    _name_legend_entries(plot.figure)
     plot.figure.draw_without_rendering()
     plot.figure.set_layout_engine("none")  # laid out once, not for each of three files
     for suffix in ("png", "pdf"):
@@ -161,34 +169,35 @@ def save(plot: Plot, folder: Path) -> str:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(plot.columns)
         writer.writerows(zip(*plot.columns.values(), strict=True))
-    drawn = io.StringIO()
-    plot.figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return drawn.getvalue().replace("<svg ", f"<svg data-axes='{_axes_data(plot.figure)}' ", 1)
+    svg = io.StringIO()
+    plot.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return svg.getvalue().replace("<svg ", f"<svg data-axes='{_axes_data(plot.figure)}' ", 1)
 
 
-def _name_legends(figure: Figure) -> None:
-    """Give the entries of legends the name of what they stand for."""
+def _name_legend_entries(figure: Figure) -> None:
+    """Give each entry of a legend the id of the candidate set that it describes."""
     panels = [axes.get_legend_handles_labels() for axes in figure.axes]
-    names = {
-        label: next((part.get_gid() for part in _parts(handle) if part.get_gid()), None)
+    ids = {
+        label: next((part.get_gid() for part in _artists(handle) if part.get_gid()), None)
         for handles, labels in panels
         for handle, label in zip(handles, labels, strict=True)
     }
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
     for legend in filter(None, legends):
-        for drawn, label in zip(legend.legend_handles, legend.get_texts(), strict=True):
-            name = names.get(label.get_text())
-            if name and drawn is not None:
-                drawn.set_gid(name)
-                label.set_gid(name)
+        for entry, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            name = ids.get(text.get_text())
+            if name and entry is not None:
+                entry.set_gid(name)
+                text.set_gid(name)
 
 
-def _parts(handle: Artist | Container) -> list[Artist]:
+def _artists(handle: Artist | Container) -> list[Artist]:
+    """The artists that a legend handle consists of."""
     return [handle] if isinstance(handle, Artist) else list(handle.get_children())
 
 
 def _axes_data(figure: Figure) -> str:
-    """Where each panel is in the drawing [pt, from the top], and what its axes span, as JSON."""
+    """Position of each panel in the drawing [pt, from the top] and its axis ranges, as JSON."""
     height = figure.get_figheight() * POINTS_PER_INCH
     panels = []
     for axes in figure.axes:

@@ -1,4 +1,4 @@
-"""The jets of all candidate sets in one table for the terminal."""
+"""Tables for the terminal: the jets of all candidate sets, and the comparison of two reports."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from partflow.evaluate.comparison import Comparison
-from partflow.report.formatting import NOTHING, decimal, distances, jet_definition
+from partflow.report.formatting import NOTHING, decimal, jet_definition, uncertainties
 
-SHOWN = 40
+MAX_LISTED = 40
 """Differences listed in a terminal."""
 
 
@@ -33,27 +33,22 @@ def jet_table(metrics: Mapping[str, Any]) -> Table:
             name,
             decimal(jets["matched_fraction"]),
             decimal(jets["median"]),
-            _with_interval(jets, "iqr_over_median", 4),
+            _with_uncertainties(jets, "iqr_over_median", 4),
             decimal(met["median"]),
-            _with_interval(met, "iqr_over_median"),
+            _with_uncertainties(met, "iqr_over_median"),
         )
     return table
 
 
-def _with_interval(entry: Mapping[str, Any], name: str, digits: int = 3) -> str:
-    value, interval = entry[name], entry[f"{name}_ci"]
-    return f"{decimal(value, digits)} {distances(value, interval, digits)}".rstrip()
-
-
 def comparison_table(comparison: Comparison) -> Table:
-    """The differences of two reports: significant ones, then the headlines."""
-    listed, hidden = comparison.shown[:SHOWN], len(comparison.shown[SHOWN:])
-    caption = f"and {hidden} more; --output writes all of them" if hidden else None
+    """The differences of two reports: first the significant ones, then jets and MET."""
+    listed, omitted = comparison.listed[:MAX_LISTED], len(comparison.listed[MAX_LISTED:])
+    caption = f"and {omitted} more; --output writes all of them" if omitted else None
     table = Table(
-        title="second report against the first", title_justify="left",
+        title="second report compared with the first", title_justify="left",
         caption=caption, caption_justify="left",
     )  # fmt: skip
-    table.add_column("figure", overflow="fold")
+    table.add_column("metric", overflow="fold")
     for heading in ("first", "second", "change", "deviations", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for difference in listed:
@@ -68,3 +63,9 @@ def comparison_table(comparison: Comparison) -> Table:
             difference.judgement,
         )
     return table
+
+
+def _with_uncertainties(entry: Mapping[str, Any], name: str, digits: int = 3) -> str:
+    """A metric followed by its uncertainties."""
+    value, interval = entry[name], entry[f"{name}_ci"]
+    return f"{decimal(value, digits)} {uncertainties(value, interval, digits)}".rstrip()

@@ -17,7 +17,7 @@ from partflow.core.progress import progress
 from partflow.core.records import Events
 from partflow.core.store import num_row_groups, read_row_group
 from partflow.evaluate.sample import select
-from partflow.report.display.scene import Compared, Scene, build_scene
+from partflow.report.display.scene import CandidateSets, Scene, build_scene
 from partflow.report.display.still import draw_still
 from partflow.validate.measure.jets import ENERGY_SETS, MAX_COS_THETA
 from partflow.validate.samples import COLLISIONS, SampleConfig
@@ -73,7 +73,7 @@ def draw_displays(
 def baseline_scene(event: Events, detector: Detector, title: str) -> Scene:
     """One simulated event with the candidates of its baseline, compared with the targets."""
     targets = pipeline.reference_candidates(event, detector).targets
-    sets = Compared({BASELINE: event.baseline}, targets)
+    sets = CandidateSets({BASELINE: event.baseline}, targets)
     return replace(build_scene(event, 0, sets, detector), title=title)
 
 

@@ -62,7 +62,7 @@ class _Rows(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What the kernel knows of one event."""
+    """One event, for the kernel."""
 
     number: int
     first_particle: int

@@ -71,6 +71,7 @@ def published_features(events: Events) -> Array:
 
 
 def _track_features(events: Events) -> Array:
+    """Published columns of the tracks, [track, 17]."""
     tracks = events.tracks
     is_full = "unrefitted_states" in events.collections
     states = events.unrefitted_states if is_full else tracks
@@ -100,6 +101,7 @@ def _track_features(events: Events) -> Array:
 
 
 def _cluster_features(clusters: Collection) -> Array:
+    """Published columns of the clusters, [cluster, 17]."""
     column = ClusterFeature
     values = np.zeros((len(clusters), NUM_PUBLISHED_FEATURES))
     values[:, column.TYPE] = CLUSTER

@@ -153,6 +153,7 @@ def _gen_met(particles: Collection) -> Collection:
 
 
 def _report(events: Events, assignment: PublishedAssignment) -> PublishedReport:
+    """Numbers of events, and of the particles in kept ones."""
     bad = assignment.is_bad
     in_kept = assignment.is_kept[events.particles.event_index]
     return PublishedReport(

@@ -1,1 +1,1 @@
-"""One event to look at: what was measured, what was made of it, and what went wrong."""
+"""Event displays: the hits, tracks, clusters and particles of one event, with marked mistakes."""

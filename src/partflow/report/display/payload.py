@@ -1,7 +1,7 @@
-"""A scene as compact JSON: columns, and typed arrays in base64.
+"""The data of a display in its page: compact JSON with arrays in base64.
 
-Positions are 16-bit integers in units of QUANTUM, energies of hits 16-bit logarithms: a tenth
-of what text would take, and finer than a pixel or a printed digit.
+Positions are 16-bit integers in units of QUANTUM, energies of hits 16-bit logarithms. This takes
+a tenth of the size of text and is more precise than a pixel or a printed digit.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import json
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from partflow.core.particles import CLASS_NAMES
 from partflow.core.records import Array, Collection
-from partflow.report.display.marks import TargetMark
+from partflow.report.display.marks import TargetMark, values_at
 from partflow.report.display.places import detector_parts
 from partflow.report.display.scene import DisplayedSet, Scene
-from partflow.report.formatting import class_words
+from partflow.report.formatting import spaced
 
 QUANTUM = 0.25
 """Step of a stored position [mm]; a 16-bit integer reaches 8.19 m, beyond every yoke."""
@@ -28,90 +29,91 @@ DIGITS = 4
 
 
 def payload(scene: Scene) -> dict[str, Any]:
-    """What the viewer in the page reads."""
+    """The data that the viewer in the page reads."""
     event, hits, tracks, clusters = (
         scene.event, scene.event.hits, scene.event.tracks, scene.event.clusters
     )  # fmt: skip
-    position = np.stack([hits.x, hits.y, hits.z], axis=1)
     momentum = tracks.pt * np.hypot(1, tracks.tan_lambda)
     return {
         "title": scene.title,
         "event_id": int(event.event_id[0]),
         "detector": scene.detector.name,
-        "classes": {str(c): class_words(name) for c, name in CLASS_NAMES.items()},
+        "classes": {str(c): spaced(name) for c, name in CLASS_NAMES.items()},
         "parts": [list(part) for part in detector_parts(scene.detector)],
         "quantum": QUANTUM,
         "energy_scale": [MIN_ENERGY, ENERGY_STEP],
         "hits": {
-            "place": _places(position),
+            "position": _packed_positions(np.stack([hits.x, hits.y, hits.z], axis=1)),
             "energy": _packed(_logarithm(hits.energy_em), "<u2"),
             "kind": _packed(scene.hit_kind, "<u1"),
             "subdetector": _packed(hits.subdetector, "<u1"),
-            "cluster": {e: _packed(scene.hit_clusters(e), "<i2") for e in scene.elements},
+            "cluster": {e: _packed(scene.hit_clusters(e), "<i2") for e in scene.element_sets},
         },
         "tracks": {
-            "place": _places(scene.paths),
+            "position": _packed_positions(scene.paths),
             "points": scene.paths.shape[1],
             "momentum": _rounded(momentum),
             "charge": tracks.charge.tolist(),
         },
         "clusters": {
-            "place": _places(np.stack([clusters.x, clusters.y, clusters.z], axis=1)),
+            "position": _packed_positions(np.stack([clusters.x, clusters.y, clusters.z], axis=1)),
             "energy": _rounded(clusters.energy_em),
             "hits": clusters.num_hits.tolist(),
         },
         "sets": [
-            _set(one, len(tracks), scene.clusters(one.elements).energy_em) for one in scene.sets
+            _set(displayed, len(tracks), scene.clusters(displayed.element_set).energy_em)
+            for displayed in scene.sets
         ],
     }
 
 
-def to_json(scene: Scene) -> str:
-    """The payload as JSON that may stand inside a script element: no `<` ends it early."""
+def to_json(scene: Scene) -> Markup:
+    """The data as JSON inside a script element, which no `<` in it can end."""
     text = json.dumps(payload(scene), allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("&", "\\u0026")
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
-def unpacked_places(text: str) -> Array:
-    """Positions [point, 3] (mm) from their packed form: what the viewer decodes."""
+def unpacked_positions(text: str) -> Array:
+    """Positions [point, 3] (mm) from their packed form, as the viewer decodes them."""
     return np.frombuffer(base64.b64decode(text), "<i2").reshape(-1, 3) * QUANTUM
 
 
 def unpacked_energies(text: str) -> Array:
-    """Energies of hits (GeV) from their packed form."""
+    """Energies of hits [hit] (GeV) from their packed form, as the viewer decodes them."""
     steps = np.frombuffer(base64.b64decode(text), "<u2")
     return np.exp(steps * ENERGY_STEP) * MIN_ENERGY
 
 
-def _set(one: DisplayedSet, num_tracks: int, cluster_energy: Array) -> dict[str, Any]:
-    missed = one.targets.select(one.marks.of_target == TargetMark.MISSED)
-    lost = np.flatnonzero(one.marks.of_target == TargetMark.MISSED)
-    element, wanted = one.marks.element, one.targets
-    found = one.candidates
+def _set(displayed: DisplayedSet, num_tracks: int, cluster_energy: Array) -> dict[str, Any]:
+    """The data of one candidate set; `cluster_energy` is the EM-scale energy [cluster] (GeV)."""
+    candidates, targets = displayed.candidates, displayed.targets
+    is_missed = displayed.marks.of_target == TargetMark.MISSED
+    missed, missed_element = targets.select(is_missed), np.flatnonzero(is_missed)
+    target_class, target_energy = values_at(displayed.marks.element, targets.pdg_id, targets.energy)
+    on_track = missed_element < num_tracks
     return {
-        "name": one.name,
-        "judged": one.is_judged,
-        "elements": one.elements,
-        **_kinematics(found, found.phi),
-        "place": _places(one.place),
-        "mark": one.marks.of_candidate.tolist(),
-        "track": found.track_index.tolist(),
-        "cluster": found.cluster_index.tolist(),
-        "wanted": np.where(element >= 0, np.append(wanted.pdg_id, 0)[element], 0).tolist(),
-        "wanted_energy": _rounded(
-            np.where(element >= 0, np.append(wanted.energy, 0.0)[element], 0)
-        ),
+        "name": displayed.name,
+        "is_judged": displayed.is_judged,
+        "element_set": displayed.element_set,
+        **_kinematics(candidates, candidates.phi),
+        "position": _packed_positions(displayed.position),
+        "mark": displayed.marks.of_candidate.tolist(),
+        "track": candidates.track_index.tolist(),
+        "cluster": candidates.cluster_index.tolist(),
+        "target_class": target_class.tolist(),
+        "target_energy": _rounded(target_energy),
         "missed": {
             **_kinematics(missed, np.arctan2(missed.sin_phi, missed.cos_phi)),
-            "place": _places(one.target_place[lost]),
-            "track": np.where(lost < num_tracks, lost, -1).tolist(),
-            "cluster": np.where(lost >= num_tracks, lost - num_tracks, -1).tolist(),
+            "position": _packed_positions(displayed.target_position[is_missed]),
+            "track": np.where(on_track, missed_element, -1).tolist(),
+            "cluster": np.where(on_track, -1, missed_element - num_tracks).tolist(),
         },
-        "misplaced_clusters": one.misplaced_clusters(num_tracks, cluster_energy).tolist(),
+        "misplaced_clusters": displayed.misplaced_clusters(num_tracks, cluster_energy).tolist(),
     }
 
 
 def _kinematics(particles: Collection, phi: Array) -> dict[str, Any]:
+    """Class, energy and direction of particles; `phi` is their azimuth [particle] (rad)."""
     return {
         "class": particles.pdg_id.tolist(),
         "energy": _rounded(particles.energy),
@@ -121,20 +123,24 @@ def _kinematics(particles: Collection, phi: Array) -> dict[str, Any]:
     }
 
 
-def _places(position: Array) -> str:
-    reach = np.iinfo(np.int16)
+def _packed_positions(position: Array) -> str:
+    """Positions [..., 3] (mm) as 16-bit integers in base64."""
+    limits = np.iinfo(np.int16)
     steps = np.rint(np.nan_to_num(position) / QUANTUM)
-    return _packed(np.clip(steps, reach.min, reach.max), "<i2")
+    return _packed(np.clip(steps, limits.min, limits.max), "<i2")
 
 
 def _logarithm(energy: Array) -> Array:
+    """Energies [hit] (GeV) as multiples of ENERGY_STEP on a logarithmic scale."""
     steps = np.log(np.maximum(energy.astype(float), MIN_ENERGY) / MIN_ENERGY) / ENERGY_STEP
     return np.minimum(np.rint(steps), np.iinfo(np.uint16).max)
 
 
 def _packed(values: Array, dtype: str) -> str:
+    """The values as `dtype` in base64."""
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode()
 
 
 def _rounded(values: Array) -> list[float]:
+    """The values with DIGITS significant digits."""
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

@@ -1,4 +1,4 @@
-"""Where things of an event are drawn: tracks along their helix, particles at the calorimeter."""
+"""Positions in a display: tracks along their helices, particles at the calorimeter face."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from partflow.core.detector import FACE_NONE, Detector
 from partflow.core.records import Array, Collection
 
 LOST_TRACK_LENGTH = 1000.0
-"""Length of the drawn part of a track that does not reach the calorimeter [mm], across the beam."""
+"""Transverse length to which a track is drawn that does not reach the calorimeter [mm]."""
 MIN_SLOPE = 0.2
-"""|tan lambda| below which z says little of a track's path: the turn of its direction does."""
+"""|tan lambda| below which the length of a track follows from its change of direction, not from
+z."""
 
 
 class Part(NamedTuple):
-    """A part of the detector: a rectangle in r and abs(z) turned about the beam [mm]."""
+    """A part of the detector: a rectangle in r and abs(z), rotated about the beam [mm]."""
 
     name: str
     inner_radius: float
@@ -27,7 +28,7 @@ class Part(NamedTuple):
 
 
 def detector_parts(detector: Detector) -> list[Part]:
-    """Tracker, calorimeters and yoke, barrel and endcaps; a barrel reaches from -z to z."""
+    """Tracker, calorimeters and yoke, each as barrel and endcaps; a barrel spans -z to z."""
     tracker, yoke, barrel = detector.tracker, detector.yoke, detector.ecal.endcap_z
     parts = [Part("Tracker", tracker.layer_radii[0], tracker.layer_radii[-1], 0.0, barrel, False)]
     for name, part in (("ECAL", detector.ecal), ("HCAL", detector.hcal)):
@@ -48,16 +49,16 @@ def detector_parts(detector: Detector) -> list[Part]:
 def track_paths(tracks: Collection, num_points: int = 33) -> Array:
     """Points on each track's helix from the perigee to the calorimeter, [track, point, 3] (mm).
 
-    Perigee and curvature have the signs of LCIO (LC-DET-2006-004). A track that does not
-    reach the calorimeter is followed for LOST_TRACK_LENGTH.
+    The signs of the track parameters are those of LCIO (LC-DET-2006-004). A track that does not
+    reach the calorimeter ends after LOST_TRACK_LENGTH.
     """
     phi, omega, slope = tracks.phi, tracks.omega, tracks.tan_lambda
-    bend = np.where(omega == 0, np.finfo(float).eps, omega)  # straight, to within a cell
+    bend = np.where(omega == 0, np.finfo(float).eps, omega)  # nearly straight
     face_phi = np.arctan2(tracks.face_dy, tracks.face_dx)
     turn = ((phi - face_phi) * np.sign(bend) % (2 * np.pi)) / np.abs(bend)
     is_steep = np.abs(slope) > MIN_SLOPE
-    along = (tracks.face_z - tracks.z0) / np.where(is_steep, slope, 1.0)
-    length = np.where(is_steep, along, turn)
+    length_in_z = (tracks.face_z - tracks.z0) / np.where(is_steep, slope, 1.0)
+    length = np.where(is_steep, length_in_z, turn)
     length = np.where(tracks.face_region == FACE_NONE, LOST_TRACK_LENGTH, length)
     path = length[:, None] * np.linspace(0, 1, num_points)
     start, turned = phi[:, None], phi[:, None] - path * bend[:, None]
@@ -67,7 +68,10 @@ def track_paths(tracks: Collection, num_points: int = 33) -> Array:
 
 
 def toward_face(eta: Array, phi: Array, detector: Detector) -> Array:
-    """Where a straight line from the origin meets the calorimeter, [particle, 3] (mm)."""
+    """Points where straight lines from the origin meet the calorimeter, [particle, 3] (mm).
+
+    `eta` and `phi` are [particle].
+    """
     radius, end = detector.ecal.inner_radius, detector.ecal.endcap_z
     slope = np.sinh(eta)  # z/r
     at_radius = radius / np.maximum(1, radius * np.abs(slope) / end)
@@ -77,11 +81,11 @@ def toward_face(eta: Array, phi: Array, detector: Detector) -> Array:
 def particle_places(
     eta: Array, phi: Array, track_index: Array, paths: Array, detector: Detector
 ) -> Array:
-    """Where each particle is marked: at the end of its track, else straight ahead, [particle, 3].
+    """Position of each particle: the end of its track, or else `toward_face`, [particle, 3] (mm).
 
-    `track_index` is the row of `paths` [track, point, 3], or -1.
+    `track_index` [particle] is the row of `paths` [track, point, 3] (mm), or -1.
     """
-    place = toward_face(eta, phi, detector)
+    position = toward_face(eta, phi, detector)
     has_track = track_index >= 0
-    place[has_track] = paths[track_index[has_track], -1]
-    return place
+    position[has_track] = paths[track_index[has_track], -1]
+    return position

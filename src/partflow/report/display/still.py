@@ -1,4 +1,4 @@
-"""A scene as a picture: two projections, for paper and for readers without scripts."""
+"""A scene as a picture of two projections, for print and for readers without scripts."""
 
 from __future__ import annotations
 
@@ -18,36 +18,40 @@ from partflow.report.display.places import Part, detector_parts
 from partflow.report.display.scene import DisplayedSet, Scene
 from partflow.report.style import BLUE, GREEN, ORANGE, drawing
 
-RED = "#e00000"
+MISTAKE_COLOUR = "#e00000"
+"""Red, which is the colour of no class."""
 CLASS_LOOKS = {
     PHOTON: (ORANGE, "o"), NEUTRAL_HADRON: (GREEN, "s"), CHARGED_HADRON: (BLUE, "^"),
     ELECTRON: ("#56b4e9", "p"), MUON: ("#6a3d9a", "h"),
 }  # fmt: skip
+"""Colour and marker of each class."""
 NUM_COLOURS = 128
-"""Of the PNG: it is a drawing, and a palette halves it."""
-
+"""Colours in the palette of the PNG, which halves its size."""
+MAX_JUMP = 300.0
+"""A track is interrupted where r changes its sign, which is a larger step than this [mm]."""
 
 Projection = Callable[[Array], tuple[Array, Array]]
+"""Positions [..., 3] (mm) to two coordinates."""
 
 
-def across(position: Array) -> tuple[Array, Array]:
-    """Positions [..., 3] seen along the beam (mm)."""
+def project_xy(position: Array) -> tuple[Array, Array]:
+    """Coordinates x and y of positions [..., 3] (mm)."""
     return position[..., 0], position[..., 1]
 
 
-def along(position: Array) -> tuple[Array, Array]:
-    """z, and the distance from the beam with the sign of y (mm)."""
+def project_zr(position: Array) -> tuple[Array, Array]:
+    """Coordinates z, and r with the sign of y, of positions [..., 3] (mm)."""
     radius = np.hypot(position[..., 0], position[..., 1])
     return position[..., 2], np.where(position[..., 1] < 0, -radius, radius)
 
 
-def draw_outline(axes_across: Axes, axes_along: Axes, parts: Sequence[Part]) -> None:
-    """Parts of the detector as grey outlines, and the frame around them."""
+def draw_outline(axes_xy: Axes, axes_zr: Axes, parts: Sequence[Part]) -> None:
+    """Draw parts of the detector as grey outlines in both projections, and set the axis ranges."""
     for part in parts:
         outlines: list[tuple[Axes, Patch]] = []
         if not part.is_endcap:
             radii = (part.inner_radius, part.outer_radius)
-            outlines += [(axes_across, Circle((0, 0), radius)) for radius in radii]
+            outlines += [(axes_xy, Circle((0, 0), radius)) for radius in radii]
         depth = part.outer_radius - part.inner_radius
         for side in (1, -1):
             spans = (
@@ -56,7 +60,7 @@ def draw_outline(axes_across: Axes, axes_along: Axes, parts: Sequence[Part]) -> 
                 else [(-part.outer_z, 2 * part.outer_z)]
             )
             outlines += [
-                (axes_along, Rectangle((z, side * part.inner_radius), width, side * depth))
+                (axes_zr, Rectangle((z, side * part.inner_radius), width, side * depth))
                 for z, width in spans
             ]
         for axes, outline in outlines:
@@ -64,14 +68,14 @@ def draw_outline(axes_across: Axes, axes_along: Axes, parts: Sequence[Part]) -> 
             axes.add_patch(outline)
     reach = max(part.outer_radius for part in parts if not part.is_endcap) + 150
     length = max(part.outer_z for part in parts) + 150
-    for axes, width in ((axes_across, reach), (axes_along, length)):
+    for axes, width in ((axes_xy, reach), (axes_zr, length)):
         axes.set_xlim(-width, width)
         axes.set_ylim(-reach, reach)
         axes.set_aspect("equal")
 
 
 def draw_still(scene: Scene) -> bytes:
-    """PNG of the event with the first set of particles, its mistakes in red."""
+    """PNG of the event with the particles of the first candidate set, its mistakes in red."""
     from PIL import Image
 
     with drawing():
@@ -79,7 +83,7 @@ def draw_still(scene: Scene) -> bytes:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.28))
         parts = [part for part in detector_parts(scene.detector) if part.name != "Yoke"]
         draw_outline(left, right, parts)
-        for axes, project in ((left, across), (right, along)):
+        for axes, project in ((left, project_xy), (right, project_zr)):
             hits = scene.event.hits
             position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
             size = np.clip(12 * np.sqrt(hits.energy_em), 1, 40)
@@ -87,7 +91,7 @@ def draw_still(scene: Scene) -> bytes:
             axes.scatter(x, y, s=size, c="0.55", alpha=0.6, linewidths=0)
             for path in scene.paths:
                 x, y = project(path)
-                jump = np.flatnonzero(np.abs(np.diff(y)) > 300.0) + 1  # r changes its sign
+                jump = np.flatnonzero(np.abs(np.diff(y)) > MAX_JUMP) + 1
                 axes.plot(np.insert(x, jump, np.nan), np.insert(y, jump, np.nan), color="0.6",
                           linewidth=0.8)  # fmt: skip
             if scene.sets:
@@ -97,43 +101,53 @@ def draw_still(scene: Scene) -> bytes:
         name = scene.sets[0].name if scene.sets else "no particles"
         left.set_title(f"{scene.title}: {name}".replace("$", r"\$"), loc="left", fontsize=14)
         right.legend(handles=_legend(), loc="upper right", fontsize=11)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=85, metadata={"Software": None})
-    picture = Image.open(drawn).convert("RGB").quantize(NUM_COLOURS)
-    packed = io.BytesIO()
-    picture.save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=85, metadata={"Software": None})
+    picture = Image.open(png).convert("RGB").quantize(NUM_COLOURS)
+    smaller_png = io.BytesIO()
+    picture.save(smaller_png, format="PNG", optimize=True)
+    return smaller_png.getvalue()
 
 
-def _draw_set(axes: Axes, project: Projection, one: DisplayedSet) -> None:
-    found, marks = one.candidates, one.marks
-    is_wrong = np.isin(marks.of_candidate, (Mark.WRONG_CLASS, Mark.FAKE)) & one.is_judged
-    is_far = (marks.of_candidate == Mark.ENERGY) & one.is_judged
-    x, y = project(one.place)
+def _draw_set(axes: Axes, project: Projection, displayed: DisplayedSet) -> None:
+    """Draw the candidates of one set, and its missed targets as dashed outlines."""
+    candidates, marks = displayed.candidates, displayed.marks
+    is_wrong = np.isin(marks.of_candidate, (Mark.WRONG_CLASS, Mark.FAKE)) & displayed.is_judged
+    is_far = (marks.of_candidate == Mark.ENERGY) & displayed.is_judged
+    x, y = project(displayed.position)
     for kind, (colour, marker) in CLASS_LOOKS.items():
-        chosen = found.pdg_id == kind
-        faces = np.where(is_wrong, RED, colour)[chosen]
-        edges = np.where(is_wrong | is_far, RED, colour)[chosen]
+        of_class = candidates.pdg_id == kind
+        faces = np.where(is_wrong, MISTAKE_COLOUR, colour)[of_class]
+        edges = np.where(is_wrong | is_far, MISTAKE_COLOUR, colour)[of_class]
         axes.scatter(
-            x[chosen], y[chosen], s=_size(found.energy[chosen]), marker=marker, c=faces,
+            x[of_class], y[of_class], s=_size(candidates.energy[of_class]), marker=marker, c=faces,
             edgecolors=edges, alpha=0.65, linewidths=1.4, zorder=3,
         )  # fmt: skip
-    if one.is_judged:
-        missed = marks.of_target == TargetMark.MISSED
-        x, y = project(one.target_place[missed])
-        axes.scatter(x, y, s=_size(one.targets.energy[missed]), facecolors="none", edgecolors=RED,
-                     linestyles="dashed", linewidths=1.4, zorder=4)  # fmt: skip
+    if displayed.is_judged:
+        is_missed = marks.of_target == TargetMark.MISSED
+        x, y = project(displayed.target_position[is_missed])
+        axes.scatter(
+            x, y, s=_size(displayed.targets.energy[is_missed]), facecolors="none",
+            edgecolors=MISTAKE_COLOUR, linestyles="dashed", linewidths=1.4, zorder=4,
+        )  # fmt: skip
 
 
 def _size(energy: Array) -> Array:
+    """Area of the markers of particles with `energy` [GeV]."""
     return np.clip(30 * np.sqrt(energy), 14, 320)
 
 
 def _legend() -> list[Line2D]:
+    """Entries of the legend: the classes, and the marks of mistakes."""
+
     def dot(label: str, colour: str, marker: str, filled: str | None = None) -> Line2D:
         return Line2D([], [], linestyle="", marker=marker, color=colour, label=label,
                       markerfacecolor=filled or colour)  # fmt: skip
 
     names = ("photon", "neutral hadron", "charged hadron", "electron", "muon")
     classes = [dot(name, *look) for name, look in zip(names, CLASS_LOOKS.values(), strict=True)]
-    return [*classes, dot("fake or wrong class", RED, "o"), dot("missed", RED, "o", "none")]
+    mistakes = [
+        dot("fake or wrong class", MISTAKE_COLOUR, "o"),
+        dot("missed", MISTAKE_COLOUR, "o", "none"),
+    ]
+    return classes + mistakes

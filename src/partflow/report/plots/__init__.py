@@ -1,1 +1,1 @@
-"""Figures of an evaluation."""
+"""Plots of a report, one module for each group of metrics."""

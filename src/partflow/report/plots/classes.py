@@ -1,4 +1,4 @@
-"""Figures with a panel for each class of particle: a quantity against pt or eta."""
+"""Plots with a panel for each class of particle: a metric against pt or eta."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MultipleLocator, StrMethodFormatter
 
 from partflow.core.candidate_sets import TARGET
 from partflow.core.particles import CLASS_NAMES
-from partflow.report.plots.jets import draw_bins
-from partflow.report.style import Look, Plot, new_figure, plain, stamp
+from partflow.report.plots.bins import draw_bins, interval_columns, logarithmic_x_axis
+from partflow.report.style import Look, Plot, new_figure, plain_text, stamp
 
 SHORT_NAMES = {
     "none": "none",
@@ -21,25 +21,28 @@ SHORT_NAMES = {
     "electron": "electron",
     "muon": "muon",
 }
+PT_TICKS = (0.2, 1, 5, 20, 100)
 LABELS = {"bins": r"$p_\mathrm{T}$ [GeV]", "eta_bins": r"$|\eta|$"}
-WORDS = {"bins": "transverse momentum", "eta_bins": "pseudorapidity"}
-SUFFIX = {"bins": "pt", "eta_bins": "eta"}
+TITLES = {"bins": "transverse momentum", "eta_bins": "pseudorapidity"}
+SUFFIXES = {"bins": "pt", "eta_bins": "eta"}
+"""Labels, titles and ends of file names by the entry of the bins in `metrics.json`."""
 
 
 class Quantity(NamedTuple):
-    """What is drawn of each bin."""
+    """A metric of each class that is drawn in bins."""
 
     name: str
-    """First part of the names of its figures."""
+    """Beginning of the names of its plots' files."""
     title: str
     label: str
     key: str
+    """Name of the metric in `metrics.json`."""
     group: str | None = None
-    """Entry of the bin that holds `key`, where the bin itself does not."""
+    """Entry of the bin that holds the metric, if it is not the bin itself."""
     is_rate: bool = False
 
-    def of_bins(self, bins: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """The bins with the quantity at their top."""
+    def in_bins(self, bins: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The bins with the metric among their entries."""
         return [b if self.group is None else {**b, **b[self.group]} for b in bins]
 
 
@@ -74,41 +77,34 @@ DRAWN = (
 
 
 def class_plots(
-    particles: Mapping[str, Any], look: Mapping[str, Look], sample: str
+    particles: Mapping[str, Any], look: Mapping[str, Look], sample_label: str
 ) -> Iterator[Plot]:
     """Rates, scales and resolutions of each class against pt and eta."""
     for quantity, bins in DRAWN:
-        yield by_class(particles, look, sample, quantity, bins)
+        yield quantity_by_class(particles, look, sample_label, quantity, bins)
 
 
-def by_class(
-    particles: Mapping[str, Any], look: Mapping[str, Look], sample: str, quantity: Quantity,
+def quantity_by_class(
+    particles: Mapping[str, Any], look: Mapping[str, Look], sample_label: str, quantity: Quantity,
     bins: str,
 ) -> Plot:  # fmt: skip
-    """One quantity in bins, a panel per class; the target is left out, for it is what is asked."""
+    """One quantity in bins, a panel per class, of all candidate sets but the target itself."""
     figure = new_figure(width=1.15, height=1.6)
     panels = figure.subplots(3, 2, sharex=True, sharey=quantity.is_rate)
-    shown = {name: entry for name, entry in particles.items() if name != TARGET}
-    heading_at = 0.12 if quantity.key == "efficiency" else 0.86  # where few points are
+    sets = {name: entry for name, entry in particles.items() if name != TARGET}
     for axes, kind in zip(panels.flat, CLASS_NAMES.values(), strict=False):
-        for name, entry in shown.items():
-            rows = quantity.of_bins(entry[kind][bins])
+        for name, entry in sets.items():
+            rows = quantity.in_bins(entry[kind][bins])
             draw_bins(axes, rows, quantity.key, look[name], name, bins == "bins")
-        place = {"transform": axes.transAxes, "ha": "center", "fontsize": 16}
-        behind = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
-        axes.text(0.5, heading_at, SHORT_NAMES[kind], bbox=behind, **place)
-        if not quantity.is_rate:
-            low, high = axes.get_ylim()
-            low = 0.0 if quantity.key != "median" else low
-            axes.set_ylim(low, high + 0.25 * (high - low))
+        _finish_panel(axes, kind, quantity)
     last, corner = panels[2, 0], panels[2, 1]
     for axes in (panels[1, 1], last):
         axes.set_xlabel(LABELS[bins])
         axes.tick_params(labelbottom=True)
     if bins == "bins":
-        _logarithmic(last)
+        logarithmic_x_axis(last, PT_TICKS)
     else:
-        ends = [b["high"] for entry in shown.values() for b in entry["photon"][bins]]
+        ends = [b["high"] for entry in sets.values() for b in entry["photon"][bins]]
         last.set_xlim(0, max(ends, default=1.0))
         last.xaxis.set_major_locator(MultipleLocator(1))
         last.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -119,39 +115,47 @@ def by_class(
     corner.axis("off")
     corner.legend(*panels[0, 0].get_legend_handles_labels(), loc="center", fontsize=16)
     stamp(panels[0, 0], "")
-    panels[0, 1].set_title(plain(sample), loc="right", fontsize=13)
+    panels[0, 1].set_title(plain_text(sample_label), loc="right", fontsize=13)
     whose = "candidate's" if quantity is FAKE_RATE else "target's"
     return Plot(
-        f"particle_{quantity.name}_{SUFFIX[bins]}",
-        f"{quantity.title} against {WORDS[bins]}",
-        f"{quantity.title} of each class against the {whose} {WORDS[bins]}; bands: bootstrap "
+        f"particle_{quantity.name}_{SUFFIXES[bins]}",
+        f"{quantity.title} against {TITLES[bins]}",
+        f"{quantity.title} of each class against the {whose} {TITLES[bins]}. Bands: bootstrap "
         "intervals.",
         figure,
         _columns(particles, quantity, bins),
     )
 
 
-def _logarithmic(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator([0.2, 1, 5, 20, 100]))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+def _finish_panel(axes: Axes, kind: str, quantity: Quantity) -> None:
+    """Write the class into its panel, and make room for it where there are few points."""
+    height = 0.12 if quantity.key == "efficiency" else 0.86
+    background = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
+    axes.text(
+        0.5, height, SHORT_NAMES[kind], transform=axes.transAxes, ha="center", fontsize=16,
+        bbox=background,
+    )  # fmt: skip
+    if not quantity.is_rate:
+        low, high = axes.get_ylim()
+        low = low if quantity.key == "median" else 0.0
+        axes.set_ylim(low, high + 0.25 * (high - low))
 
 
 def _columns(particles: Mapping[str, Any], quantity: Quantity, bins: str) -> dict[str, list[Any]]:
+    """The quantity of each candidate set, class and bin, as columns of a table."""
     rows = [
         (name, kind, part)
         for name, entry in particles.items()
         for kind, of_class in entry.items()
-        for part in quantity.of_bins(of_class[bins])
+        for part in quantity.in_bins(of_class[bins])
     ]
-    key = quantity.key
-    columns = {
+    parts = [part for _, _, part in rows]
+    return {
         "candidates": [name for name, _, _ in rows],
         "class": [kind for _, kind, _ in rows],
+        **{
+            key: [part[key] for part in parts]
+            for key in ("low", "high", "num_targets", "num_candidates")
+        },
+        **interval_columns(parts, quantity.key),
     }
-    for column in ("low", "high", "num_targets", "num_candidates", key):
-        columns[column] = [part[column] for _, _, part in rows]
-    for place, side in enumerate(("low", "high")):
-        columns[f"{key}_{side}"] = [part[f"{key}_ci"][place] for _, _, part in rows]
-    return columns

@@ -1,17 +1,17 @@
-// The event display: points and lines on a 2D canvas, turned by mouse, touch or keys.
-// An event is some thousand points, which a canvas draws in a few milliseconds: there is
-// nothing for a 3D library to do, and it works without a GPU and on paper.
+// The event display: points and lines on a 2D canvas, rotated by mouse, touch or keys.
+// A canvas draws the few thousand points of an event in milliseconds: it needs neither a 3D
+// library nor a GPU.
 (() => {
 "use strict";
 
-const MARK = { right: 0, energy: 1, wrongClass: 2, fake: 3, elsewhere: 4 };
+const MARK = { right: 0, energy: 1, wrongClass: 2, fake: 3, withoutElement: 4 };
 const SUBDETECTORS = ["ECAL", "HCAL", "muon system"];
-const KINDS = ["nobody known", "a photon", "a neutral hadron", "a charged particle"];
+const KINDS = ["an unknown particle", "a photon", "a neutral hadron", "a charged particle"];
 const KIND_CLASS = ["none", "22", "130", "211"];
 const VIEWS = {
   "3D": { yaw: -0.95, pitch: 0.32, depth: 1 },
-  "Across": { yaw: 0, pitch: 0, depth: 0 },
-  "Along": { yaw: -Math.PI / 2, pitch: 0, depth: 0 },
+  "x–y": { yaw: 0, pitch: 0, depth: 0 },
+  "z–y": { yaw: -Math.PI / 2, pitch: 0, depth: 0 },
 };
 const NUM_CLUSTER_COLOURS = 8, NUM_ENERGY_COLOURS = 8;
 const ORIGIN = new Float32Array(3);
@@ -19,22 +19,22 @@ const ORIGIN = new Float32Array(3);
 function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
 }
-function places(text, quantum) {
+function positions(text, quantum) {
   return Float32Array.from(new Int16Array(bytes(text)), (step) => step * quantum);
 }
 function decode(data) {
   const { hits, tracks, clusters, quantum } = data;
   const [least, step] = data.energy_scale;
-  hits.place = places(hits.place, quantum);
+  hits.position = positions(hits.position, quantum);
   hits.energy = Float32Array.from(new Uint16Array(bytes(hits.energy)), (n) => least * Math.exp(n * step));
   hits.kind = new Uint8Array(bytes(hits.kind));
   hits.subdetector = new Uint8Array(bytes(hits.subdetector));
   for (const key of Object.keys(hits.cluster)) hits.cluster[key] = new Int16Array(bytes(hits.cluster[key]));
-  tracks.place = places(tracks.place, quantum);
-  clusters.place = places(clusters.place, quantum);
+  tracks.position = positions(tracks.position, quantum);
+  clusters.position = positions(clusters.position, quantum);
   for (const set of data.sets) {
-    set.place = places(set.place, quantum);
-    set.missed.place = places(set.missed.place, quantum);
+    set.position = positions(set.position, quantum);
+    set.missed.position = positions(set.missed.position, quantum);
   }
   return data;
 }
@@ -45,7 +45,7 @@ function make(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
-function figures(value) {
+function rounded(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -117,8 +117,8 @@ class Display {
     this.data = decode(JSON.parse(figure.querySelector("script[type='application/json']").textContent));
     this.canvas = make("canvas", {
       tabindex: "0", role: "application", "aria-roledescription": "event display",
-      "aria-label": `${this.data.title}: turn with the arrow keys, zoom with plus and minus, `
-        + "go from particle to particle with N and P, change the particles with the digits, reset with 0",
+      "aria-label": `${this.data.title}: rotate with the arrow keys, zoom with plus and minus, `
+        + "select particles with N and P, select the candidate set with the digits, reset with 0",
     });
     this.context = this.canvas.getContext("2d");
     this.camera = new Camera(this.reach());
@@ -130,7 +130,7 @@ class Display {
     this.set = 0;
     this.focus = null;
     this.tip = make("p", { class: "tip", hidden: "" });
-    this.said = make("p", { class: "said", "aria-live": "polite" });
+    this.announcement = make("p", { class: "announcement", "aria-live": "polite" });
     this.build();
     this.listen();
     figure.classList.add("live");
@@ -140,14 +140,14 @@ class Display {
     this.redraw();
   }
 
-  // Half the size of what must be in sight: the ECAL, and nearly all hits.
+  // Half the size of what must be visible: the ECAL, and 97 % of the hits.
   reach() {
-    const ecal = this.data.parts.filter(([name]) => name === "ECAL"), { place } = this.data.hits;
+    const ecal = this.data.parts.filter(([name]) => name === "ECAL"), { position } = this.data.hits;
     const far = (values) => values.sort()[Math.floor(0.97 * values.length)] || 0;
-    const radius = new Float32Array(place.length / 3), length = new Float32Array(place.length / 3);
+    const radius = new Float32Array(position.length / 3), length = new Float32Array(position.length / 3);
     for (let i = 0; i < radius.length; i++) {
-      radius[i] = Math.hypot(place[3 * i], place[3 * i + 1]);
-      length[i] = Math.abs(place[3 * i + 2]);
+      radius[i] = Math.hypot(position[3 * i], position[3 * i + 1]);
+      length[i] = Math.abs(position[3 * i + 2]);
     }
     return {
       r: 1.05 * Math.max(far(radius), ...ecal.map((part) => part[2])),
@@ -169,13 +169,13 @@ class Display {
     });
     this.radios = [...sets.querySelectorAll("input")];
     const views = make("fieldset", { class: "choice" }, make("legend", {}, "View"));
-    for (const [word, view] of Object.entries(VIEWS)) {
-      const button = make("button", { type: "button" }, word);
+    for (const [name, view] of Object.entries(VIEWS)) {
+      const button = make("button", { type: "button" }, name);
       button.addEventListener("click", () => { this.camera.look(view); this.redraw(); });
       views.append(button);
     }
-    for (const [sign, words, factor] of [["+", "Zoom in", 1.4], ["−", "Zoom out", 1 / 1.4]]) {
-      const button = make("button", { type: "button", "aria-label": words, title: words }, sign);
+    for (const [sign, description, factor] of [["+", "Zoom in", 1.4], ["−", "Zoom out", 1 / 1.4]]) {
+      const button = make("button", { type: "button", "aria-label": description, title: description }, sign);
       button.addEventListener("click", () => { this.camera.zoomBy(factor); this.redraw(); });
       views.append(button);
     }
@@ -186,14 +186,14 @@ class Display {
       layers.append(make("label", {}, input, make("span", {}, key)));
     }
     const select = make("select");
-    for (const word of ["energy", "cluster", "who lit them"]) select.append(make("option", {}, word));
+    for (const quantity of ["energy", "cluster", "true particle"]) select.append(make("option", {}, quantity));
     select.addEventListener("change", () => { this.colouring = select.value; this.redraw(); });
-    const hits = make("label", { class: "pick" }, "Hits by ", select);
+    const hits = make("label", { class: "pick" }, "Colour hits by ", select);
     const controls = make("div", { class: "controls" }, sets, views, layers, hits);
     const stage = this.figure.querySelector(".stage");
     stage.prepend(this.canvas, this.tip);
     this.figure.prepend(controls);
-    stage.after(this.said);
+    stage.after(this.announcement);
   }
 
   choose(index) {
@@ -262,9 +262,9 @@ class Display {
 
   hitColours() {
     const { hits } = this.data, number = hits.energy.length, name = new Array(number);
-    const cluster = hits.cluster[this.particles.elements];
-    const { judged, misplaced_clusters } = this.particles;
-    const isMistake = new Set(this.shown.mistakes && judged ? misplaced_clusters : []);
+    const cluster = hits.cluster[this.particles.element_set];
+    const { is_judged, misplaced_clusters } = this.particles;
+    const isMistake = new Set(this.shown.mistakes && is_judged ? misplaced_clusters : []);
     for (let i = 0; i < number; i++) {
       if (cluster[i] >= 0 && isMistake.has(cluster[i])) name[i] = "red";
       else if (this.colouring === "cluster") name[i] = cluster[i] < 0 ? "class-none" : `cluster-${cluster[i] % NUM_CLUSTER_COLOURS}`;
@@ -277,7 +277,7 @@ class Display {
   }
 
   drawHits() {
-    const { context } = this, { hits } = this.data, shown = this.project(hits.place);
+    const { context } = this, { hits } = this.data, shown = this.project(hits.position);
     const groups = new Map();
     this.hitColours().forEach((name, i) => {
       if (!groups.has(name)) groups.set(name, []);
@@ -294,11 +294,11 @@ class Display {
     }
     context.globalAlpha = 1;
     this.counts.hits = hits.energy.length;
-    this.pickable.push({ shown, reach: 5, say: (i) => this.sayHit(i) });
+    this.pickable.push({ shown, reach: 5, describe: (i) => this.describeHit(i) });
   }
 
   drawClusters() {
-    const { context } = this, { clusters } = this.data, shown = this.project(clusters.place);
+    const { context } = this, { clusters } = this.data, shown = this.project(clusters.position);
     context.strokeStyle = this.colour("ink");
     context.lineWidth = 1;
     clusters.energy.forEach((energy, i) => {
@@ -309,15 +309,15 @@ class Display {
       context.stroke();
     });
     this.counts.clusters = clusters.energy.length;
-    this.pickable.push({ shown, reach: 8, say: (i) => this.sayCluster(i) });
+    this.pickable.push({ shown, reach: 8, describe: (i) => this.describeCluster(i) });
   }
 
   drawTracks() {
     const { context } = this, { tracks } = this.data, { points } = tracks;
-    const shown = this.project(tracks.place), set = this.particles;
-    const owner = new Map(set.track.map((track, row) => [track, row]));
+    const shown = this.project(tracks.position), set = this.particles;
+    const rowOfTrack = new Map(set.track.map((track, row) => [track, row]));
     tracks.momentum.forEach((_, i) => {
-      const row = this.shown.particles ? owner.get(i) : undefined;
+      const row = this.shown.particles ? rowOfTrack.get(i) : undefined;
       context.beginPath();
       this.line(shown, i * points, (i + 1) * points);
       context.strokeStyle = row === undefined ? this.colour("track") : this.particleColour(row);
@@ -325,7 +325,7 @@ class Display {
       context.stroke();
     });
     this.counts.tracks = tracks.momentum.length;
-    this.pickable.push({ shown, reach: 5, say: (i) => this.sayTrack(Math.floor(i / points)) });
+    this.pickable.push({ shown, reach: 5, describe: (i) => this.describeTrack(Math.floor(i / points)) });
   }
 
   size(energy) {
@@ -335,7 +335,7 @@ class Display {
 
   isMarked(row) {
     const mark = this.particles.mark[row];
-    return this.shown.mistakes && this.particles.judged && mark !== MARK.right && mark !== MARK.elsewhere;
+    return this.shown.mistakes && this.particles.is_judged && mark !== MARK.right && mark !== MARK.withoutElement;
   }
 
   particleColour(row) {
@@ -344,7 +344,7 @@ class Display {
     return this.colour(isRed ? "red" : `class-${set.class[row]}`);
   }
 
-  // Shapes tell the classes apart without their colours.
+  // Shapes distinguish the classes without colours.
   shape(kind, x, y, size) {
     const { context } = this, angles = { 130: 4, 211: 3, 11: 5, 13: 6 }[kind];
     context.beginPath();
@@ -357,7 +357,7 @@ class Display {
   }
 
   drawParticles() {
-    const { context } = this, set = this.particles, shown = this.project(set.place);
+    const { context } = this, set = this.particles, shown = this.project(set.position);
     const [x0, y0] = this.project(ORIGIN);
     set.class.forEach((kind, row) => {
       const x = shown[2 * row], y = shown[2 * row + 1];
@@ -383,12 +383,12 @@ class Display {
       if (this.isMarked(row)) this.counts.marked += 1;
     });
     this.counts.particles = set.class.length;
-    this.pickable.push({ shown, reach: 13, say: (i) => this.sayParticle(i) });
-    if (this.shown.mistakes && set.judged) this.drawMissed();
+    this.pickable.push({ shown, reach: 13, describe: (i) => this.describeParticle(i) });
+    if (this.shown.mistakes && set.is_judged) this.drawMissed();
   }
 
   drawMissed() {
-    const { context } = this, { missed } = this.particles, shown = this.project(missed.place);
+    const { context } = this, { missed } = this.particles, shown = this.project(missed.position);
     context.strokeStyle = this.colour("red");
     context.lineWidth = 2;
     context.setLineDash([3, 2.5]);
@@ -398,57 +398,57 @@ class Display {
     });
     context.setLineDash([]);
     this.counts.missed = missed.class.length;
-    this.pickable.push({ shown, reach: 13, say: (i) => this.sayMissed(i) });
+    this.pickable.push({ shown, reach: 13, describe: (i) => this.describeMissed(i) });
   }
 
   drawFocus() {
     if (!this.focus) return;
-    const found = this.pickable[this.focus.layer];
-    if (!found || 2 * this.focus.index >= found.shown.length) return;
+    const layer = this.pickable[this.focus.layer];
+    if (!layer || 2 * this.focus.index >= layer.shown.length) return;
     const { context } = this;
     context.beginPath();
-    context.arc(found.shown[2 * this.focus.index], found.shown[2 * this.focus.index + 1], 17, 0, 2 * Math.PI);
+    context.arc(layer.shown[2 * this.focus.index], layer.shown[2 * this.focus.index + 1], 17, 0, 2 * Math.PI);
     context.strokeStyle = this.colour("ink");
     context.lineWidth = 1.2;
     context.stroke();
   }
 
-  // --- words ------------------------------------------------------------------------------
+  // --- text -------------------------------------------------------------------------------
 
   direction(of, row) {
-    return `pT ${figures(of.pt[row])} GeV, η ${of.eta[row].toFixed(2)}, φ ${of.phi[row].toFixed(2)}`;
+    return `pT ${rounded(of.pt[row])} GeV, η ${of.eta[row].toFixed(2)}, φ ${of.phi[row].toFixed(2)}`;
   }
-  at(of, row) {
-    if (of.track[row] >= 0) return `track ${of.track[row]}`;
-    return of.cluster[row] >= 0 ? `cluster ${of.cluster[row]}` : "no element";
+  element(of, row) {
+    if (of.track[row] >= 0) return `at track ${of.track[row]}`;
+    return of.cluster[row] >= 0 ? `at cluster ${of.cluster[row]}` : "without an element";
   }
-  sayParticle(row) {
+  describeParticle(row) {
     const set = this.particles, { classes } = this.data;
-    const said = `${classes[set.class[row]]}, ${figures(set.energy[row])} GeV; `
-      + `${this.direction(set, row)}; at ${this.at(set, row)}`;
-    if (!set.judged || set.mark[row] === MARK.elsewhere) return said;
-    const wanted = `${classes[set.wanted[row]]} of ${figures(set.wanted_energy[row])} GeV`;
-    return said + [`. Right: a ${wanted}`, `. Energy is off: a ${wanted}`, `. Wrong class: should be a ${wanted}`,
-                   ". Counted twice: nothing should stand here"][set.mark[row]];
+    const particle = `${classes[set.class[row]]}, ${rounded(set.energy[row])} GeV; `
+      + `${this.direction(set, row)}; ${this.element(set, row)}`;
+    if (!set.is_judged || set.mark[row] === MARK.withoutElement) return particle;
+    const target = `target: ${classes[set.target_class[row]]}, ${rounded(set.target_energy[row])} GeV`;
+    return particle + [`. Right; ${target}`, `. Wrong energy; ${target}`, `. Wrong class; ${target}`,
+                       ". Fake: this element has no target, the energy is counted twice"][set.mark[row]];
   }
-  sayMissed(row) {
+  describeMissed(row) {
     const { missed } = this.particles;
-    return `Missed: ${this.data.classes[missed.class[row]]}, ${figures(missed.energy[row])} GeV; `
-      + `${this.direction(missed, row)}; at ${this.at(missed, row)}`;
+    return `Missed: ${this.data.classes[missed.class[row]]}, ${rounded(missed.energy[row])} GeV; `
+      + `${this.direction(missed, row)}; ${this.element(missed, row)}`;
   }
-  sayTrack(row) {
+  describeTrack(row) {
     const { tracks } = this.data;
-    return `track ${row}: p ${figures(tracks.momentum[row])} GeV, charge ${tracks.charge[row] > 0 ? "+" : "−"}`;
+    return `track ${row}: p ${rounded(tracks.momentum[row])} GeV, charge ${tracks.charge[row] > 0 ? "+" : "−"}`;
   }
-  sayCluster(row) {
+  describeCluster(row) {
     const { clusters } = this.data;
-    return `cluster ${row}: ${figures(clusters.energy[row])} GeV (EM scale), ${clusters.hits[row]} hits`;
+    return `cluster ${row}: ${rounded(clusters.energy[row])} GeV (EM scale), ${clusters.hits[row]} hits`;
   }
-  sayHit(row) {
-    const { hits } = this.data, cluster = hits.cluster[this.particles.elements][row];
-    const energy = hits.energy[row] < 0.1 ? `${(1000 * hits.energy[row]).toFixed(1)} MeV` : `${figures(hits.energy[row])} GeV`;
+  describeHit(row) {
+    const { hits } = this.data, cluster = hits.cluster[this.particles.element_set][row];
+    const energy = hits.energy[row] < 0.1 ? `${(1000 * hits.energy[row]).toFixed(1)} MeV` : `${rounded(hits.energy[row])} GeV`;
     return `hit: ${energy} in the ${SUBDETECTORS[hits.subdetector[row]]}, `
-      + `${cluster < 0 ? "in no cluster" : `cluster ${cluster}`}, lit by ${KINDS[hits.kind[row]]}`;
+      + `${cluster < 0 ? "in no cluster" : `cluster ${cluster}`}, mostly from ${KINDS[hits.kind[row]]}`;
   }
 
   // --- pointing ---------------------------------------------------------------------------
@@ -466,12 +466,12 @@ class Display {
     return null;
   }
 
-  tell(focus) {
+  select(focus) {
     this.focus = focus;
     if (!focus) { this.hide(); this.redraw(); return; }
-    const { shown, say } = this.pickable[focus.layer];
+    const { shown, describe } = this.pickable[focus.layer];
     const x = shown[2 * focus.index], y = shown[2 * focus.index + 1];
-    this.tip.textContent = say(focus.index);
+    this.tip.textContent = describe(focus.index);
     this.tip.hidden = false;
     const right = this.canvas.clientWidth - this.tip.offsetWidth - 6;
     const below = y + 20 + this.tip.offsetHeight < this.canvas.clientHeight;
@@ -490,8 +490,8 @@ class Display {
     const number = this.pickable[layer].shown.length / 2;
     if (!number) return;
     const at = this.focus && this.focus.layer === layer ? this.focus.index + by : by > 0 ? 0 : number - 1;
-    this.tell({ layer, index: (at + number) % number });
-    this.said.textContent = this.tip.textContent;
+    this.select({ layer, index: (at + number) % number });
+    this.announcement.textContent = this.tip.textContent;
   }
 
   key(event) {
@@ -501,7 +501,7 @@ class Display {
       ArrowUp: () => camera.turn(0, turn), ArrowDown: () => camera.turn(0, -turn),
       "+": () => camera.zoomBy(1.2), "=": () => camera.zoomBy(1.2), "-": () => camera.zoomBy(1 / 1.2),
       "0": () => camera.look(VIEWS["3D"]), n: () => this.step(1), p: () => this.step(-1),
-      Escape: () => this.tell(null),
+      Escape: () => this.select(null),
     };
     const digit = Number(event.key) - 1;
     const action = actions[event.key] || (digit >= 0 && digit < this.data.sets.length && (() => this.choose(digit)));
@@ -525,12 +525,12 @@ class Display {
     const lift = (event) => fingers.delete(event.pointerId);
     canvas.addEventListener("pointerdown", (event) => {
       fingers.set(event.pointerId, middle(event));
-      try { canvas.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone already */ }
-      if (event.pointerType !== "mouse") this.tell(this.nearest(...middle(event), 10));
+      try { canvas.setPointerCapture(event.pointerId); } catch { /* the pointer is gone already */ }
+      if (event.pointerType !== "mouse") this.select(this.nearest(...middle(event), 10));
     });
     canvas.addEventListener("pointermove", (event) => {
       const [x, y] = middle(event);
-      if (!fingers.has(event.pointerId)) { this.tell(this.nearest(x, y, 0)); return; }
+      if (!fingers.has(event.pointerId)) { this.select(this.nearest(x, y, 0)); return; }
       const [oldX, oldY] = fingers.get(event.pointerId);
       if (fingers.size === 2) {
         const before = spread();
@@ -549,10 +549,10 @@ class Display {
     });
     canvas.addEventListener("pointerup", lift);
     canvas.addEventListener("pointercancel", lift);
-    canvas.addEventListener("pointerleave", () => { if (!fingers.size) this.tell(null); });
+    canvas.addEventListener("pointerleave", () => { if (!fingers.size) this.select(null); });
     canvas.addEventListener("dblclick", () => { this.camera.look(VIEWS["3D"]); this.redraw(); });
     canvas.addEventListener("wheel", (event) => {
-      // The page scrolls past a display that nobody has clicked.
+      // Before a click, the wheel scrolls the page instead of zooming.
       if (document.activeElement !== canvas && !event.ctrlKey) return;
       event.preventDefault();
       const [x, y] = middle(event);

@@ -12,7 +12,7 @@ import numpy as np
 from partflow.core.candidate_sets import BASELINE
 from partflow.evaluate.sample import select
 from partflow.report.plots.jets import resolution_against_pt
-from partflow.report.plots.masses import flow_matrix
+from partflow.report.plots.matrices import flow_matrix
 from partflow.report.style import (
     BLUE,
     GREY,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -19,7 +18,7 @@ import uproot
 
 from partflow.core.detector import Detector
 from partflow.core.errors import DataError, OutputError
-from partflow.core.outputs import output_error
+from partflow.core.outputs import FileWriter, output_error
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events
 from partflow.ingest.edm4hep.columns import MemberColumns
@@ -28,11 +27,12 @@ from partflow.ingest.edm4hep.writing.events import event_columns
 from partflow.ingest.edm4hep.writing.relations import collection_id
 
 
-class EdmWriter:
-    """Writes one EDM4hep file, chunk by chunk. To be used in a `with` block.
+class EdmWriter(FileWriter):
+    """Writes one EDM4hep file, chunk by chunk, in a `with` block.
 
-    The file appears under its name when the block ends without an error. `candidates` names the
-    candidate sets that every chunk comes with, besides the baseline.
+    The file gets its name when the block ends without an error. `candidates` names the candidate
+    sets that every chunk comes with, besides the baseline. Raises OutputError where the file cannot
+    be written, and where no event was written.
     """
 
     def __init__(
@@ -42,22 +42,14 @@ class EdmWriter:
         provenance: Provenance,
         candidates: Sequence[str] = (),
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self._detector, self._provenance = detector, provenance
         self._candidates = tuple(candidates)
-        self._temporary = self.path.with_name(f".{self.path.name}.partial")
         self._processes: dict[str, int] = {}
+        self._branches: list[str] = []
         self._root: Any = None
         self._tree: Any = None
         self.num_events = 0
-
-    def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._root = uproot.recreate(self._temporary)
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        return self
 
     def write(self, events: Events, candidates: Mapping[str, Collection] | None = None) -> None:
         """Append a chunk of events, and the candidate sets named above.
@@ -87,33 +79,23 @@ class EdmWriter:
             self._tree.extend(arrays)
         except OSError as error:
             raise output_error(self.path, error) from error
-        self._names = list(columns)
+        self._branches = list(columns)
         self.num_events += len(events)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if self._root is not None:
-                if kind is None:
-                    self._describe()
-                self._root.close()
-            if kind is None:
-                self._temporary.replace(self.path)
-        except OSError as failure:
-            if kind is None:
-                raise output_error(self.path, failure) from failure
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def _open(self, temporary: Path) -> None:
+        self._root = uproot.recreate(temporary)
+
+    def _close(self, is_complete: bool) -> None:
+        if self._root is not None:
+            if is_complete:
+                self._describe()
+            self._root.close()
 
     def _describe(self) -> None:
         """Store collections with their ids, which podio keeps in a tree, and the provenance."""
         if self._tree is None:
             raise OutputError(f"{self.path}: no events to write; an EDM4hep file needs one")
-        names = [n for n in self._names if not n.startswith("_")]
+        names = [n for n in self._branches if not n.startswith("_")]
         self._root[PARTFLOW_OBJECT] = json.dumps(
             {
                 "collections": {name: collection_id(name) for name in names},
