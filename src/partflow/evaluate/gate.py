@@ -65,11 +65,11 @@ def read_gate(path: Path) -> list[Bound]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a gate file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: not TOML ({error}); see the example in docs/metrics.md"
+            f"{path}: not TOML ({error}); see the example in docs/explanation/metrics.md"
         ) from error
     bounds = list(_bounds(path, tree, ()))
     if not bounds:
-        raise ConfigError(f"{path}: holds no bound; see the example in docs/metrics.md")
+        raise ConfigError(f"{path}: holds no bound; see the example in docs/explanation/metrics.md")
     return bounds
 
 
@@ -127,12 +127,14 @@ def decide(
     ('pass', 'not decided')
     """
     if interval is None:
-        return Verdict.PASS if value is not None and bound.contains(value) else Verdict.FAIL
-    if bound.contains(interval[0]) and bound.contains(interval[1]):
+        is_within = value is not None and bound.contains(value)
+        return Verdict.PASS if is_within else Verdict.FAIL
+    low = float("-inf") if bound.low is None else bound.low
+    high = float("inf") if bound.high is None else bound.high
+    if low <= interval[0] and interval[1] <= high:
         return Verdict.PASS
-    is_below = bound.low is not None and interval[1] < bound.low
-    is_above = bound.high is not None and interval[0] > bound.high
-    return Verdict.FAIL if is_below or is_above else Verdict.UNDECIDED
+    is_outside = interval[1] < low or interval[0] > high
+    return Verdict.FAIL if is_outside else Verdict.UNDECIDED
 
 
 def violated_bounds(metrics: Mapping[str, Any], bounds: Sequence[Bound]) -> list[str]:
