@@ -30,7 +30,7 @@ REDUCED_SAMPLE = "uds-380"
 """The only sample with displays in a reduced validation."""
 
 
-class Choice(NamedTuple):
+class DisplayedEvent(NamedTuple):
     """An event to display."""
 
     sample: str
@@ -53,19 +53,20 @@ def draw_displays(
     The generated events are read from the folder of the unfinished `validation`.
     """
     folder.mkdir(exist_ok=True)
-    choices = [Choice(name, 0, "first") for name in COLLISIONS]
-    choices += [
-        Choice(name, worst_event(summaries[name]["events"]), "worst") for name in WORST_DISPLAYS
+    selected = [DisplayedEvent(name, 0, "first") for name in COLLISIONS]
+    selected += [
+        DisplayedEvent(name, worst_event(summaries[name]["events"]), "worst")
+        for name in WORST_DISPLAYS
     ]
     if reduced:
-        choices = [choice for choice in choices if choice.sample == REDUCED_SAMPLE]
+        selected = [shown for shown in selected if shown.sample == REDUCED_SAMPLE]
     files = {sample.name: generated_file(validation, sample) for sample in samples}
-    with progress("validate: displays", len(choices)) as advance:
-        for choice in choices:
-            generated = _read_event(files[choice.sample], choice.number)
+    with progress("validate: displays", len(selected)) as advance:
+        for shown in selected:
+            generated = _read_event(files[shown.sample], shown.number)
             event = pipeline.simulate_events(generated, detector, WITH_MATERIAL)
-            title = _title(event, summaries[choice.sample]["events"], choice)
-            with replacing(folder / f"{choice.sample}-{choice.reason}.png") as temporary:
+            title = _title(summaries[shown.sample]["events"], shown)
+            with replacing(folder / f"{shown.sample}-{shown.reason}.png") as temporary:
                 temporary.write_bytes(draw_still(baseline_scene(event, detector, title)))
             advance(1)
 
@@ -99,14 +100,13 @@ def _read_event(file: Path, index: int) -> Events:
     raise IndexError(index)
 
 
-def _title(event: Events, summary: EventSample, choice: Choice) -> str:
-    """Sample, event, reason, and the energies of the candidate sets."""
-    is_first = choice.reason == "first"
-    reason = "first event" if is_first else "baseline farthest from perfect"
+def _title(summary: EventSample, shown: DisplayedEvent) -> str:
+    """Energies of the candidate sets, then sample, event and reason on a second line."""
     energies = ", ".join(
-        f"{name} {getattr(summary, name)[choice.number]:.1f}" for name in ENERGY_SETS
+        f"{name} {getattr(summary, name)[shown.number]:.1f}" for name in ENERGY_SETS
     )
+    reason = {"first": "first event", "worst": "farthest from perfect"}[shown.reason]
     return (
-        f"{choice.sample}, event {event.event_id[0]} ({reason}): "
-        f"generated {summary.gen_energy[choice.number]:.1f} GeV; {energies} GeV"
+        f"generated {summary.gen_energy[shown.number]:.1f} GeV; {energies} GeV\n"
+        f"{shown.sample}, event {shown.number}, {reason}"
     )

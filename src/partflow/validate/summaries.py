@@ -108,7 +108,9 @@ class EventSample(Sample):
     energy_flow: Array
     """Energy flow of the baseline, [row, EnergyOrigin, EnergyDestination] (GeV, EM scale)."""
     energy_absorbed: Array
-    """EM-scale energy of neutral particles in the clusters of other particles' tracks [GeV]."""
+    """EM-scale energy of neutral particles in clusters of the tracks of other particles [GeV]."""
+    energy_counted_twice: Array
+    """EM-scale energy of charged particles with track in clusters of neutral candidates [GeV]."""
 
 
 @dataclass(frozen=True)

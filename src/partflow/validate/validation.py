@@ -77,11 +77,11 @@ def validate(
         workers: Number of processes; the output does not depend on it.
         seed: Seed of the first sample.
         overwrite: Whether to replace an output that was made with other settings.
-        detector_name: Name of the detector, or the path of its file.
+        detector_name: Name of one of the known detectors.
 
     Raises:
-        ConfigError: The seed belongs to tuning.
-        OutputError: `output` is something else, or cannot be written.
+        ConfigError: The seed is reserved for tuning, or the detector is unknown.
+        OutputError: `output` is another output, or cannot be written.
     """
     detector = known_detector(detector_name)
     configs = samples(REDUCED if reduced else FULL, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -133,6 +134,7 @@ def _events(
         for name, candidates in sets.items()
     }
     truth = cluster_truth(particles, events.track_particles, events.clusters, deposits)
+    misplaced = misplaced_energy(events, deposits)
     miss = perigee_miss(particles, detector.geometry().bending)
     return EventSample(
         event=np.arange(num),
@@ -149,7 +151,8 @@ def _events(
         closure=_largest(_closure(events), events.hits.event_index, num),
         perigee_miss=_largest(miss, particles.event_index, num),
         energy_flow=judge_flow(events.baseline, truth, first_event=0).energy,
-        energy_absorbed=absorbed_energy(events, deposits),
+        energy_absorbed=misplaced.absorbed,
+        energy_counted_twice=misplaced.counted_twice,
     )
 
 
@@ -170,30 +173,47 @@ def _closure(events: Events) -> Array:
     return np.abs(total / hits.energy_em - 1)
 
 
-def absorbed_energy(events: Events, deposits: Deposits) -> Array:
-    """EM-scale energy of neutral particles in the clusters of others' tracks, [event] (GeV).
+class MisplacedEnergy(NamedTuple):
+    """Energy that the baseline loses and that it counts twice, each [event] (GeV, EM scale)."""
 
-    The energy flow of `evaluate` leaves to the tracks all energy that no neutral candidate takes.
-    This is the part of it that is lost: a photon is not absorbed by the tracks of its own
-    conversion, and a cluster without candidate absorbs nothing.
+    absorbed: Array
+    """Energy of photons and neutral hadrons in clusters of the tracks of other particles."""
+    counted_twice: Array
+    """Energy of charged particles with track in clusters of neutral candidates."""
+
+
+def misplaced_energy(events: Events, deposits: Deposits) -> MisplacedEnergy:
+    """The energy that stands in wrong clusters of the baseline, which never divides a cluster.
+
+    It differs from the energy flow of `evaluate`, which applies to all candidate sets. There a
+    neutral candidate takes the part of its cluster that its energy accounts for, and all the rest
+    is left to the tracks. Here a candidate takes its whole cluster, a cluster without candidate
+    absorbs nothing, and no photon is absorbed by the tracks of its own conversion.
     """
     particles, tracks, clusters = events.particles, events.tracks, events.clusters
-    links, charged = events.track_particles, events.baseline.select(events.baseline.charge != 0)
+    candidates = events.baseline.select(events.baseline.cluster_index >= 0)
+    links = events.track_particles
+    cluster = clusters.flat_index(candidates.event_index, candidates.cluster_index)
+    track = tracks.flat_index(candidates.event_index, candidates.track_index)
     # The last entries are those of index -1: no track, and no cluster.
     track_to_particle = np.append(particles.flat_index(links.event_index, links.particle_index), -1)
-    no_track = -2
-    cluster_to_particle = np.full(len(clusters) + 1, no_track)
-    cluster = clusters.flat_index(charged.event_index, charged.cluster_index)
-    track = tracks.flat_index(charged.event_index, charged.track_index)
+    cluster_to_particle = np.full(len(clusters) + 1, -1)
     cluster_to_particle[cluster] = track_to_particle[track]
-    cluster_to_particle[-1] = no_track
+    is_charged, is_neutral = np.zeros((2, len(clusters) + 1), dtype=bool)
+    is_charged[cluster], is_neutral[cluster] = candidates.charge != 0, candidates.charge == 0
 
     origin = origin_of_particles(particles, links)[deposits.particle]
-    is_neutral = (origin == EnergyOrigin.PHOTON) | (origin == EnergyOrigin.NEUTRAL_HADRON)
-    measured = cluster_to_particle[deposits.cluster]
-    is_absorbed = is_neutral & (measured != no_track) & (measured != deposits.particle)
-    event = particles.event_index[deposits.particle[is_absorbed]]
-    return np.bincount(event, deposits.energy_em[is_absorbed], len(events))
+    from_neutral = (origin == EnergyOrigin.PHOTON) | (origin == EnergyOrigin.NEUTRAL_HADRON)
+    of_other = cluster_to_particle[deposits.cluster] != deposits.particle
+    event = particles.event_index[deposits.particle]
+    absorbed, counted_twice = (
+        np.bincount(event[selected], deposits.energy_em[selected], len(events))
+        for selected in (
+            from_neutral & is_charged[deposits.cluster] & of_other,
+            (origin == EnergyOrigin.WITH_TRACK) & is_neutral[deposits.cluster],
+        )
+    )
+    return MisplacedEnergy(absorbed, counted_twice)
 
 
 def _largest(values: Array, event: Array, num_events: int) -> Array:

@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from partflow.evaluate.energy_flow import (
-    EnergyDestination,
-    EnergyOrigin,
-    FlowSample,
-    flow_metrics,
-)
+from partflow.evaluate.energy_flow import FlowSample, flow_metrics
 from partflow.evaluate.replicas import separate
 from partflow.validate.measure import estimate
 from partflow.validate.measure.estimate import Estimate
@@ -31,10 +26,8 @@ def measure_contents(summary: Summary) -> Iterator[tuple[str, Estimate]]:
     yield "contributions per hit", estimate.exact(per_hit)
     yield "closure", estimate.exact(events.closure.max(initial=0.0))
     yield "perigee miss", estimate.exact(events.perigee_miss.max(initial=0.0))
-    as_neutral = [EnergyDestination.PHOTON, EnergyDestination.NEUTRAL_HADRON]
-    counted_twice = events.energy_flow[:, EnergyOrigin.WITH_TRACK, as_neutral].sum(axis=1)
     yield "energy absorbed", estimate.mean(events.energy_absorbed, bootstrap)
-    yield "energy counted twice", estimate.mean(counted_twice, bootstrap)
+    yield "energy counted twice", estimate.mean(events.energy_counted_twice, bootstrap)
     yield from _cluster_quality(summary)
 
 
