@@ -1,1 +1,1 @@
-"""Timings. Each prints a ratio against something run beside it; no test asserts a time."""
+"""Timings. Each prints the ratio of two programs that run in turns; no test asserts a time."""

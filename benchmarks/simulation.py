@@ -1,11 +1,11 @@
-"""generate + simulate + reconstruct: events per second on one core, beside another program.
+"""generate + simulate + reconstruct: events per second on one core, compared with another program.
 
     python -m benchmarks.simulation [--num-events 300] [--other PATH] [--worker-events 10000]
 
 The other program is a folder with `gen.py`, `sim.py`, `reco.py`, `pf.py` that offers
 `gen.make(process, energy, seed)`, `gen.batch(generator, n)` and `pf.process(...)`; it takes
 turns with this one, batch by batch in one process, so that both meet the same machine. A ratio
-is the median over these rounds, beside it the least and the greatest. Without the other program
+is the median over these rounds, with the smallest and the largest. Without the other program
 this one's stages are printed alone. Times are wall times of this process; kernels are compiled
 before the clock starts.
 

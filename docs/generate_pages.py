@@ -36,7 +36,7 @@ STAGES = {
 
 
 def write_notebooks() -> None:
-    """`notebooks/NAME.md`: each notebook with its results; its figures as files beside it."""
+    """`notebooks/NAME.md`: each notebook with its results; its figures as files next to it."""
     for file in sorted((ROOT / "docs" / "notebooks").glob("*.py")):
         notebook = jupytext.read(file)
         # ipc: sockets of files that others cannot open, instead of TCP ports

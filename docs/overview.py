@@ -1,4 +1,4 @@
-"""The picture at the top of README: an event display beside the jet resolution, from a report.
+"""The picture at the top of README: an event display and the jet resolution, from a report.
 
 Run `python -m docs.overview demo/ docs/images/overview.png` after `make demo`.
 """

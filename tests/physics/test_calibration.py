@@ -1,4 +1,4 @@
-"""The stored hadronic scale belongs to the simulation as it is."""
+"""The stored hadronic scale was fitted with the present simulation."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from partflow.simulate.config import SimulationConfig
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_the_scale_was_fitted_with_the_constants_of_today(name: str) -> None:
+def test_the_scale_was_fitted_with_the_present_constants(name: str) -> None:
     """Fails when a constant changes: run `partflow calibrate NAME`."""
     scale = load_hadron_scale(DETECTORS[name])
     assert scale.simulation == SimulationConfig().fingerprint()

@@ -1,4 +1,4 @@
-"""Statements about what reality has and the plain simulation lacks, one effect at a time."""
+"""Physics of the detector effects that the plain simulation lacks, one at a time."""
 
 import math
 from dataclasses import replace
@@ -62,8 +62,8 @@ def test_mesons_decay_in_flight_with_their_lifetimes(pdg_id, mass, c_tau):
     assert ((ended["end"] < NO_END) == (ended["decay"] != Decay.NONE)).all()
 
 
-def test_muons_of_pions_have_between_all_and_the_mass_ratio_squared_of_their_energy():
-    """Evenly: a two-body decay without preferred direction, for a relativistic pion."""
+def test_muons_from_pions_have_at_least_the_mass_ratio_squared_of_their_energy():
+    """Their energy is uniform: an isotropic two-body decay of a relativistic pion."""
     ended, flights = decayed(211, 5.0, 40_000)
     muons = flights[len(ended) :]
     assert (muons["species"] == Species.MUON).all()
@@ -75,16 +75,16 @@ def test_muons_of_pions_have_between_all_and_the_mass_ratio_squared_of_their_ene
     assert (muons["charge"] == 1).all()
 
 
-def test_kaons_decay_into_what_they_do_and_lose_nothing_but_neutrinos():
+def test_kaons_have_their_branching_fractions_and_lose_only_neutrinos():
     ended, flights = decayed(321, 2.0, 30_000)
     is_decayed = ended["decay"] == Decay.KAON
     num, daughters = is_decayed.sum(), flights[len(ended) :]
     origin = daughters["origin"]
-    given = np.bincount(origin, daughters["energy"], len(ended))[is_decayed]
+    visible = np.bincount(origin, daughters["energy"], len(ended))[is_decayed]
     pions = np.bincount(origin[daughters["mass"] > 0.12], minlength=len(ended))[is_decayed]
     muons = np.bincount(origin[daughters["species"] == Species.MUON], minlength=len(ended))
     photons = np.bincount(origin[daughters["species"] == Species.PHOTON], minlength=len(ended))
-    has_all = np.isclose(given, 2.0, rtol=1e-9)
+    has_all = np.isclose(visible, 2.0, rtol=1e-9)
     for found, expected in (
         (has_all, 0.2067 + 0.0558 + 0.0176),
         (pions == 3, 0.0558),
@@ -92,14 +92,14 @@ def test_kaons_decay_into_what_they_do_and_lose_nothing_but_neutrinos():
         ((photons == 4)[is_decayed], 0.0176),
     ):
         assert found.mean() == pytest.approx(expected, abs=4 * math.sqrt(expected / num))
-    assert given.max() < 2.0 + 1e-9
+    assert visible.max() < 2.0 + 1e-9
     charge = np.bincount(origin, daughters["charge"], len(ended))[is_decayed]
     assert (charge == 1).all()
 
 
 @pytest.mark.parametrize("cos_theta", [0.0, 0.6])
-def test_electrons_keep_an_exponential_share_of_their_energy(cos_theta):
-    """Of the thickness in radiation lengths, on the mean: what a radiation length is."""
+def test_the_energy_of_electrons_falls_exponentially_with_the_thickness(cos_theta):
+    """Their mean energy, in radiation lengths: the definition of a radiation length."""
     num, energy = 20_000, 50.0
     flights = flights_of(together(fired(11, energy, num, (cos_theta, cos_theta)).particles))
     after = radiate(np.random.default_rng(3), flights, GEOMETRY, MATERIAL)
@@ -110,12 +110,12 @@ def test_electrons_keep_an_exponential_share_of_their_energy(cos_theta):
     thickness = 0.12 / math.sqrt(1 - cos_theta**2)
     assert share.mean() == pytest.approx(math.exp(-thickness), abs=4 * share.std() / math.sqrt(num))
     photons = after[after["species"] == Species.PHOTON]
-    given = np.bincount(photons["origin"], photons["energy"], num)
-    np.testing.assert_allclose(given[kept["origin"]] + kept["energy"], energy, rtol=1e-9)
+    radiated = np.bincount(photons["origin"], photons["energy"], num)
+    np.testing.assert_allclose(radiated[kept["origin"]] + kept["energy"], energy, rtol=1e-9)
 
 
 def test_a_fit_finds_a_curvature_between_those_before_and_after_radiation():
-    """As a parabola fitted to evenly spaced points of a track that radiates half way or so."""
+    """The curvature is that of a parabola fitted to evenly spaced points of the track."""
     flights = flights_of(together(fired(11, 50.0, 3000).particles))
     after = radiate(np.random.default_rng(4), flights, GEOMETRY, MATERIAL)
     once = [
@@ -136,7 +136,7 @@ def test_a_fit_finds_a_curvature_between_those_before_and_after_radiation():
         assert 1 / fitted_pt(after, i, end, GEOMETRY) == pytest.approx(curvature, rel=2e-3)
 
 
-def test_radiation_gives_electron_tracks_a_tail_and_the_ecal_their_energy_all_the_same():
+def test_radiation_gives_electron_tracks_a_tail_but_leaves_the_energy_in_the_ecal():
     num = 1500
     result = seen(11, 20.0, num, (-0.5, 0.5), bremsstrahlung=True)
     plain = seen(11, 20.0, num, (-0.5, 0.5))
@@ -145,12 +145,12 @@ def test_radiation_gives_electron_tracks_a_tail_and_the_ecal_their_energy_all_th
     assert lost.mean() > 0.15 > 0.01 > kept.mean()
     energy = np.bincount(result.hits.event_index, result.hits.energy_em, num)
     assert energy.mean() == pytest.approx(20.0, rel=0.02)
-    assert result.tracks.counts.max() == 1  # its parts are one track
+    assert result.tracks.counts.max() == 1  # all parts of an electron are one track
     assert len(result.tracks) == pytest.approx(len(plain.tracks), abs=15)
 
 
-def test_noise_lights_as_many_cells_as_the_tail_of_a_gaussian():
-    """Number of cells x erfc: the cells counted here by the areas of layers."""
+def test_the_number_of_noise_hits_is_that_of_the_tail_of_a_gaussian():
+    """Number of cells x erfc; the number of cells follows from the areas of the layers."""
     num, noise = 200, {"noise_ecal": 0.5 / 4.2, "noise_hcal": 0.3 / 4.2}
     nothing = Collection.empty(PARTICLES, num)
     result = simulate(nothing, np.arange(num), CLIC, replace(PLAIN, **noise))
@@ -165,29 +165,29 @@ def test_noise_lights_as_many_cells_as_the_tail_of_a_gaussian():
     area = (2 * math.pi * radii * 2 * ecal.endcap_z).sum()
     area += 15 * 2 * math.pi * (3330.0**2 - 250.0**2) + 2 * 2 * math.pi * (3330.0**2 - 1721.0**2)
     expected[HCAL] = area / hcal.cell_size**2
-    for part, setup in ((ECAL, ecal), (HCAL, hcal)):
+    for part, calorimeter in ((ECAL, ecal), (HCAL, hcal)):
         hits = result.hits.select(result.hits.subdetector == part)
         mean = expected[part] * probability
         assert len(hits) / num == pytest.approx(mean, abs=4 * math.sqrt(mean / num))
-        assert (hits.energy_em > setup.threshold).all()
-        assert (hits.energy_em < 1.7 * setup.threshold).all()
+        assert (hits.energy_em > calorimeter.threshold).all()
+        assert (hits.energy_em < 1.7 * calorimeter.threshold).all()
 
 
-def test_noise_blurs_the_hits_of_particles_by_its_width():
+def test_noise_smears_the_hits_of_particles_by_its_width():
     result = seen(22, 10.0, 100, noise_ecal=0.1)
     hits, parts = result.hits, result.contributions
-    given = np.bincount(
+    without_noise = np.bincount(
         hits.flat_index(parts.event_index, parts.hit_index), parts.energy_em, len(hits)
     )
-    clear = (given > 3 * CLIC.ecal.threshold) & (hits.subdetector == ECAL)
-    difference = (hits.energy_em - given)[clear]
+    clear = (without_noise > 3 * CLIC.ecal.threshold) & (hits.subdetector == ECAL)
+    difference = (hits.energy_em - without_noise)[clear]
     width = 0.1 * CLIC.ecal.mip_energy
     assert difference.std() == pytest.approx(width, rel=0.05)
     assert abs(difference.mean()) < 4 * width / math.sqrt(clear.sum())
 
 
 @pytest.mark.parametrize("cos_theta", [CENTRAL, (0.6, 0.9)])
-def test_no_hit_comes_before_light_could_be_there(cos_theta):
+def test_no_hit_is_earlier_than_light_from_the_collision(cos_theta):
     for pdg_id in (22, 211, 2212):
         hits = seen(pdg_id, 5.0, 100, cos_theta, hit_times=True).hits
         distance = np.sqrt(hits.x.astype(float) ** 2 + hits.y.astype(float) ** 2 + hits.z**2)
@@ -196,11 +196,11 @@ def test_no_hit_comes_before_light_could_be_there(cos_theta):
         if pdg_id == 22:
             assert np.median(late) < 0.02
             assert late.max() < 1.0
-        else:  # a tenth comes late, with a mean delay of 8 ns
+        else:  # a tenth is late, by 8 ns on average
             assert (late > 5).mean() == pytest.approx(0.1 * math.exp(-5 / 8), abs=0.015)
 
 
-def test_slow_particles_come_later():
+def test_hits_of_slow_particles_are_later():
     """A proton of 1.2 GeV flies at 0.62 of the speed of light, on a circle to the ECAL."""
     energy, mass = 1.3, 0.938272
     hits = seen(2212, energy, 300, hit_times=True).hits
@@ -213,14 +213,14 @@ def test_slow_particles_come_later():
     )
 
 
-def test_a_measured_time_has_the_resolution_it_is_given():
+def test_measured_times_have_the_configured_resolution():
     exact, measured = (
         seen(22, 10.0, 200, hit_times=True, hit_time_resolution=w).hits for w in (0.0, 0.5)
     )
     assert (measured.time - exact.time).std() == pytest.approx(0.5, rel=0.05)
 
 
-def test_muons_cross_the_yoke_in_a_line_and_pions_do_not():
+def test_hits_of_a_muon_in_the_yoke_are_on_a_line_and_pions_do_not_cross_it():
     num = 400
     muons = seen(13, 20.0, num, (-0.5, 0.5), yoke_hits=True)
     hits = muons.hits.select(muons.hits.subdetector == MUON)
@@ -251,10 +251,10 @@ def test_slow_muons_stop_before_the_yoke_or_in_it():
     assert 1.0 < layers(4.5) < 3.5 < 5.4 < layers(8.0)
 
 
-def test_a_track_counts_the_hits_near_it_and_not_those_of_others():
+def test_a_track_counts_the_yoke_hits_near_it_and_not_those_of_other_tracks():
     both = seen(13, 10.0, 300, (-0.5, 0.5), yoke_hits=True)
-    own = (both.hits.subdetector == MUON).astype(float)
-    num_hits = np.bincount(both.hits.event_index, own, 300)[both.tracks.event_index]
+    in_yoke = (both.hits.subdetector == MUON).astype(float)
+    num_hits = np.bincount(both.hits.event_index, in_yoke, 300)[both.tracks.event_index]
     assert (both.tracks.num_yoke_hits <= num_hits).all()
     assert both.tracks.num_yoke_hits.sum() / num_hits.sum() > 0.97
     muon, pion = (fired(kind, 10.0, 200, (-0.5, 0.5)).particles for kind in (13, 211))
@@ -279,7 +279,7 @@ def test_the_daughters_of_a_decay_have_their_masses_and_share_the_momentum():
         assert found == pytest.approx([0.13957, 0.2], rel=1e-9)
 
 
-def test_a_layer_that_missed_a_muon_is_not_counted_for_its_neighbour():
+def test_a_layer_without_a_hit_is_not_counted_because_of_its_neighbour():
     dense = replace(CLIC, yoke=replace(CLIC.yoke, num_layers=60, efficiency=0.5))
     events = fired(13, 40.0, 60, (-0.5, 0.5))
     setting = replace(PLAIN, yoke_hits=True)
@@ -291,12 +291,12 @@ def test_a_layer_that_missed_a_muon_is_not_counted_for_its_neighbour():
     assert (result.tracks.num_yoke_hits <= num_hits).all()
 
 
-def test_lone_hits_of_noise_become_no_clusters_and_shares_still_close():
+def test_isolated_noise_hits_are_not_clustered_and_shares_still_sum_to_the_energy():
     (generated,) = generate(GenerationConfig("qq", 4, seed=3))
     events = simulate_events(generated, CLIC, realistic(), fine_elements=True)
     assert events.fine_clusters.num_hits.min() == 2
-    for own in (events.hit_clusters, events.fine_hit_clusters):
-        assert np.any((own.cluster_index < 0) & (events.hits.subdetector != MUON))
+    for hit_clusters in (events.hit_clusters, events.fine_hit_clusters):
+        assert np.any((hit_clusters.cluster_index < 0) & (events.hits.subdetector != MUON))
     for elements in ("final", "fine"):
         labelled, _ = label_events(events, element_set=elements)
         shares = labelled.shares

@@ -1,6 +1,6 @@
-"""Statements about the physics of the fast simulation: single particles without material.
+"""Physics of the fast simulation: single particles without material.
 
-Reference values: resolutions of the model's own prototype study, which reproduce
+Reference values: resolutions of a prototype of the model, which reproduce
 16.5 %/sqrt(E) + 1 % for photons and about 50 %/sqrt(E) for hadrons.
 """
 
@@ -13,7 +13,7 @@ from partflow.core.known_detectors import CLIC
 from partflow.core.records import concatenate_events
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.simulate import SimulationConfig, simulate
-from partflow.validate.published import neutral_hadron_resolution
+from partflow.validate.formulas import neutral_hadron_resolution
 
 NO_MATERIAL = SimulationConfig(tracker_material=False)
 CENTRAL = (-0.7, 0.7)
@@ -46,7 +46,7 @@ def test_photons_are_measured_at_their_energy(energy, cos_theta):
 
 @pytest.mark.parametrize("max_spots", [500, 20_000])
 def test_the_resolution_does_not_depend_on_the_number_of_spots(max_spots):
-    """Above the cap the sampling term is drawn: 0.16/sqrt(50) and a constant term of 1 %."""
+    """Above that number the sampling term is drawn: 0.16/sqrt(50) and a constant term of 1 %."""
     config = SimulationConfig(tracker_material=False, max_shower_spots=max_spots)
     measured = energy_sum(fire(22, 50.0, 700, config=config)[1].hits)
     assert measured.std() / measured.mean() == pytest.approx(
@@ -54,7 +54,7 @@ def test_the_resolution_does_not_depend_on_the_number_of_spots(max_spots):
     )
 
 
-def test_photons_stay_in_the_ecal_and_deepen_with_the_logarithm_of_their_energy():
+def test_photons_stay_in_the_ecal_and_their_depth_grows_with_the_logarithm_of_the_energy():
     depths = []
     for energy in (1.0, 10.0, 100.0):
         hits = fire(22, energy, 150)[1].hits
@@ -65,8 +65,8 @@ def test_photons_stay_in_the_ecal_and_deepen_with_the_logarithm_of_their_energy(
     assert np.diff(depths) == pytest.approx(np.log(10) / 2.2, rel=0.25)
 
 
-def test_half_of_a_photon_is_within_a_third_of_a_moliere_radius():
-    """And 90 % within one, to a cell: what defines the Moliere radius."""
+def test_half_of_the_energy_of_a_photon_is_within_a_third_of_a_moliere_radius():
+    """And 90 % within one, to the size of a cell: the definition of the Moliere radius."""
     particles, result = fire(22, 20.0, 200)
     hits = result.hits
     axis = np.stack([particles.px, particles.py, particles.pz], axis=1)[hits.event_index]
@@ -88,20 +88,20 @@ def test_half_of_a_photon_is_within_a_third_of_a_moliere_radius():
     [(5.0, 0.71, 0.30), (20.0, 0.77, 0.142), (50.0, 0.79, 0.115)],
 )
 def test_neutral_kaons_before_compensation(energy, response, resolution):
-    """The response is the prototype's; the width is not, which was too small below 5 GeV."""
+    """The response is the prototype's; the prototype's resolution was too small below 5 GeV."""
     measured = energy_sum(fire(130, energy, 700)[1].hits) / energy
     assert measured.mean() == pytest.approx(response, abs=0.02)
     assert measured.std() / measured.mean() == pytest.approx(resolution, rel=0.15)
 
 
-def test_hadrons_leave_less_than_photons_of_their_energy_and_compensate_with_energy():
+def test_the_response_to_hadrons_is_below_that_to_photons_and_rises_with_energy():
     response = [energy_sum(fire(130, e, 500)[1].hits).mean() / e for e in (2.0, 10.0, 50.0)]
     assert (np.diff(response) > 0.02).all()
     assert max(response) < 0.9
 
 
-def test_a_slow_antineutron_leaves_more_than_a_slow_neutron():
-    """One keeps its mass, the other gives it up together with that of a nucleon."""
+def test_a_slow_antineutron_deposits_more_than_a_slow_neutron():
+    """A neutron keeps its mass, an antineutron releases it together with that of a nucleon."""
     neutron = energy_sum(fire(2112, 2.0, 300)[1].hits).mean()
     antineutron = energy_sum(fire(-2112, 2.0, 300)[1].hits).mean()
     assert antineutron - neutron == pytest.approx(2 * 0.94 * 0.72, rel=0.25)
@@ -118,7 +118,7 @@ def test_muons_are_minimum_ionising():
 
 def test_the_first_interaction_of_hadrons_is_exponential_in_depth():
     """A baryon crosses the ECAL, one interaction length, with probability 1/e. Up to 6 % of those
-    that do are not seen to: energy scatters back from the HCAL."""
+    that do leave energy in the ECAL all the same: it scatters back from the HCAL."""
     result = fire(2112, 10.0, 3000, (-0.05, 0.05))[1]
     punched = (energy_sum(result.hits, ECAL) < 0.1).mean()
     assert np.exp(-1.0) - 0.06 < punched < np.exp(-1.0)
@@ -135,8 +135,8 @@ def test_photons_start_deeper_than_electrons():
     assert depths[0] - depths[1] == pytest.approx(9 / 7 * layers_per_radiation_length, rel=0.15)
 
 
-def test_tracks_have_the_resolution_they_are_given():
-    """Checks the smearing: 1/pt to 2.5e-5 /GeV at 100 GeV, d0 to 5 um, LCIO signs throughout."""
+def test_tracks_have_the_resolution_of_the_detector():
+    """1/pt to 2.5e-5 /GeV at 100 GeV, d0 to 5 um; all signs are those of LCIO."""
     particles, result = fire(13, 100.0, 4000, (-0.2, 0.2))
     tracks, rows = result.tracks, result.tracks.event_index
     pt = np.hypot(particles.px, particles.py)[rows]
@@ -148,7 +148,7 @@ def test_tracks_have_the_resolution_they_are_given():
     assert np.angle(np.exp(1j * (tracks.phi - phi))).std() < 1e-4
 
 
-def test_forward_tracks_lose_momentum_resolution():
+def test_forward_tracks_have_the_momentum_resolution_of_the_full_simulation():
     """8.56e-5 pt (+) 0.0149 for abs(eta) in 1.32-1.74, of the fits to full simulation."""
     for momentum, term in ((10.0, 0.0149), (1000.0, 8.56e-5)):
         particles, result = fire(13, momentum, 2500, (0.90, 0.93))
@@ -159,7 +159,7 @@ def test_forward_tracks_lose_momentum_resolution():
         assert width == pytest.approx(expected, rel=0.06)
 
 
-def test_electrons_are_tracked_worse_than_muons():
+def test_the_momentum_resolution_of_electrons_is_worse_than_that_of_muons():
     width = []
     for pdg_id in (13, 11):
         particles, result = fire(pdg_id, 5.0, 2000, (-0.1, 0.1))
@@ -168,7 +168,7 @@ def test_electrons_are_tracked_worse_than_muons():
     assert width[1] / width[0] == pytest.approx(1.4, rel=0.08)
 
 
-def test_material_costs_pions_tracks_and_gives_photons_some():
+def test_with_material_fewer_pions_and_some_photons_have_tracks():
     num = 2000
     material = SimulationConfig()
     assert len(fire(211, 5.0, num)[1].tracks) > len(
@@ -192,7 +192,7 @@ def test_content_of_top_pair_events():
 
 @pytest.mark.parametrize("energy", [5.0, 10.0, 20.0])
 def test_neutral_kaons_are_measured_as_well_as_in_the_full_simulation(energy):
-    """Within 20 % of the fit to CLICdet's; below 5 GeV the fit's 1/E has no calorimeter in it."""
+    """Within 20 % of the fit to CLICdet's; below 5 GeV the 1/E term of that fit is not physical."""
     particles, result = fire(130, energy, 1500)
     hits = result.hits
     sums = bin_sums(hits.energy_em, hits.subdetector, hits.event_index, len(particles))
@@ -203,8 +203,8 @@ def test_neutral_kaons_are_measured_as_well_as_in_the_full_simulation(energy):
 
 @pytest.mark.parametrize("cos_theta", [(-0.7, 0.7), (0.85, 0.95)])
 @pytest.mark.parametrize(("pdg_id", "energy"), [(130, 20.0), (13, 20.0)])
-def test_no_layer_at_the_end_of_the_ecal_is_brighter_than_its_neighbour(pdg_id, energy, cos_theta):
-    """What a shower leaves behind the ECAL it leaves in the HCAL, not in the gap before it."""
+def test_the_last_layer_of_the_ecal_has_no_excess_of_energy(pdg_id, energy, cos_theta):
+    """Behind the ECAL a shower deposits its energy in the HCAL, not in the gap in front of it."""
     num = 1500
     hits = fire(pdg_id, energy, num, cos_theta)[1].hits
     hits = hits.select(hits.subdetector == ECAL)
@@ -212,7 +212,7 @@ def test_no_layer_at_the_end_of_the_ecal_is_brighter_than_its_neighbour(pdg_id, 
     assert profile[-1] / profile[-3:-1].mean() == pytest.approx(1.0, abs=0.08)
 
 
-def test_muons_leave_as_much_beside_the_ring_as_elsewhere():
+def test_muons_deposit_as_much_inside_the_radius_of_the_ring_as_elsewhere():
     """The ring's inner side is a gap only as far as the ring is long."""
     slanted = (0.86, 0.90)  # crosses the radius between ECAL endcap and ring inside the HCAL
     measured = [

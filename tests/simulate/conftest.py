@@ -1,4 +1,4 @@
-"""Particles by hand, and guns: what the tests of the simulation fire."""
+"""Input of the simulation's tests: particles given by hand, particle guns, random mixtures."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def _gun(
 
 
 def _jumble(num_events: int, num_particles: int, seed: int = 1) -> Collection:
-    """Events of all sorts of particles: momenta 0.2 to 20 GeV, any direction, some displaced."""
+    """Events of random particles: momenta 0.2 to 20 GeV, any direction, a fifth displaced."""
     rng = np.random.default_rng(seed)
     kinds = np.array([22, 11, -11, 13, -13, 211, -211, 321, 130, 2112, -2112, 2212, 12, 3112])
     events = []

@@ -35,7 +35,7 @@ SMALL = replace(
         disc_outer_radii=(600.0, 600.0),
     ),
 )
-"""A detector that nobody built: all sizes differ from those of the presets."""
+"""An invented detector: all sizes differ from those of the known ones."""
 DETECTORS = [CLIC, CLD, SMALL]
 
 
@@ -67,7 +67,7 @@ def azimuths_of(points):
 
 
 def points_in(detector, num=40_000):
-    """Points all over the box that holds the calorimeters."""
+    """Random points in a box around the calorimeters."""
     outer = detector.hcal.endcap_outer_radius
     end = detector.ecal.endcap_z + detector.ecal.depth + detector.gap + detector.hcal.depth
     rng = np.random.default_rng(3)
@@ -93,7 +93,7 @@ def test_a_point_is_within_its_cell(detector):
     turn = np.angle(
         np.exp(1j * (np.arctan2(*points[:, 1::-1].T) - np.arctan2(*centres[:, 1::-1].T)))
     )
-    # cells around a layer are a whole number: a little larger than their nominal size
+    # the number of cells around a layer is whole: they are a little larger than their nominal size
     assert (np.abs(turn * centre_radius)[barrel] <= 0.505 * cell[barrel]).all()
     assert (np.abs(points[barrel, 2] - centres[barrel, 2]) <= 0.5001 * cell[barrel]).all()
     across = np.abs(points[~barrel, :2] - centres[~barrel, :2])
@@ -117,7 +117,7 @@ def test_the_centre_of_a_cell_is_in_that_cell(detector):
         (radius < grid.endcap_inner_r)
         | (radius > grid.endcap_outer_r)
         | (np.abs(radius - grid.ring_r) < detector.hcal.cell_size)
-    )  # a rim runs through the cell: its centre may be on the other side
+    )  # the edge of a calorimeter crosses the cell: its centre may be on the other side
     is_cut |= np.abs(np.abs(centres[:, 2]) - grid.endcap_z) < detector.hcal.cell_size
     assert (keys_of(grid, centres[~is_cut, :3].copy()) == keys[~is_cut]).all()
     assert is_cut.mean() < 0.2
@@ -138,7 +138,7 @@ def test_layers_count_outwards_from_zero(detector):
         assert np.ptp(np.abs(z[endcap & (layer == number)])) < 1e-9
 
 
-def test_nothing_is_read_out_in_the_tracker_and_beyond_the_detector():
+def test_there_are_no_cells_in_the_tracker_and_outside_the_detector():
     grid = cell_grid(CLIC)
     points = np.array(
         [[0, 0, 0], [1400, 0, 0], [0, 100, 2400], [4000, 0, 0], [0, 3500, 3000], [900, 0, 5000]]
@@ -155,7 +155,7 @@ def test_deposits_in_the_gap_go_to_the_nearer_calorimeter():
     assert centres[:, 5].tolist() == [CLIC.ecal.num_groups - 1, 0]
 
 
-def test_the_azimuth_is_that_of_atan2():
+def test_the_azimuth_agrees_with_atan2():
     points = np.random.default_rng(4).normal(size=(10_000, 2))
     points[:8] = [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1], [-1, -1], [0, 0]]
     expected = np.arctan2(points[:, 1], points[:, 0]) % (2 * np.pi)

@@ -22,12 +22,12 @@ from partflow.simulate.config import EFFECTS
         {"hit_time_resolution": float("inf")},
     ],
 )
-def test_impossible_settings_are_refused_with_their_name(settings):
+def test_impossible_settings_raise_an_error_that_names_them(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         SimulationConfig(**settings)
 
 
-def test_every_setting_counts_in_the_fingerprint():
+def test_every_setting_changes_the_fingerprint():
     config = SimulationConfig()
     assert config.fingerprint() == SimulationConfig().fingerprint()
     prints = {config.fingerprint()}
@@ -38,7 +38,7 @@ def test_every_setting_counts_in_the_fingerprint():
     assert len(prints) == len(fields(config)) + 1
 
 
-def test_every_effect_is_off_unless_asked_for_and_on_in_the_realistic_simulation():
+def test_every_effect_is_off_by_default_and_on_in_the_realistic_configuration():
     for name in EFFECTS:
         assert not getattr(SimulationConfig(), name)
         assert getattr(realistic(), name)

@@ -1,4 +1,4 @@
-"""What `simulate` promises of the effects that can be switched on."""
+"""Effects that can be switched on: what they change in the output of `simulate`, and what not."""
 
 from dataclasses import fields, replace
 
@@ -30,13 +30,13 @@ def columns_of(result, but=()):
     }
 
 
-def assert_same(one, other, but=()):
-    expected = columns_of(other, but)
-    for name, values in columns_of(one, but).items():
+def assert_same(result, reference, but=()):
+    expected = columns_of(reference, but)
+    for name, values in columns_of(result, but).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=str(name))
 
 
-def test_a_realistic_event_is_the_same_alone_in_a_batch_and_in_another_order(jumble):
+def test_a_realistic_event_does_not_depend_on_the_other_events(jumble):
     particles = jumble(len(IDS), 40)
     together = simulate(particles, IDS, CLIC, NOISY)
     backwards = np.arange(len(IDS))[::-1]
@@ -48,7 +48,7 @@ def test_a_realistic_event_is_the_same_alone_in_a_batch_and_in_another_order(jum
         assert_same([c[there] for c in reversed_order], alone)
 
 
-def test_the_realistic_simulation_differs_and_each_effect_has_a_part_in_it(jumble):
+def test_each_effect_changes_the_realistic_simulation(jumble):
     particles = jumble(30, 60)
     full = columns_of(simulate(particles, np.arange(30), CLIC, NOISY))
     for name in EFFECTS:
@@ -67,7 +67,7 @@ def test_the_realistic_simulation_differs_and_each_effect_has_a_part_in_it(jumbl
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_what_is_laid_over_an_event_leaves_the_rest_as_it_is(jumble, effect, changed):
+def test_an_effect_of_digitisation_changes_nothing_else(jumble, effect, changed):
     particles = jumble(len(IDS), 40)
     plain = simulate(particles, IDS)
     result = simulate(particles, IDS, CLIC, replace(SimulationConfig(), **effect))
@@ -100,20 +100,22 @@ def test_hits_of_the_yoke_follow_those_of_the_calorimeters(jumble):
     assert np.unique(cells, axis=1).shape == cells.shape
 
 
-def test_two_muons_in_a_cell_of_the_yoke_are_one_hit_of_two(event_of):
+def test_two_muons_in_a_cell_of_the_yoke_are_one_hit_with_the_energy_of_two(event_of):
     muon = (13, (30.0, 0.4, 5.0), (0.0, 0.0, 0.0))
     results = simulate(
         concatenate([event_of(muon, muon)] * 50), np.arange(50), CLIC,
         SimulationConfig(yoke_hits=True, tracker_material=False),
     )  # fmt: skip
     hits, parts = results.hits, results.contributions
-    lit = np.bincount(hits.flat_index(parts.event_index, parts.hit_index), minlength=len(hits))
+    num_muons = np.bincount(
+        hits.flat_index(parts.event_index, parts.hit_index), minlength=len(hits)
+    )
     in_yoke = hits.subdetector == MUON
-    assert (lit[in_yoke] == 2).mean() > 0.2
-    assert hits.energy_em[in_yoke] == pytest.approx(lit[in_yoke] * CLIC.yoke.hit_energy)
+    assert (num_muons[in_yoke] == 2).mean() > 0.2
+    assert hits.energy_em[in_yoke] == pytest.approx(num_muons[in_yoke] * CLIC.yoke.hit_energy)
 
 
-def test_duplicates_are_clones_and_fakes_belong_to_nobody(jumble):
+def test_duplicates_are_near_their_tracks_and_fakes_have_no_particle(jumble):
     num = 300
     particles = jumble(num, 30)
     plain = simulate(particles, np.arange(num))
@@ -125,31 +127,31 @@ def test_duplicates_are_clones_and_fakes_belong_to_nobody(jumble):
     assert is_fake.sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
     assert not truth.is_primary[is_fake].any()
     assert (tracks.pt[is_fake] >= MIN_FAKE_PT).all()
-    num_clones = len(tracks) - is_fake.sum() - len(plain.tracks)
+    num_duplicates = len(tracks) - is_fake.sum() - len(plain.tracks)
     expected = 0.1 * len(plain.tracks)
-    assert num_clones == pytest.approx(expected, abs=4 * np.sqrt(expected))
+    assert num_duplicates == pytest.approx(expected, abs=4 * np.sqrt(expected))
     original = np.isin(tracks.pt, plain.tracks.pt)
-    clones = np.flatnonzero(~original & ~is_fake)
-    assert len(clones) == num_clones
-    assert not truth.is_primary[clones].any()
-    assert np.flatnonzero(truth.is_duplicate).tolist() == clones.tolist()
+    duplicates = np.flatnonzero(~original & ~is_fake)
+    assert len(duplicates) == num_duplicates
+    assert not truth.is_primary[duplicates].any()
+    assert np.flatnonzero(truth.is_duplicate).tolist() == duplicates.tolist()
     assert (np.diff(tracks.pt)[np.diff(tracks.event_index) == 0] <= 0).all()
     near = 0
-    for k in clones:
+    for k in duplicates:
         same = original & (tracks.event_index == tracks.event_index[k])
         same &= truth.particle_index == truth.particle_index[k]
         near += (np.abs(tracks.pt[same] / tracks.pt[k] - 1) < 0.15).any()
-    assert near > 0.9 * len(clones)
+    assert near > 0.9 * len(duplicates)
 
 
-def test_a_clone_is_never_its_particles_own_track(jumble):
+def test_a_duplicate_is_never_the_primary_track_of_its_particle(jumble):
     truth = simulate(jumble(40, 30), np.arange(40), CLIC, NOISY).track_particles
-    own = truth.select(truth.is_primary == 1)
-    pairs = np.stack([own.event_index, own.particle_index])
+    primary = truth.select(truth.is_primary == 1)
+    pairs = np.stack([primary.event_index, primary.particle_index])
     assert np.unique(pairs, axis=1).shape == pairs.shape
 
 
-def test_nothing_is_nothing_but_noise(event_of):
+def test_events_without_particles_hold_noise_alone(event_of):
     for particles in (Collection.empty(PARTICLES), Collection.empty(PARTICLES, 3), event_of()):
         ids = np.arange(particles.num_events)
         quiet = replace(realistic(), noise_ecal=0.0, noise_hcal=0.0)
@@ -164,7 +166,7 @@ def test_nothing_is_nothing_but_noise(event_of):
     assert len(tracks) == len(contributions) == 0
 
 
-def test_noise_that_would_drown_the_event_is_refused_with_its_name():
+def test_noise_far_above_the_threshold_raises_an_error_that_names_it():
     for name in ("noise_ecal", "noise_hcal"):
         with pytest.raises(ConfigError, match=name):
             simulate(
@@ -200,8 +202,8 @@ SMALL = replace(
 
 
 @pytest.mark.parametrize("detector", [SMALL, CLD], ids=lambda d: d.name)
-def test_a_third_detector_needs_no_code_for_any_effect(gun, jumble, detector):
-    """Smaller than CLIC in all directions: what is made in its tracker reaches its calorimeter."""
+def test_all_effects_work_in_detectors_other_than_clic(gun, jumble, detector):
+    """One is smaller than CLIC in all directions: its secondaries reach its own calorimeter."""
     quiet = replace(realistic(), noise_ecal=0.0, noise_hcal=0.0)
     for pdg_id in (22, 11):
         hits = simulate(gun(pdg_id, 20.0, 150), np.arange(150), detector, quiet).hits
@@ -226,7 +228,7 @@ def test_a_third_detector_needs_no_code_for_any_effect(gun, jumble, detector):
     assert (last < detector.ecal.inner_radius).all()
 
 
-STRANGE = [
+UNUSUAL = [
     (211, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
     (-321, (0.0, 0.0, 0.0), (100.0, 0.0, 0.0)),
     (11, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
@@ -244,8 +246,8 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("particle", STRANGE, ids=str)
-def test_strange_particles_are_handled(event_of, particle):
+@pytest.mark.parametrize("particle", UNUSUAL, ids=str)
+def test_unusual_particles_give_finite_values(event_of, particle):
     num = 30
     result = simulate(concatenate([event_of(particle)] * num), np.arange(num), CLIC, NOISY)
     for name, values in columns_of(result).items():
@@ -253,8 +255,8 @@ def test_strange_particles_are_handled(event_of, particle):
     assert (result.tracks.pt > 0).all()
 
 
-def test_an_id_that_nobody_knows_is_a_hadron_of_its_charge(event_of):
-    """The generator refuses it; particles read from elsewhere may have it all the same."""
+def test_a_particle_with_an_unknown_id_is_a_hadron_of_its_charge(event_of):
+    """The generator refuses such ids, but particles from other files may have them."""
     known = event_of(*[(211, (6.0, 1.0, 2.0), (0.0, 0.0, 0.0))] * 20)
     for pdg_id in (9999999, -9999999, 0, 81):
         columns = {**known.columns, "pdg_id": np.full(20, pdg_id)}
@@ -263,7 +265,7 @@ def test_an_id_that_nobody_knows_is_a_hadron_of_its_charge(event_of):
         assert 15 < len(result.tracks) < 60
 
 
-def test_an_event_of_fifty_thousand_hits(jumble):
+def test_an_event_of_fifty_thousand_hits_is_reproducible(jumble):
     crowd = jumble(1, 1500, seed=4)
     result = simulate(crowd, np.arange(1), CLIC, realistic())
     assert len(result.hits) > 50_000
@@ -271,8 +273,8 @@ def test_an_event_of_fifty_thousand_hits(jumble):
     assert_same(simulate(crowd, np.arange(1), CLIC, realistic()), result)
 
 
-def test_every_setting_is_described():
-    """By a docstring behind it, which becomes its help text."""
+def test_every_setting_has_a_docstring():
+    """It becomes the help text of the command line."""
     import inspect
 
     from partflow.simulate import config
@@ -280,11 +282,11 @@ def test_every_setting_is_described():
     source = inspect.getsource(config.SimulationConfig)
     for field in fields(SimulationConfig):
         line = next(k for k in source.splitlines() if k.strip().startswith(f"{field.name}:"))
-        behind = source.split(line)[1].lstrip()
-        assert behind.startswith('"""'), field.name
+        after = source.split(line)[1].lstrip()
+        assert after.startswith('"""'), field.name
 
 
-def test_all_of_the_material_is_in_a_tracker_smaller_than_that_of_clic(gun):
+def test_a_tracker_smaller_than_that_of_clic_holds_all_its_material(gun):
     photons = gun(22, 5.0, 20_000, (0.0, 0.0))
     material = tracker_material(SMALL)._replace(radiation_lengths=0.12)
     flights = interact(np.random.default_rng(1), flights_of(photons), SMALL.geometry(), material)

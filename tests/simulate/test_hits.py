@@ -13,10 +13,10 @@ IN_ECAL, IN_HCAL = (1550.0, 3.0, 100.0), (0.0, 2000.0, -100.0)
 
 
 def spots_at(*rows):
-    """Spots given as (place, energy)."""
+    """Spots given as (point, energy)."""
     spots = np.zeros(len(rows), dtype=SPOT)
-    for spot, (place, energy) in zip(spots, rows, strict=True):
-        spot["x"], spot["y"], spot["z"] = place
+    for spot, (point, energy) in zip(spots, rows, strict=True):
+        spot["x"], spot["y"], spot["z"] = point
         spot["energy"] = energy
     return spots
 
@@ -33,7 +33,7 @@ def hits_of(*particles):
     return build_hits(keys[order], energies[order], np.array([0, count]), GRID)
 
 
-def test_two_particles_below_threshold_make_a_hit_together():
+def test_two_particles_below_threshold_make_a_hit_if_their_sum_is_above_it():
     share = 0.6 * CLIC.ecal.threshold
     alone, _ = hits_of(spots_at((IN_ECAL, share)))
     assert alone[0].tolist() == [0, 0]
@@ -73,7 +73,7 @@ def test_spots_of_one_particle_in_one_cell_are_one_contribution():
     assert parts == pytest.approx([0.7])
 
 
-def test_a_table_that_is_too_small_says_so():
+def test_a_table_that_is_too_small_returns_a_larger_count():
     places = [((1550.0, 0.0, 50.0 * i), 1.0) for i in range(9)]
     slots, used = empty_table(16)
     assert accumulate(slots, used, 0, spots_at(*places), 9, GRID, 0) > len(used)

@@ -1,4 +1,4 @@
-"""One reduced validation for all tests of this room."""
+"""One reduced validation for all tests of this folder."""
 
 import json
 from pathlib import Path

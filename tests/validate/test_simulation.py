@@ -1,4 +1,4 @@
-"""Samples in chunks: resumed where they stopped, the same whatever the size of the rest."""
+"""Chunks of samples: summaries on disk, and an interrupted validation that continues."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from partflow.core.known_detectors import CLIC
 from partflow.validate import simulation
 from partflow.validate.samples import REDUCED, samples
 from partflow.validate.simulation import summarise_samples
-from partflow.validate.summary import Summary, TrackSample, concatenate, load, save
+from partflow.validate.summaries import Summary, TrackSample, concatenate, load, save
 
 NAMES = ("shower-photon-1", "track-central-5", "particle-photon-1", "uds-91")
 
@@ -18,7 +18,7 @@ def few():
     return [chosen[name] for name in NAMES]
 
 
-def test_a_run_that_was_cut_short_goes_on_where_it_stopped(few, tmp_path, monkeypatch):
+def test_an_interrupted_simulation_continues_where_it_stopped(few, tmp_path, monkeypatch):
     whole = summarise_samples(few, tmp_path / "whole", CLIC, workers=1)
     summarise, done = simulation._summarise_chunk, []
 
@@ -48,15 +48,15 @@ def track_summary(num_events):
     return Summary(num_events, {"tracks": TrackSample(rows.astype(np.int64), *[rows] * 7)})
 
 
-def test_a_summary_comes_back_as_it_was_written(tmp_path):
+def test_a_summary_is_read_as_it_was_written(tmp_path):
     save(tmp_path / "chunk.npz", track_summary(3))
-    found = load(tmp_path / "chunk.npz")
-    assert found.num_events == 3
-    assert isinstance(found["tracks"], TrackSample)
-    assert found["tracks"].d0.tolist() == [0.0, 1.0, 2.0]
+    summary = load(tmp_path / "chunk.npz")
+    assert summary.num_events == 3
+    assert isinstance(summary["tracks"], TrackSample)
+    assert summary["tracks"].d0.tolist() == [0.0, 1.0, 2.0]
 
 
-def test_events_of_several_chunks_are_counted_on():
+def test_events_of_several_chunks_are_numbered_consecutively():
     joined = concatenate([track_summary(2), track_summary(0), track_summary(3)])
     assert joined.num_events == 5
     assert joined["tracks"].event.tolist() == [0, 1, 2, 3, 4]

@@ -5,13 +5,15 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from partflow.validate import estimate
-from partflow.validate.criteria import PLAIN, Criterion, criteria
-from partflow.validate.estimate import Estimate
-from partflow.validate.reported import reported
-from partflow.validate.rms90 import rms90, rms90_replicas
-from partflow.validate.table import by_section, markdown, row, summary_sentence
-from partflow.validate.verdict import Line, Verdict, judge, verdict
+from partflow.evaluate.gate import Verdict
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.measure.rms90 import rms90, rms90_replicas
+from partflow.validate.table.comparisons import comparisons
+from partflow.validate.table.criterion import PLAIN, Criterion
+from partflow.validate.table.lines import judge_figure, judge_figures
+from partflow.validate.table.rendering import by_section, format_line, markdown, summary_sentence
+from partflow.validate.table.targets import targets
 
 GAUSSIAN = np.array([NormalDist(1.0, 0.05).inv_cdf(p) for p in (np.arange(2000) + 0.5) / 2000])
 
@@ -23,13 +25,13 @@ def test_rms90_of_a_gaussian_is_79_percent_of_its_sigma():
     assert mean == pytest.approx(1.0, abs=1e-3)
 
 
-def test_rms90_does_not_see_a_tail_of_five_percent():
+def test_rms90_hardly_changes_with_a_tail_of_five_percent():
     with_tail = np.concatenate([GAUSSIAN, np.full(100, 0.3)])
     assert rms90(with_tail).rms == pytest.approx(rms90(GAUSSIAN).rms, rel=0.15)
     assert np.std(with_tail) > 2 * np.std(GAUSSIAN)
 
 
-def test_rms90_of_nothing_is_not_a_number():
+def test_rms90_of_fewer_than_two_values_is_nan():
     assert np.isnan(rms90(np.array([])).rms)
     assert np.isnan(rms90(np.array([1.0])).rms)
 
@@ -60,7 +62,7 @@ def test_intervals_have_the_width_of_the_error_of_the_mean():
     assert found.high - found.low == pytest.approx(expected, rel=0.2)
 
 
-def test_of_nothing_there_is_nothing_to_say():
+def test_estimates_without_values_are_nan():
     nothing, bootstrap = np.array([]), estimate.resampling(0)
     none = np.array([], dtype=np.int64)
     for found in (estimate.mean(nothing, bootstrap), estimate.median(nothing, none, bootstrap)):
@@ -68,7 +70,7 @@ def test_of_nothing_there_is_nothing_to_say():
 
 
 def criterion(low=0.9, high=1.1):
-    return Criterion("section", "what", "figure", "1.0 ± 0.1", "source", PLAIN, low, high)
+    return Criterion("section", "label", "figure", "1.0 ± 0.1", "source", PLAIN, low, high)
 
 
 @pytest.mark.parametrize(
@@ -83,37 +85,39 @@ def criterion(low=0.9, high=1.1):
         (estimate.NOTHING, "fail", "not decided"),
     ],
 )
-def test_a_full_validation_goes_by_the_value_a_reduced_one_by_the_interval(found, full, reduced):
-    assert verdict(criterion(), found, reduced=False) == full
-    assert verdict(criterion(), found, reduced=True) == reduced
+def test_a_full_validation_decides_by_value_and_a_reduced_one_by_interval(found, full, reduced):
+    assert judge_figure(criterion(), found, reduced=False).verdict == full
+    assert judge_figure(criterion(), found, reduced=True).verdict == reduced
 
 
 def test_a_line_without_bounds_cannot_fail():
-    assert verdict(criterion(np.nan, np.nan), Estimate(9.0, 8.0, 10.0), False) == ""
+    for reduced in (False, True):
+        line = judge_figure(criterion(None, None), Estimate(9.0, 8.0, 10.0), reduced)
+        assert line.verdict is None
 
 
-def test_a_figure_that_is_missing_fails_a_full_validation():
-    lines = judge({}, reduced=False)
-    assert {line.verdict for line in lines} == {Verdict.FAIL, Verdict.REPORTED}
+def test_a_missing_figure_fails_a_full_validation():
+    lines = judge_figures({}, reduced=False)
+    assert {line.verdict for line in lines} == {Verdict.FAIL, None}
 
 
 def test_no_line_stands_twice_in_the_table():
-    lines = [*criteria(), *reported()]
+    lines = [*targets(), *comparisons()]
     assert len({line.figure for line in lines}) == len(lines)
-    assert len({(line.section, line.what) for line in lines}) == len(lines)
+    assert len({(line.section, line.label) for line in lines}) == len(lines)
 
 
 def test_every_target_lies_within_its_bounds_and_bounds_are_finite():
-    for line in criteria():
+    for line in targets():
         assert np.isfinite([line.low, line.high]).all()
         assert line.low < line.high
 
 
 def test_the_table_counts_and_shows_its_verdicts():
     found = [Estimate(1.0, 0.95, 1.05), Estimate(2.0, 1.9, 2.1)]
-    rows = [row(Line(criterion(), f, verdict(criterion(), f, False))) for f in found]
+    rows = [format_line(judge_figure(criterion(), f, reduced=False)) for f in found]
     assert summary_sentence(rows) == "1 of 2 lines pass, 1 fail."
     text = markdown(rows)
-    assert "| what | 1.000 | 0.950 – 1.050 | 1.0 ± 0.1 | source | pass |" in text
+    assert "| label | 1.000 | 0.950 – 1.050 | 1.0 ± 0.1 | source | pass |" in text
     assert "| **fail** |" in text
     assert [name for name, _ in by_section(rows)] == ["section"]

@@ -51,14 +51,14 @@ def validate(
         reduced: Use a small fraction of the events; intervals are wide.
         workers: Number of processes; the output is the same with any number.
         seed: First seed; seeds below 10000 are refused, because the tuning used them.
-        write_docs: Page in which the table is replaced, such as docs/explanation/simulation.md.
+        write_docs: Page in which the table is replaced, such as docs/explanation/validation.md.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow.validate import validate as run_validation
-    from partflow.validate.page import write_page
+    from partflow.validate import write_table_into
 
     passed = run_validation(output, reduced, workers, seed, overwrite)
     if write_docs is not None:
-        write_page(output, write_docs)
+        write_table_into(write_docs, output)
     if not passed:
         raise SystemExit(1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,11 +65,11 @@ def read_gate(path: Path) -> list[Bound]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a gate file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: not TOML ({error}); see the example in docs/metrics.md"
+            f"{path}: not TOML ({error}); see the example in docs/explanation/metrics.md"
         ) from error
     bounds = list(_bounds(path, tree, ()))
     if not bounds:
-        raise ConfigError(f"{path}: holds no bound; see the example in docs/metrics.md")
+        raise ConfigError(f"{path}: holds no bound; see the example in docs/explanation/metrics.md")
     return bounds
 
 
@@ -103,6 +104,37 @@ def _bound(path: Path, place: tuple[str, ...], value: Mapping[str, Any]) -> Boun
     if low is not None and high is not None and low > high:
         raise ConfigError(f"{path}: {name}: min {low:g} is above max {high:g}; exchange them")
     return Bound(place, low, high)
+
+
+class Verdict(StrEnum):
+    """Whether a metric is within its bound."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNDECIDED = "not decided"
+
+
+def decide(
+    bound: Bound, value: float | None, interval: tuple[float, float] | None = None
+) -> Verdict:
+    """The verdict on a metric: by its value, or by its confidence interval where one is passed.
+
+    By the interval, a metric passes or fails only if the whole interval is inside or outside the
+    bound. A value that is None or NaN fails; an interval with NaN decides nothing.
+
+    >>> bound = Bound(("jets", "baseline", "median"), 0.98, 1.02)
+    >>> str(decide(bound, 1.01)), str(decide(bound, 1.01, (1.00, 1.03)))
+    ('pass', 'not decided')
+    """
+    if interval is None:
+        is_within = value is not None and bound.contains(value)
+        return Verdict.PASS if is_within else Verdict.FAIL
+    low = float("-inf") if bound.low is None else bound.low
+    high = float("inf") if bound.high is None else bound.high
+    if low <= interval[0] and interval[1] <= high:
+        return Verdict.PASS
+    is_outside = interval[1] < low or interval[0] > high
+    return Verdict.FAIL if is_outside else Verdict.UNDECIDED
 
 
 def violated_bounds(metrics: Mapping[str, Any], bounds: Sequence[Bound]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Candidates judged, beside what can be made with the truth."""
+"""Evaluate candidate sets together with the reference sets, and compare two evaluations."""
 
 from __future__ import annotations
 
@@ -44,7 +44,22 @@ def evaluate(
     config: EvaluationConfig | None = None,
     workers: int = 1,
 ) -> dict[str, Any]:
-    """Judge candidates beside baseline, perfect and target PF -> metrics, plots, report."""
+    """Evaluate candidate sets and the reference sets; write metrics, plots and page.
+
+    Args:
+        events: Folder of events.
+        candidates: File of each candidate set, by its name.
+        output: Folder to write.
+        overwrite: Replace an output made with other settings.
+        config: Definition of jets, bins and intervals.
+        workers: Threads for the intervals, processes for the figures.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        InputError: A candidate set has the name of a reference set, or is of other events.
+    """
     from partflow.evaluate import EvaluationConfig
     from partflow.report.evaluation import write_evaluation
 
@@ -53,8 +68,8 @@ def evaluate(
     _element_sets(events, candidates)  # raises before the folder is made
     config = config or EvaluationConfig()
     settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
-    record = make_provenance("report", settings, inputs=[events, *candidates.values()])
-    with growing_folder(output, record, overwrite) as folder:
+    provenance = make_provenance("report", settings, inputs=[events, *candidates.values()])
+    with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
             say_done(output)
             return dict(json.loads((output / "metrics.json").read_text()))
@@ -63,7 +78,7 @@ def evaluate(
             return write_evaluation(
                 evaluator,
                 folder,
-                record,
+                provenance,
                 lambda part: status.update(f"written: {part}"),
                 scene_maker(events, candidates, config),
                 {name: readout_of(path) for name, path in candidates.items()},
@@ -72,7 +87,7 @@ def evaluate(
 
 
 def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig) -> Evaluator:
-    """All events of a folder, judged: what `evaluate` makes a report of."""
+    """Evaluate all events of a folder without writing anything; `evaluate` reports the result."""
     from partflow.evaluate.evaluator import Evaluator
 
     element_sets, detector = _element_sets(events, candidates), detector_of(events)
@@ -94,7 +109,7 @@ def judge_chunk(
     element_sets: Mapping[str, str], detector: Detector, event_id: Array | None = None,
     sources_unknown: Container[str] = (),
 ) -> None:  # fmt: skip
-    """Judge the candidate `sets` of a chunk of events, and the reference sets.
+    """Evaluate the candidate `sets` of a chunk of events, and the reference sets.
 
     `element_sets` names the element set that each candidate set was made from. `event_id` [event]
     replaces the events' own ids. Of the sets in `sources_unknown` it is not known from which
@@ -124,14 +139,14 @@ def _element_sets(events: Path, candidates: Mapping[str, Path]) -> dict[str, str
 
 
 def compare(first: Path, second: Path, output: Path | None = None) -> Comparison:
-    """Two folders of `evaluate` -> which figures differ; written as JSON into `output`."""
+    """Compare the metrics of two folders of `evaluate`; write them as JSON into `output`."""
     from partflow.evaluate.comparison import compare as compare_reports
     from partflow.evaluate.comparison import read_report
 
-    found = compare_reports(read_report(first), read_report(second))
+    comparison = compare_reports(read_report(first), read_report(second))
     if output is not None:
-        write_text(output, json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
-    return found
+        write_text(output, json.dumps(comparison.to_dict(), indent=1, allow_nan=False) + "\n")
+    return comparison
 
 
 def _cluster_truths(

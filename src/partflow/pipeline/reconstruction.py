@@ -219,13 +219,11 @@ def _embedding_writer(
 
 
 def _check_event_ids(events: Path, event_ids: Sequence[int]) -> None:
-    """Raise ConfigError unless `events` is_finished all of `event_ids`."""
+    """Raise ConfigError unless `events` holds all of `event_ids`."""
     if not event_ids:
         return
     present = read_events(events, "events", []).event_id
     for event_id in event_ids:
         if event_id not in present:
             first = ", ".join(map(str, present[:3].tolist())) or "none"
-            raise ConfigError(
-                f"{events}: is_finished no event {event_id}; its events are {first}, ..."
-            )
+            raise ConfigError(f"{events}: holds no event {event_id}; its events are {first}, ...")

@@ -1,12 +1,13 @@
 """Rule-based particle flow in the manner of Pandora: hits and tracks to clusters and candidates.
 
-The steps in their order, each with its module and, in brackets, the algorithm of Pandora (Thomson,
-arXiv:0907.3577; names of LCContent) that does the same job. `reconstruction.reconstruct` runs all
-of them; `clustering` runs steps 1 to 11 for each event, compiled.
+The steps in their order, each with its module and, in brackets, the algorithm of Pandora that does
+the same job (Thomson, arXiv:0907.3577; names as in LCContent). `reconstruction.reconstruct` runs
+all steps; `clustering` runs steps 1 to 11 for each event, compiled.
 
      1. pseudolayers      Sort the hits outwards in pseudolayers [PseudoLayerPlugin].
      2. peaks             Find density peaks among the ECAL hits (CLUE, arXiv:2001.09761).
-     3. photons           Identify photons and electrons among the peaks [PhotonReconstruction].
+     3. photons           Identify photons and electrons among the peaks [PhotonReconstruction,
+                          ElectronId].
      4. cones             Cluster all other hits in cones, with the tracks as seeds
                           [ConeClustering].
      5. association       Give tracks that are still without hits the cluster in front of them
@@ -25,7 +26,8 @@ of them; `clustering` runs steps 1 to 11 for each event, compiled.
                           Pandora's client gives it with the tracks].
     14. conversions       Subtract the energy of converted photons that their tracks measure.
     15. energy_balance    Correct neutral particles near tracks by E - p of these tracks.
-    16. candidates        Make a particle of each track and of each neutral cluster [PfoCreation].
+    16. candidates        Make a particle of each track and of each neutral cluster; tracks with
+                          hits in the muon system are muons [PfoCreation].
 
 Step 2 replaces the transverse profiles of Pandora's photon reconstruction; steps 14 and 15 have no
 counterpart in Pandora. Not done here are Pandora's topological association of track-like segments,

@@ -16,6 +16,7 @@ no wheels: it has to be built with Boost and alpaka.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -38,6 +39,17 @@ long as all blocks before it."""
 _INDEX_BITS = 20
 """Lowest bits of a squared distance that are replaced by an index, which changes it by 1 in 4e9."""
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
+
+
+class _Hit(NamedTuple):
+    """The hit that others are compared with: a column of the array [row, hit]."""
+
+    x: float
+    y: float
+    z: float
+    radius: float
+    density: float
+    number: float
 
 
 @njit(cache=True)
@@ -100,6 +112,19 @@ def _directions(hits, grid):
 
 
 @njit(cache=True, error_model="numpy")
+def _hit(directions, a):
+    """The hit in column `a`."""
+    return _Hit(
+        directions[X, a],
+        directions[Y, a],
+        directions[Z, a],
+        directions[RADIUS, a],
+        directions[DENSITY, a],
+        directions[NUMBER, a],
+    )
+
+
+@njit(cache=True, error_model="numpy")
 def _set_densities(directions, grid, min_radius, config):
     """Set the density of each hit: the energy around it, weighted with 1 - (d/radius)^2 [GeV]."""
     angle = _angle(config.density_radius, min_radius)
@@ -111,9 +136,9 @@ def _set_densities(directions, grid, min_radius, config):
         if a == 0 or grid.cell[a] != grid.cell[a - 1]:
             row = row_of(directions[THETA, a], grid.height, len(delta_phi))
             num_ranges = ranges_around(grid, row, grid.cell[a], angle, delta_phi, ranges)
-        total = 0.0
+        hit, total = _hit(directions, a), 0.0
         for k in range(num_ranges):
-            total += _density_in_range(directions, a, ranges[k, 0], ranges[k, 1], weight)
+            total += _density_in_range(directions, hit, ranges[k, 0], ranges[k, 1], weight)
         directions[DENSITY, a] = total
 
 
@@ -124,17 +149,17 @@ def _end_of_blocks(begin, end):
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
-def _density_in_range(directions, a, begin, end, weight):
-    """Contribution of the hits `begin` to `end` - 1 to the density at hit `a` [GeV].
+def _density_in_range(directions, hit, begin, end, weight):
+    """Contribution of the hits `begin` to `end` - 1 to the density at `hit` [GeV].
 
     The compiler uses vector instructions, several times as fast, only if there is no branch, the
     indices are unsigned (they cannot wrap around), and it may sum in any order.
     """
-    xa, ya, za, ra = directions[X, a], directions[Y, a], directions[Z, a], directions[RADIUS, a]
+    x, y, z, radius = hit.x, hit.y, hit.z, hit.radius
     total, stop = 0.0, np.uint64(end)
     for b in range(np.uint64(begin), _end_of_blocks(begin, end)):
-        dx, dy, dz = directions[X, b] - xa, directions[Y, b] - ya, directions[Z, b] - za
-        smaller = min(directions[RADIUS, b], ra)
+        dx, dy, dz = directions[X, b] - x, directions[Y, b] - y, directions[Z, b] - z
+        smaller = min(directions[RADIUS, b], radius)
         square = (dx * dx + dy * dy + dz * dz) * smaller * smaller
         energy = directions[ENERGY, b] if b < stop else 0.0
         total += energy * max(1.0 - square * weight, 0.0)
@@ -154,7 +179,7 @@ def _leaders(directions, grid, min_radius, config):
     num_ranges = 0
     leader = np.full(len(grid.member), -1, np.int64)
     for a in range(len(leader)):
-        theta, density = directions[THETA, a], directions[DENSITY, a]
+        hit, theta = _hit(directions, a), directions[THETA, a]
         if a == 0 or grid.cell[a] != grid.cell[a - 1]:
             row = row_of(theta, grid.height, len(delta_phi))
             num_ranges = ranges_around(grid, row, grid.cell[a], angle, delta_phi, ranges)
@@ -163,29 +188,29 @@ def _leaders(directions, grid, min_radius, config):
             gap = angle_to_row(grid, ranges[k, 2], theta)
             chord = gap - gap * gap * gap / 24.0  # not above 2 sin(gap/2)
             if (chord * min_radius) ** 2 < best:
-                square, b = _nearest_denser(directions, a, ranges[k, 0], ranges[k, 1])
+                square, b = _nearest_denser(directions, hit, ranges[k, 0], ranges[k, 1])
                 if square < best:
                     best, leader[a] = square, b
         is_isolated = leader[a] < 0 or best > config.seed_distance**2
-        if is_isolated and density > config.min_density:
+        if is_isolated and hit.density > config.min_density:
             leader[a] = a
     return leader
 
 
 @njit(cache=True, error_model="numpy")
-def _nearest_denser(directions, a, begin, end):
-    """Nearest hit of the range that is denser than hit `a`: squared distance [mm^2] and index.
+def _nearest_denser(directions, hit, begin, end):
+    """Nearest hit of the range that is denser than `hit`: squared distance [mm^2] and index.
 
     Hits behind the range, in its last block, are compared too. The bits of a positive float
     increase with its value, and the compiler finds the smallest integer with vector instructions,
     but not the smallest float. With the index in the lowest bits it finds both at once.
     """
-    xa, ya, za, ra = directions[X, a], directions[Y, a], directions[Z, a], directions[RADIUS, a]
-    density, number = directions[DENSITY, a], directions[NUMBER, a]
+    x, y, z, radius = hit.x, hit.y, hit.z, hit.radius
+    density, number = hit.density, hit.number
     least, first = np.float64(np.inf).view(np.int64), np.uint64(begin)
     for b in range(first, _end_of_blocks(begin, end)):
-        dx, dy, dz = directions[X, b] - xa, directions[Y, b] - ya, directions[Z, b] - za
-        smaller = min(directions[RADIUS, b], ra)
+        dx, dy, dz = directions[X, b] - x, directions[Y, b] - y, directions[Z, b] - z
+        smaller = min(directions[RADIUS, b], radius)
         square = (dx * dx + dy * dy + dz * dz) * smaller * smaller
         is_denser = (directions[DENSITY, b] > density) | (
             (directions[DENSITY, b] == density) & (directions[NUMBER, b] > number)

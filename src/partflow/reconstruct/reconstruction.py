@@ -58,9 +58,9 @@ def reconstruct(
         HIT_CLUSTERS, hits.offsets, {"cluster_index": clustered.cluster_index}
     )
     clusters = build_clusters(hits, hit_clusters, clustered.num_clusters, scale, detector)
-    is_row_used = hits.index_in_event < np.repeat(clustered.num_clusters, hits.counts)
-    identity = ClusterIdentity(clustered.kind[is_row_used], clustered.track_index[is_row_used])
-
+    # ClusteredEvents has cluster c of an event in the row of its hit c.
+    is_cluster = hits.index_in_event < np.repeat(clustered.num_clusters, hits.counts)
+    identity = ClusterIdentity(clustered.kind[is_cluster], clustered.track_index[is_cluster])
     secondary = find_secondary_tracks(tracks, detector, config.secondaries)
     conversions = find_conversion_energy(
         hits, hit_clusters, clusters, identity, tracks, secondary.is_conversion, config.secondaries

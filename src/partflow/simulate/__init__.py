@@ -1,6 +1,6 @@
 """From generator particles to hits, tracks and their truth links.
 
-`fast` holds the parametrised simulation of showers and tracker. The modules beside it are those
+`fast` holds the parametrised simulation of showers and tracker. The other modules are those
 that any simulation needs: readout cells, hits, noise, fake tracks, digitisation, background. They
 never import `fast`.
 """

@@ -1,9 +1,9 @@
-"""Validation as a product: is the simulated detector, and the baseline on it, what it should be?
+"""Validation of the simulated detector, and of the baseline reconstruction on it.
 
-Particle guns and collisions go through the same rooms as any event; what they show is held
-against a table of targets (`criteria`), drawn, and written down.
+Particle guns and collisions are simulated and reconstructed like any events. Figures measured from
+them (`measure`) are compared with a table of targets (`table`), drawn (`plots`) and written.
 """
 
-from partflow.validate.validation import validate
+from partflow.validate.validation import validate, write_table_into
 
-__all__ = ["validate"]
+__all__ = ["validate", "write_table_into"]

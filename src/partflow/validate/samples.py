@@ -1,4 +1,4 @@
-"""What is simulated for a validation: which guns and collisions, how many, from which seeds."""
+"""Samples of a validation: guns and collisions, their sizes and seeds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADR
 from partflow.generate.config import MAX_SEED, GenerationConfig, Gun
 
 FIRST_SEED = 10_000
-"""Seeds below this one belong to calibration, tuning and tests, those from it on to validation:
-nothing is reported on events that a constant was chosen with."""
+"""Lower seeds are for calibration, tuning and tests, so that nothing is validated with the events
+that it was tuned on."""
 DEFAULT_SEED = 31_000
 NEUTRON = 2112
+"""PDG id."""
 
 CENTRAL = (-0.7, 0.7)
 """Range of cos(theta) well inside the barrel."""
 ENDCAP = (0.85, 0.95)
+"""Range of cos(theta) inside an endcap."""
 
 
 class Study(StrEnum):
-    """How far a sample is taken, and in which tracker."""
+    """Which stages a sample goes through, and whether the tracker has material."""
 
     SHOWERS = "showers"
     """Single particles to hits, without tracker material."""
@@ -80,39 +82,41 @@ COLLISIONS = {
 
 @dataclass(frozen=True)
 class SampleSizes:
-    """Events of a sample, by what it is for."""
+    """Numbers of events of the samples of each kind."""
 
     shower: int
     track: int
     particle: int
     uds: int
-    """Of which the cut on the leading jet accepts about 60 %."""
+    """Before the cut on the leading jet, which accepts about 60 %."""
     collision: int
 
 
 FULL = SampleSizes(shower=2000, track=4000, particle=600, uds=2000, collision=1200)
 REDUCED = SampleSizes(shower=60, track=200, particle=20, uds=60, collision=40)
-"""For continuous integration: most lines are then not decided, but a gross error shows."""
+"""For continuous integration: most lines are not decided, but gross errors are found."""
 
 
 def samples(sizes: SampleSizes, seed: int) -> list[SampleConfig]:
-    """All samples of a validation; each has a seed of its own, counted from `seed`.
+    """All samples of a validation, with consecutive seeds from `seed`.
 
-    Raises ConfigError for a seed that belongs to tuning.
+    Raises ConfigError if the seed is reserved for tuning.
     """
-    found = [
+    configs = [
         SampleConfig(name, study, GenerationConfig(process, number, seed + i, energy, gun))
         for i, (name, study, process, number, energy, gun) in enumerate(_plan(sizes))
     ]
-    if not FIRST_SEED <= seed < MAX_SEED - len(found):
+    if not FIRST_SEED <= seed < MAX_SEED - len(configs):
+        last_seed = MAX_SEED - len(configs) - 1
         raise ConfigError(
-            f"--seed {seed}: give one from {FIRST_SEED} to {MAX_SEED - len(found) - 1}; lower ones "
-            "are for tuning, and what was tuned is not validated on the same events"
+            f"--seed {seed}: give one from {FIRST_SEED} to {last_seed}; lower seeds are reserved "
+            "for tuning"
         )
-    return found
+    return configs
 
 
 def _plan(sizes: SampleSizes) -> Iterator[tuple[str, Study, str, int, float, Gun]]:
+    """Name, study, process, number of events, energy [GeV] and gun of each sample."""
     nominal = GenerationConfig().energy  # not used by guns
     for kind, (pdg_id, energies) in SHOWER_ENERGIES.items():
         for energy in energies:
@@ -147,5 +151,5 @@ def track_name(place: str, energy: float) -> str:
 
 
 def particle_name(kind: str, energy: float, region: str = "barrel") -> str:
-    """Name of the sample of particles of `kind` taken through the whole chain."""
+    """Name of the sample of particles of `kind` with `energy` [GeV] in the whole chain."""
     return f"particle-{kind}-{energy:g}" + ("" if region == "barrel" else f"-{region}")

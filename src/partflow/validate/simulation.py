@@ -1,8 +1,7 @@
-"""Samples to summaries, chunk by chunk, on as many processes as wanted.
+"""Simulation of the samples, in chunks and in several processes, into summaries.
 
-A chunk that is done leaves a small file; a run that was cut short goes on behind the last one.
-What a chunk holds depends on its sample alone, so the result is the same with any number of
-workers.
+The summary of each chunk is written to a file, and an interrupted run continues after the last one.
+A chunk depends on its sample alone, so the result is the same with any number of workers.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ from partflow.evaluate.sample import Sample
 from partflow.generate.generation import CHUNK_SIZE
 from partflow.generate.generation import generate as generate_events
 from partflow.simulate import SimulationConfig, simulate
-from partflow.validate.collisions import summarise_collisions
-from partflow.validate.particles import summarise_particles
+from partflow.validate.measure.collisions import summarise_collisions
+from partflow.validate.measure.particles import summarise_particles
+from partflow.validate.measure.showers import summarise_showers
+from partflow.validate.measure.tracks import summarise_tracks
 from partflow.validate.samples import SampleConfig, Study
-from partflow.validate.showers import summarise_showers
-from partflow.validate.summary import Summary, concatenate, load, save
-from partflow.validate.tracks import summarise_tracks
+from partflow.validate.summaries import Summary, concatenate, load, save
 
 WITH_MATERIAL = SimulationConfig()
 WITHOUT_MATERIAL = SimulationConfig(tracker_material=False)
 GENERATED, CHUNKS = "generated", "chunks"
-"""Folders of what is needed only while a validation runs."""
+"""Folders that are removed when a validation is finished."""
 
 
 def summarise_samples(
     samples: Sequence[SampleConfig], folder: Path, detector: Detector, workers: int
 ) -> dict[str, Summary]:
-    """The summary of every sample, by its name; what `folder` holds already is not made again."""
+    """The summary of each sample, by its name; finished chunks in `folder` are not made again."""
     for sample in samples:
         file = generated_file(folder, sample)
         if sample.study == Study.COLLISIONS and not file.exists():
             pipeline.generate(sample.generation, file)
     for study in Study:
         of_study = [sample for sample in samples if sample.study == study]
-        _run(study, of_study, folder, detector, workers)
+        _simulate_study(study, of_study, folder, detector, workers)
     return {
         sample.name: concatenate(
             [load(_chunk_file(folder, sample, i)) for i in range(_num_chunks(sample, folder))]
@@ -55,11 +54,11 @@ def summarise_samples(
 
 
 def generated_file(folder: Path, sample: SampleConfig) -> Path:
-    """Where the generator particles of a collision sample are while a validation runs."""
+    """File of the generator particles of a collision sample in an unfinished validation."""
     return folder / GENERATED / f"{sample.name}.parquet"
 
 
-def _run(
+def _simulate_study(
     study: Study, samples: Sequence[SampleConfig], folder: Path, detector: Detector, workers: int
 ) -> None:
     """Simulate and summarise the missing chunks of the samples of one study."""
@@ -78,7 +77,7 @@ def _run(
 
 
 def _summarise_chunk(sample: SampleConfig, number: int, folder: Path, detector: Detector) -> int:
-    """Simulate one chunk and leave its summary; returns the number of its events."""
+    """Simulate one chunk and write its summary; return the number of its events."""
     generated = _generated_chunk(sample, number, folder)
     tables = _summarise(sample.study, generated, detector)
     save(_chunk_file(folder, sample, number), Summary(len(generated), tables))
@@ -86,6 +85,7 @@ def _summarise_chunk(sample: SampleConfig, number: int, folder: Path, detector: 
 
 
 def _summarise(study: Study, generated: Events, detector: Detector) -> dict[str, Sample]:
+    """Simulate generated events as far as the study needs, and return their tables by name."""
     scale = load_hadron_scale(detector)
     if study == Study.COLLISIONS:
         events = pipeline.simulate_events(generated, detector, WITH_MATERIAL)
@@ -100,9 +100,10 @@ def _summarise(study: Study, generated: Events, detector: Detector) -> dict[str,
 
 
 def _generated_chunk(sample: SampleConfig, number: int, folder: Path) -> Events:
+    """Generator particles of chunk `number`; collisions are read from their file."""
     if sample.study == Study.COLLISIONS:
         return read_row_group(generated_file(folder, sample), number, GENERATED)
-    # A gun makes its particles faster than a file could be read.
+    # The particles of a gun are generated faster than a file can be read.
     for i, events in enumerate(generate_events(sample.generation, CHUNK_SIZE)):
         if i == number:
             return events
@@ -110,10 +111,12 @@ def _generated_chunk(sample: SampleConfig, number: int, folder: Path) -> Events:
 
 
 def _num_chunks(sample: SampleConfig, folder: Path) -> int:
-    if sample.study == Study.COLLISIONS:  # Pythia may give up events: a chunk may be smaller
+    """Number of chunks of a sample."""
+    if sample.study == Study.COLLISIONS:  # Pythia may skip events, which makes chunks smaller
         return num_row_groups(generated_file(folder, sample))
     return -(-sample.generation.num_events // CHUNK_SIZE)
 
 
 def _chunk_file(folder: Path, sample: SampleConfig, number: int) -> Path:
+    """File of the summary of a chunk."""
     return folder / CHUNKS / f"{sample.name}-{number:05d}.npz"

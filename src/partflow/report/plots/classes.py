@@ -128,7 +128,7 @@ def quantity_by_class(
 
 
 def _finish_panel(axes: Axes, kind: str, quantity: Quantity) -> None:
-    """Write the class into its panel, and make room for it where there are few points."""
+    """Write the class into its panel, and extend the axis where there are few points."""
     height = 0.12 if quantity.key == "efficiency" else 0.86
     background = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
     axes.text(

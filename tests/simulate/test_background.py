@@ -1,4 +1,4 @@
-"""Background events laid over signal events: how many, which, when, and what stays as it was."""
+"""Background events overlaid on signal events: their number, choice and times."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def assert_same(left, right):
         np.testing.assert_array_equal(values, right.columns[name])
 
 
-def test_photons_of_the_beams_make_soft_hadrons(background):
+def test_photons_from_the_beams_make_soft_hadrons(background):
     momentum = np.sqrt(background.px**2 + background.py**2 + background.pz**2)
     sine = np.hypot(background.px, background.py) / momentum
     is_seen = sine > 0.12  # the calorimeter's hole ends at 112 mrad
@@ -47,7 +47,7 @@ def test_photons_of_the_beams_make_soft_hadrons(background):
     assert np.median(np.hypot(background.px, background.py)[is_seen]) < 0.5
 
 
-def test_the_signal_keeps_its_particles_in_their_places(signal, background):
+def test_the_particles_of_the_signal_keep_their_indices_and_values(signal, background):
     merged = overlay(signal.particles, signal.event_id, background, OverlayConfig(MEAN))
     assert_same(of_signal(merged), signal.particles)
     index = np.arange(len(merged)) - merged.offsets[:-1][merged.event_index]
@@ -56,12 +56,12 @@ def test_the_signal_keeps_its_particles_in_their_places(signal, background):
     )
 
 
-def test_overlaid_particles_are_whole_background_events_one_after_the_other(signal, background):
+def test_overlaid_particles_are_complete_background_events_in_sequence(signal, background):
     merged = overlay(signal.particles, signal.event_id, background, OverlayConfig(MEAN))
     known = {background[i : i + 1].energy.tobytes() for i in range(background.num_events)}
-    laid_over = merged.select(merged.is_overlay == 1)
+    overlaid = merged.select(merged.is_overlay == 1)
     for i in range(merged.num_events):
-        energy, buffer = laid_over[i : i + 1].energy, []
+        energy, buffer = overlaid[i : i + 1].energy, []
         for value in energy:
             buffer.append(value)
             if np.array(buffer).tobytes() in known:
@@ -69,7 +69,7 @@ def test_overlaid_particles_are_whole_background_events_one_after_the_other(sign
         assert buffer == []
 
 
-def test_numbers_are_poisson_and_crossings_even(background):
+def test_numbers_are_poisson_and_crossings_uniform(background):
     num, single = 4000, background.take(np.zeros(1, dtype=int))
     merged = overlay(Collection.empty(PARTICLES, num), np.arange(num), single, OverlayConfig(MEAN))
     drawn = merged.counts / len(single)
@@ -81,7 +81,7 @@ def test_numbers_are_poisson_and_crossings_even(background):
     assert abs(times.mean() - 2.75) < 4 * times.std() / np.sqrt(len(times))
 
 
-def test_an_event_gets_the_same_background_alone_and_among_others(signal, background):
+def test_the_background_of_an_event_does_not_depend_on_the_other_events(signal, background):
     config = OverlayConfig(MEAN)
     together = overlay(signal.particles, signal.event_id, background, config)
     order = np.array([4, 0, 2])
@@ -89,7 +89,7 @@ def test_an_event_gets_the_same_background_alone_and_among_others(signal, backgr
     assert_same(apart, together.take(order))
 
 
-def test_no_background_is_no_change_at_all(signal, background):
+def test_a_mean_of_zero_changes_nothing(signal, background):
     nothing = overlay(signal.particles, signal.event_id, background, OverlayConfig(0.0))
     assert_same(nothing, signal.particles)
     none = overlay(Collection.empty(PARTICLES, 0), np.empty(0), background, OverlayConfig(MEAN))
@@ -100,10 +100,12 @@ def test_overlaid_energy_adds_and_only_the_signal_makes_generator_jets(signal, b
     merged = overlay(signal.particles, signal.event_id, background, OverlayConfig(MEAN))
     labels, seen = {}, {}
     for name, particles in (("signal", signal.particles), ("merged", merged)):
-        hits, tracks, lit, made = _simulated(particles, signal.event_id)
+        hits, tracks, contributions, track_particles = _simulated(particles, signal.event_id)
         found = reconstruct(hits, tracks, CLIC)
-        deposits = resolve_deposits(particles, found.clusters, found.hit_clusters, lit)
-        labels[name] = label(particles, tracks, made, found.clusters, deposits, signal.event_id)
+        deposits = resolve_deposits(particles, found.clusters, found.hit_clusters, contributions)
+        labels[name] = label(
+            particles, tracks, track_particles, found.clusters, deposits, signal.event_id
+        )
         seen[name] = np.bincount(hits.event_index, hits.energy_em, len(signal))
     assert_same(labels["merged"].gen_jets, labels["signal"].gen_jets)
     assert_same(labels["merged"].gen_met, labels["signal"].gen_met)
@@ -119,12 +121,12 @@ def test_overlaid_energy_adds_and_only_the_signal_makes_generator_jets(signal, b
 
 
 def test_hits_of_an_earlier_crossing_come_earlier(background):
-    one = background.take(np.array([7]))
+    event = background.take(np.array([7]))
     early = Collection(
-        PARTICLES, one.offsets, {**one.columns, "collision_time": np.full(len(one), -4.5)}
+        PARTICLES, event.offsets, {**event.columns, "collision_time": np.full(len(event), -4.5)}
     )
     config = SimulationConfig(hit_times=True)
-    both = concatenate([one, early])
+    both = concatenate([event, early])
     hits = simulate(both, np.array([1, 1]), config=config).hits
     assert len(hits[:1]) > 0
     np.testing.assert_allclose(hits[1:].time, hits[:1].time - 4.5, atol=1e-3)
@@ -134,13 +136,13 @@ def test_hits_of_an_earlier_crossing_come_earlier(background):
     "settings",
     [{"mean": -1.0}, {"mean": np.nan}, {"spacing": -0.5}, {"signal_crossing": 31}],
 )
-def test_impossible_backgrounds_are_refused_with_their_name(settings):
+def test_impossible_settings_raise_an_error_that_names_them(settings):
     name = next(iter(settings))
     with pytest.raises(ConfigError, match=name):
         OverlayConfig(**{"mean": 1.0, **settings})
 
 
-def test_a_background_without_events_is_refused(signal):
+def test_a_background_without_events_raises_an_error(signal):
     empty = Collection.empty(PARTICLES, 0)
     with pytest.raises(InputError, match="holds no event"):
         overlay(signal.particles, signal.event_id, empty, OverlayConfig(1.0))

@@ -1,4 +1,4 @@
-"""Published formulas that the simulation is held against."""
+"""Published formulas with which the simulation is compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HADRON_CONSTANT, _HADRON_STOCHASTIC, _HADRON_NOISE = 0.050, 0.308, 1.38
 def photon_resolution(energy: Array | float) -> Array:
     """sigma/E of photons in the CLICdet barrel, abs(eta) < 0.78; `energy` in GeV.
 
-    Fit to full simulation as the Delphes card `delphes_card_CLICdet_Stage1.tcl` has it
+    Fit to full simulation in the Delphes card `delphes_card_CLICdet_Stage1.tcl`
     (arXiv:1909.12728): 15.6 %/sqrt(E) and 1 %, added in quadrature.
     """
     return np.asarray(np.sqrt(_PHOTON_CONSTANT**2 + _PHOTON_STOCHASTIC**2 / np.asarray(energy)))
@@ -34,7 +34,7 @@ def neutral_hadron_resolution(energy: Array | float) -> Array:
 
 
 def momentum_resolution(pt: Array, abs_eta: Array | float, tracker: Tracker) -> Array:
-    """sigma(pt)/pt of hadrons and muons, `pt` in GeV: what the simulation smears with."""
+    """sigma(pt)/pt of hadrons and muons, `pt` in GeV, by which the simulation smears tracks."""
     row = np.searchsorted(tracker.eta_edges, abs_eta, side="right")
     scattering = np.array(tracker.scattering_term)[row]
     return np.hypot(np.array(tracker.curvature_term)[row] * np.asarray(pt), scattering)
@@ -47,7 +47,7 @@ def photon_profile(depth: Array, energy: float, calorimeter: Calorimeter) -> Arr
     """Energy per radiation length of a photon's shower, dE/dt [GeV], at `depth` t [X0].
 
     Review of Particle Physics, "Passage of particles through matter": a gamma distribution with
-    b = 0.5 whose maximum lies at ln(E/E_c) + 0.5. Good for the eye, not for the percent.
+    b = 0.5 whose maximum is at ln(E/E_c) + 0.5. It describes the shape, but not to a percent.
     """
     maximum = math.log(energy / calorimeter.critical_energy) + 0.5
     shape = 1 + _PROFILE_SLOPE * maximum

@@ -1,4 +1,4 @@
-"""Figures of collisions: jet energy, jets, confusion, multiplicities, cluster quality."""
+"""Plots of collisions: jet energy, jets, energy flow, multiplicities and quality of clusters."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from partflow.core.candidate_sets import BASELINE
 from partflow.evaluate.sample import select
 from partflow.report.plots.jets import resolution_against_pt
+from partflow.report.plots.matrices import flow_matrix
 from partflow.report.style import (
     BLUE,
     GREY,
@@ -22,40 +23,48 @@ from partflow.report.style import (
     new_figure,
     stamp,
 )
-from partflow.validate.collisions import SETS
-from partflow.validate.confusion import FOUND_NAMES, TRUTH_NAMES
-from partflow.validate.criteria import Criterion
-from partflow.validate.jets import ENERGY_SETS, MAX_COS_THETA
+from partflow.validate.measure.collisions import SETS
+from partflow.validate.measure.contents import energy_flow
+from partflow.validate.measure.jets import ENERGY_SETS, MAX_COS_THETA
+from partflow.validate.plots.shower_plots import Figures, read
 from partflow.validate.samples import COLLISIONS
-from partflow.validate.shower_plots import Figures, read
-from partflow.validate.summary import ClusterSample, EventSample, SplitSample, Summary
+from partflow.validate.summaries import ClusterSample, EventSample, SplitSample, Summary
+from partflow.validate.table.criterion import Criterion
 
 UDS = tuple(name for name, (process, _) in COLLISIONS.items() if process == "uds")
 SHOWN = ("ttbar", "uds-380")
-"""Samples whose confusion, clusters and jets are drawn."""
+"""Samples whose energy flow, clusters and jets are drawn."""
 LOOKS: Mapping[str, Look] = looks(SETS)
 
 
 def event_plots(
     figures: Figures,
     summaries: Mapping[str, Summary],
-    judged: Mapping[str, Mapping[str, Any]],
-    table: list[Criterion],
+    jets: Mapping[str, Mapping[str, Any]],
+    targets: list[Criterion],
 ) -> Iterator[Plot]:
-    """All figures of collisions."""
-    bounds = {criterion.figure: criterion for criterion in table}
+    """All plots of collisions.
+
+    `figures` come from `measure_figures`, `jets` from `evaluate_jets` by sample; `targets` are the
+    criteria whose bounds are drawn.
+    """
+    bounds = {
+        target.figure: (target.low, target.high)
+        for target in targets
+        if target.low is not None and target.high is not None
+    }
     yield rms90_against_energy(figures, bounds)
     yield energy_distribution(summaries["uds-380"]["events"], "uds, 380 GeV")
     for name in SHOWN:
-        found = resolution_against_pt(judged[name], LOOKS, name)
-        yield replace(found, name=f"jet_resolution_{name}")
-        yield confusion_matrix(summaries[name]["events"], name)
+        plot = resolution_against_pt(jets[name], LOOKS, name)
+        yield replace(plot, name=f"jet_resolution_{name}")
+        yield energy_flow_matrix(summaries[name], name)
     yield multiplicities(summaries, bounds)
     yield cluster_quality(summaries)
 
 
-def rms90_against_energy(figures: Figures, bounds: Mapping[str, Criterion]) -> Plot:
-    """RMS90/mean90 of one jet against its energy, and the range the baseline must be in."""
+def rms90_against_energy(figures: Figures, bounds: Mapping[str, tuple[float, float]]) -> Plot:
+    """RMS90/mean90 of one jet against its energy, with the bounds of the baseline."""
     figure = new_figure()
     axes = figure.subplots()
     energies = np.array([COLLISIONS[name][1] / 2 for name in UDS])
@@ -71,9 +80,9 @@ def rms90_against_energy(figures: Figures, bounds: Mapping[str, Criterion]) -> P
         columns["energy"] += energies.tolist()
         columns["percent"] += (100 * value).tolist()
     for sample, energy in zip(UDS, energies, strict=True):
-        line = bounds[f"{sample}: rms90 {BASELINE}"]
+        low, high = bounds[f"{sample}: rms90 {BASELINE}"]
         axes.fill_between(
-            [energy - 5, energy + 5], 100 * line.low, 100 * line.high, color=GREY, alpha=0.2,
+            [energy - 5, energy + 5], 100 * low, 100 * high, color=GREY, alpha=0.2,
             linewidth=0, label="baseline allowed" if sample == UDS[0] else None,
         )  # fmt: skip
     axes.set_xlim(25, 210)
@@ -86,20 +95,20 @@ def rms90_against_energy(figures: Figures, bounds: Mapping[str, Criterion]) -> P
         "jet_energy_resolution", "Jet energy resolution",
         "Resolution of one jet: sqrt(2) times RMS90/mean90 of the energy of two-jet events. "
         "Calorimeter: all clusters at their calibrated energy, without tracks. "
-        "Bars: 95 % intervals; grey: the range asked of the baseline.",
+        "Bars: 95 % intervals; grey: bounds of the baseline.",
         figure, columns,
     )  # fmt: skip
 
 
 def energy_distribution(events: EventSample, sample: str) -> Plot:
-    """Reconstructed over generated energy of accepted events."""
+    """Reconstructed over generated energy of the accepted two-jet events."""
     figure = new_figure()
     axes = figure.subplots()
     edges = np.linspace(0.8, 1.2, 61)
-    chosen = select(events, events.abs_cos_theta < MAX_COS_THETA)
+    selected = select(events, events.abs_cos_theta < MAX_COS_THETA)
     columns: dict[str, Any] = {"low": edges[:-1], "high": edges[1:]}
     for name in ENERGY_SETS:
-        ratio = getattr(chosen, name) / chosen.gen_energy
+        ratio = getattr(selected, name) / selected.gen_energy
         columns[name] = np.histogram(ratio, edges)[0] / max(len(ratio), 1)
         mplhep.histplot(
             columns[name], edges, ax=axes, color=LOOKS[name].colour, linestyle=LOOKS[name].line,
@@ -118,40 +127,16 @@ def energy_distribution(events: EventSample, sample: str) -> Plot:
     )  # fmt: skip
 
 
-def confusion_matrix(events: EventSample, sample: str) -> Plot:
-    """EM-scale energy per event by truth and by candidate."""
-    matrix = events.confusion.sum(axis=0) / max(len(events.event), 1)
-    figure = new_figure(width=1.15, height=0.85)
-    axes = figure.subplots()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
-    for (row, column), energy in np.ndenumerate(matrix):
-        axes.text(column, row, f"{energy:.1f}", ha="center", va="center", fontsize=15)
-    axes.set_xticks(range(len(FOUND_NAMES)), [n.replace(" ", "\n") for n in FOUND_NAMES.values()])
-    axes.set_yticks(
-        range(len(TRUTH_NAMES)), [n.replace("charged ", "charged\n") for n in TRUTH_NAMES.values()]
-    )
-    axes.tick_params(which="both", length=0, labelsize=12)
-    axes.set_xlabel("Taken for", loc="center")
-    axes.set_ylabel("Made by", loc="center")
-    stamp(axes, f"{sample}, GeV per event")
-    rows = [(t, f) for t in TRUTH_NAMES.values() for f in FOUND_NAMES.values()]
-    return Plot(
-        f"confusion_{sample}", f"Confusion of energy, {sample}",
-        "EM-scale energy in hits per event, by the generator particle it descends from and by the "
-        "candidate that the baseline made of its cluster. Own: the candidate's track descends "
-        "from the same particle. Colour: share of the row.",
-        figure,
-        {
-            "made_by": [t for t, _ in rows],
-            "taken_for": [f for _, f in rows],
-            "energy": np.ravel(matrix),
-        },
-    )  # fmt: skip
+def energy_flow_matrix(summary: Summary, sample: str) -> Plot:
+    """EM-scale energy per event by its origin and by what the baseline assigned it to."""
+    plot = flow_matrix(BASELINE, energy_flow(summary), sample, place=1)
+    return replace(plot, name=f"energy_flow_{sample}", title=f"{plot.title}, {sample}")
 
 
-def multiplicities(summaries: Mapping[str, Summary], bounds: Mapping[str, Criterion]) -> Plot:
-    """Hits, tracks and clusters per event."""
+def multiplicities(
+    summaries: Mapping[str, Summary], bounds: Mapping[str, tuple[float, float]]
+) -> Plot:
+    """Hits, tracks and clusters per event, with the bounds of their means."""
     figure = new_figure(width=1.9, height=0.85)
     columns: dict[str, list[Any]] = {
         "quantity": [], "sample": [], "low": [], "high": [], "fraction": []
@@ -170,8 +155,8 @@ def multiplicities(summaries: Mapping[str, Summary], bounds: Mapping[str, Criter
             columns["low"] += edges[:-1].tolist()
             columns["high"] += edges[1:].tolist()
             columns["fraction"] += heights.tolist()
-        target = bounds[f"ttbar: {quantity}"]
-        axes.axvspan(target.low, target.high, color=VERMILION, alpha=0.15, linewidth=0)
+        low, high = bounds[f"ttbar: {quantity}"]
+        axes.axvspan(low, high, color=VERMILION, alpha=0.15, linewidth=0)
         axes.set_xlim(0, end)
         axes.set_xlabel(f"{quantity.capitalize()} per event")
         axes.set_ylabel("Fraction of events / bin")
@@ -179,7 +164,7 @@ def multiplicities(summaries: Mapping[str, Summary], bounds: Mapping[str, Criter
     stamp(figure.axes[0], "")
     return Plot(
         "multiplicities", "Contents of an event",
-        "Hits, tracks and clusters per event. Band: where the mean of ttbar must lie.",
+        "Hits, tracks and clusters per event. Band: bounds of the mean of ttbar.",
         figure, columns,
     )  # fmt: skip
 
@@ -212,13 +197,14 @@ def cluster_quality(summaries: Mapping[str, Summary]) -> Plot:
     stamp(figure.axes[0], "")
     return Plot(
         "cluster_quality", "Purity and completeness of clusters",
-        "Share of a cluster's energy that comes from one particle, and share of a particle's "
-        "clustered energy in one cluster; of clusters and particles above 0.5 GeV.",
+        "Largest fraction of a cluster's energy that comes from one particle, and largest fraction "
+        "of a particle's clustered energy in one cluster; above 0.5 GeV on the EM scale.",
         figure, columns,
     )  # fmt: skip
 
 
 def _quality(summary: Summary, quantity: str) -> np.ndarray:
+    """Purity of each cluster, or completeness of each particle."""
     clusters: ClusterSample = summary["clusters"]
     split: SplitSample = summary["split"]
     return clusters.purity if quantity == "purity" else split.completeness

@@ -1,7 +1,7 @@
-"""An estimate with its interval: what a sample says of a quantity, and how surely.
+"""Estimates: a figure measured from a sample, with its confidence interval.
 
-Everything is resampled with the bootstrap of `evaluate`, so that no figure needs a formula for
-its error, and figures of the same events vary together.
+All intervals come from the bootstrap of `evaluate`. Figures of the same events have correlated
+replicas.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.response import MIN_EVENTS, width
 
 REPLICAS = 200
+"""Replicas of the bootstrap."""
 CONFIDENCE = 0.95
-"""Content of every interval of a validation."""
+"""Confidence level of all intervals."""
 BOOTSTRAP_SEED = 0
 IQR_OF_GAUSSIAN = 1.349
 """Interquartile range of a Gaussian, in standard deviations."""
 
 
 class Estimate(NamedTuple):
-    """A value and its interval; NaN where there is nothing to say."""
+    """A value and its confidence interval; NaN where it cannot be computed."""
 
     value: float
     low: float
@@ -35,17 +36,17 @@ NOTHING = Estimate(np.nan, np.nan, np.nan)
 
 
 def exact(value: float) -> Estimate:
-    """A value without statistical error."""
+    """A value without statistical uncertainty."""
     return Estimate(float(value), float(value), float(value))
 
 
 def resampling(num_events: int) -> Bootstrap:
-    """The weights of `num_events` events of one sample, always the same."""
+    """Bootstrap weights of the `num_events` events of a sample, always the same."""
     return Bootstrap.of_events(np.arange(num_events), REPLICAS, CONFIDENCE, BOOTSTRAP_SEED)
 
 
 def of_replicas(replicas: Array, bootstrap: Bootstrap, num_events: int) -> Estimate:
-    """Estimate from a figure and its replicas [1 + replica]."""
+    """Estimate from a value and its replicas [1 + replica]; no interval for too few events."""
     if num_events < MIN_EVENTS:
         return Estimate(float(replicas[0]), np.nan, np.nan)
     low, high = bootstrap.interval(replicas[1:])
@@ -68,23 +69,23 @@ def relative_deviation(values: Array, bootstrap: Bootstrap) -> Estimate:
 
 
 def median(values: Array, event: Array, bootstrap: Bootstrap) -> Estimate:
-    """Median of `values` [object] found in `event` [object]."""
+    """Median of `values` [object]; `event` [object] is the event of each."""
     return of_replicas(width(values, event, bootstrap).median, bootstrap, len(np.unique(event)))
 
 
 def iqr(values: Array, event: Array, bootstrap: Bootstrap) -> Estimate:
-    """Interquartile range of `values` [object] found in `event` [object]."""
+    """Interquartile range of `values` [object]; `event` [object] is the event of each."""
     return of_replicas(width(values, event, bootstrap).iqr, bootstrap, len(np.unique(event)))
 
 
 def relative_iqr(values: Array, event: Array, bootstrap: Bootstrap) -> Estimate:
-    """IQR / 1.349 / median: the standard deviation over the mean, if `values` were Gaussian."""
+    """IQR / 1.349 / median of `values` [object]; of a Gaussian, standard deviation over mean."""
     replicas = width(values, event, bootstrap).iqr_over_median / IQR_OF_GAUSSIAN
     return of_replicas(replicas, bootstrap, len(np.unique(event)))
 
 
 def fraction(is_counted: Array, bootstrap: Bootstrap) -> Estimate:
-    """Share of events for which `is_counted` [event] is true."""
+    """Fraction of events for which `is_counted` [event] is true."""
     return mean(is_counted.astype(np.float64), bootstrap)
 
 
@@ -95,7 +96,7 @@ def _weighted(
     if len(values) == 0:
         return NOTHING
     values = np.asarray(values, dtype=np.float64)
-    # Moments about the mean: a variance from raw moments loses the digits of a narrow peak.
+    # Moments about the mean: raw moments lose the digits of the variance of a narrow peak.
     centre = values.mean()
     shifted = np.stack([values - centre, (values - centre) ** 2])
     weights = np.vstack([np.ones(len(values)), bootstrap.weights])

@@ -1,4 +1,4 @@
-"""Lines without a target: reported beside what the prototype or a published fit gives."""
+"""Lines without a target: figures that the table only compares with the prototype or a fit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from partflow.core.candidate_sets import PERFECT
-from partflow.validate.collisions import CALORIMETER
-from partflow.validate.criteria import (
+from partflow.validate.formulas import neutral_hadron_resolution
+from partflow.validate.measure.collisions import CALORIMETER
+from partflow.validate.samples import particle_name, shower_name, track_name
+from partflow.validate.table.criterion import (
     COUNT,
     GEV,
     GEV_PER_EVENT,
-    JET_BINS,
-    JET_ENERGY_SECTION,
-    JETS_SECTION,
     MICRON,
     PERCENT,
     PLAIN,
@@ -22,23 +21,23 @@ from partflow.validate.criteria import (
     Criterion,
     Unit,
 )
-from partflow.validate.published import neutral_hadron_resolution
-from partflow.validate.samples import particle_name, shower_name, track_name
+from partflow.validate.table.targets import JET_BINS, JET_ENERGY_SECTION, JETS_SECTION
 
 PROTOTYPE, FIT = "prototype", "CLICdet fit"
 
 
-def reported() -> list[Criterion]:
-    """Every line without a target."""
+def comparisons() -> list[Criterion]:
+    """All lines without a target."""
     return [*_showers(), *_tracks(), *_particles(), *_jet_energy(), *_jets(), *_clusters()]
 
 
 def _fit(energy: float) -> str:
+    """Resolution of neutral hadrons of `energy` [GeV] by the fit, as the table shows it."""
     return f"{100 * float(neutral_hadron_resolution(energy)):.0f} %"
 
 
 SHOWERS: tuple[tuple[str, str, int, str, str, str, Unit], ...] = (
-    # kind, words, energy [GeV], figure, beside, source, unit
+    # kind, label, energy [GeV], figure, value for comparison, source, unit
     ("photon", "photon sigma/E", 1, "resolution", "15.6 %", PROTOTYPE, PERCENT),
     ("photon", "photon sigma/E", 100, "resolution", "2.0 %", PROTOTYPE, PERCENT),
     ("photon", "photon energy in the HCAL", 50, "leakage", "0.4 to 1.5 %", PROTOTYPE, PERCENT),
@@ -53,29 +52,31 @@ SHOWERS: tuple[tuple[str, str, int, str, str, str, Unit], ...] = (
 
 
 def _showers() -> Iterator[Criterion]:
+    """Calorimeter showers alone."""
     section = "Single particles, barrel, no tracker material"
-    for kind, words, energy, figure, beside, source, unit in SHOWERS:
+    for kind, label, energy, figure, comparison, source, unit in SHOWERS:
         name = f"{shower_name(kind, energy)}: {figure}"
-        yield Criterion(section, f"{words} at {energy} GeV", name, beside, source, unit)
+        yield Criterion(section, f"{label} at {energy} GeV", name, comparison, source, unit)
 
 
 def _tracks() -> Iterator[Criterion]:
+    """Tracks alone."""
     section = "Tracks"
     for energy, micron in ((1, 16), (5, 5.8), (20, 5.2), (100, 5.0)):
-        what, sample = f"sigma(D0), central, {energy} GeV", track_name("central", energy)
-        yield Criterion(section, what, f"{sample}: sigma_d0", f"{micron} µm", PROTOTYPE, MICRON)
-    for place, words, energy, beside in (
-        ("central", "central", 5, "99.4 %"),
-        ("forward", "|cos θ| 0.90-0.95", 1, "97 %"),
+        label, sample = f"sigma(D0), central, {energy} GeV", track_name("central", energy)
+        yield Criterion(section, label, f"{sample}: sigma_d0", f"{micron} µm", PROTOTYPE, MICRON)
+    for place, region, energy, percent in (
+        ("central", "central", 5, 99.4),
+        ("forward", "|cos θ| 0.90-0.95", 1, 97),
     ):
-        what, sample = f"efficiency, {words}, {energy} GeV", track_name(place, energy)
-        yield Criterion(section, what, f"{sample}: efficiency", beside, PROTOTYPE, PERCENT)
-    what, sample = "sigma(pT)/pT, |cos θ| 0.90-0.95, 20 GeV", track_name("forward", 20)
-    yield Criterion(section, what, f"{sample}: sigma_pt", "1.8 to 1.9 %", PROTOTYPE, PERCENT)
+        label, sample = f"efficiency, {region}, {energy} GeV", track_name(place, energy)
+        yield Criterion(section, label, f"{sample}: efficiency", f"{percent} %", PROTOTYPE, PERCENT)
+    label, sample = "sigma(pT)/pT, |cos θ| 0.90-0.95, 20 GeV", track_name("forward", 20)
+    yield Criterion(section, label, f"{sample}: sigma_pt", "1.8 to 1.9 %", PROTOTYPE, PERCENT)
 
 
-CHAIN = {
-    # (kind, energy [GeV]): median, resolution [%], candidates; of the prototype
+CHAIN: dict[tuple[str, int], tuple[float, float, float]] = {
+    # (kind, energy [GeV]): median, resolution [%], number of candidates
     ("photon", 1): (0.98, 18.0, 1.10),
     ("photon", 10): (1.00, 5.2, 1.27),
     ("photon", 50): (1.00, 2.2, 1.41),
@@ -87,50 +88,55 @@ CHAIN = {
     ("pion", 50): (1.003, 0.9, 1.78),
     ("neutron", 5): (0.79, 22, np.nan),
 }
+"""Results of the prototype for single particles; NaN for an unknown number."""
 
 
 def _particles() -> Iterator[Criterion]:
+    """Single particles through the whole chain."""
     section = "Single particles through the whole chain"
     for (kind, energy), (median, resolution, candidates) in CHAIN.items():
-        sample, of = particle_name(kind, energy), f"{kind}, {energy} GeV"
+        sample, gun = particle_name(kind, energy), f"{kind}, {energy} GeV"
         figures = [
             ("median response", "median", f"{median}", PLAIN),
             ("IQR/1.349/median", "resolution", f"{resolution} %", PERCENT),
         ]
         if np.isfinite(candidates):
             figures.append(("candidates", "candidates", f"{candidates}", ROUGH))
-        for words, figure, beside, unit in figures:
+        for label, figure, comparison, unit in figures:
             name = f"{sample}: {figure}"
-            yield Criterion(section, f"{words}, {of}", name, beside, PROTOTYPE, unit)
+            yield Criterion(section, f"{label}, {gun}", name, comparison, PROTOTYPE, unit)
 
 
 def _jet_energy() -> Iterator[Criterion]:
+    """Energy of two-jet events by the other candidate sets."""
     for sample, jet, calorimeter, perfect in (
         ("uds-91", 45, 5.19, 2.41),
         ("uds-200", 100, 3.68, 1.62),
         ("uds-380", 190, 2.93, 1.20),
     ):
         for candidates, percent in ((CALORIMETER, calorimeter), (PERFECT, perfect)):
-            what = f"RMS90/mean90 of {jet} GeV jets, {candidates}"
+            label = f"RMS90/mean90 of {jet} GeV jets, {candidates}"
             name = f"{sample}: rms90 {candidates}"
-            yield Criterion(JET_ENERGY_SECTION, what, name, f"{percent} %", PROTOTYPE, PERCENT)
+            yield Criterion(JET_ENERGY_SECTION, label, name, f"{percent} %", PROTOTYPE, PERCENT)
 
 
 def _jets() -> Iterator[Criterion]:
+    """Widths of the jet response relative to perfect particle flow."""
     for sample, bins in JET_BINS.items():
         for interval in bins[1:]:
-            what = f"baseline / {PERFECT}, {sample}, {interval} GeV"
+            label = f"baseline / {PERFECT}, {sample}, {interval} GeV"
             name = f"{sample}: jet baseline/{PERFECT} {interval}"
-            yield Criterion(JETS_SECTION, what, name, "", "", ROUGH)
+            yield Criterion(JETS_SECTION, label, name, "", "", ROUGH)
 
 
 def _clusters() -> Iterator[Criterion]:
+    """Purity and completeness, and the energy that the baseline misplaces."""
     section = "Clusters of the baseline"
     for sample, purity, completeness, merged, split in (
         ("ttbar", 0.95, 0.93, 14, 18),
         ("uds-380", 0.91, 0.91, 22, 23),
     ):
-        for figure, beside, source, unit in (
+        for figure, comparison, source, unit in (
             ("purity", f"{purity}", PROTOTYPE, PLAIN),
             ("completeness", f"{completeness}", PROTOTYPE, PLAIN),
             ("merged clusters", f"{merged} %", PROTOTYPE, PERCENT),
@@ -139,4 +145,4 @@ def _clusters() -> Iterator[Criterion]:
             ("energy counted twice", "", "", GEV_PER_EVENT),
         ):
             name = f"{sample}: {figure}"
-            yield Criterion(section, f"{figure}, {sample}", name, beside, source, unit)
+            yield Criterion(section, f"{figure}, {sample}", name, comparison, source, unit)

@@ -1,4 +1,4 @@
-"""Single showers without tracker material: response, resolution, shape."""
+"""Single showers without tracker material: response, resolution and shape."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.hadron_scale import HadronScale, bin_sums
 from partflow.core.records import Array, Collection, Events
 from partflow.evaluate.bootstrap import Bootstrap
-from partflow.validate import estimate
-from partflow.validate.estimate import Estimate
-from partflow.validate.summary import ShowerSample
+from partflow.validate.measure import estimate
+from partflow.validate.measure.estimate import Estimate
+from partflow.validate.summaries import ShowerSample
 
 RADIAL_EDGES = np.concatenate([np.arange(0.0, 100.0, 5.0), np.arange(100.0, 401.0, 20.0)])
 """Edges of the bins in the distance from the shower's axis [mm]."""
@@ -21,7 +21,7 @@ RADIAL_EDGES = np.concatenate([np.arange(0.0, 100.0, 5.0), np.arange(100.0, 401.
 def summarise_showers(
     events: Events, hits: Collection, detector: Detector, scale: HadronScale
 ) -> ShowerSample:
-    """One row for each event of a gun."""
+    """One row for each event of a gun, from the `hits` of its particle."""
     particles, num = events.particles, len(events)
     hits = hits.select(hits.subdetector <= HCAL)  # the muon system is no calorimeter
     event, energy = hits.event_index, hits.energy_em.astype(np.float64)
@@ -45,38 +45,41 @@ def summarise_showers(
 
 
 def depth_group(hits: Collection, detector: Detector) -> Array:
-    """Layer group of each calorimeter hit, from the ECAL's first to the HCAL's last, [hit].
+    """Layer group of each calorimeter hit, [hit]; those of the HCAL are counted after the ECAL's.
 
-    From the depth in the nested box, so that barrel and endcap count alike.
+    It follows from the depth behind the front face, in the barrel and in the endcaps.
     """
     ecal, hcal = detector.ecal, detector.hcal
     depth = np.maximum(np.hypot(hits.x, hits.y) - ecal.inner_radius, np.abs(hits.z) - ecal.endcap_z)
-    behind = ecal.depth + detector.gap
+    hcal_depth = ecal.depth + detector.gap
     in_ecal = np.clip(depth / ecal.group_thickness, 0, ecal.num_groups - 1)
-    in_hcal = np.clip((depth - behind) / hcal.group_thickness, 0, hcal.num_groups - 1)
+    in_hcal = np.clip((depth - hcal_depth) / hcal.group_thickness, 0, hcal.num_groups - 1)
     group = np.where(hits.subdetector == ECAL, in_ecal, ecal.num_groups + in_hcal.astype(np.int64))
     return group.astype(np.int64)
 
 
 def _axis_bin(hits: Collection, direction: Array) -> Array:
-    """Bin of RADIAL_EDGES of each hit's distance from a line through the origin, [hit]."""
+    """Bin of RADIAL_EDGES for the distance of each hit from a line through the origin, [hit].
+
+    `direction` [hit, 3] is the unit vector of the line; -1 for hits beyond the last edge.
+    """
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     along = np.sum(position * direction, axis=1, keepdims=True)
     distance = np.linalg.norm(position - along * direction, axis=1)
-    found = np.searchsorted(RADIAL_EDGES, distance, side="right") - 1
-    return np.where(found < len(RADIAL_EDGES) - 1, found, -1)
+    bin_index = np.searchsorted(RADIAL_EDGES, distance, side="right") - 1
+    return np.where(bin_index < len(RADIAL_EDGES) - 1, bin_index, -1)
 
 
-def _binned(event: Array, number: Array, energy: Array, num_events: int, num_bins: int) -> Array:
-    """Energy by event and bin [event, bin]; a negative bin is left out."""
-    inside = number >= 0
-    flat = event[inside] * num_bins + number[inside]
+def _binned(event: Array, bins: Array, energy: Array, num_events: int, num_bins: int) -> Array:
+    """Energy by event and bin [event, bin], of hits [hit]; negative bins are left out."""
+    inside = bins >= 0
+    flat = event[inside] * num_bins + bins[inside]
     sums = np.bincount(flat, energy[inside], num_events * num_bins)
     return sums.reshape(num_events, num_bins).astype(np.float64)
 
 
 def measure_showers(kind: str, sample: ShowerSample) -> Iterator[tuple[str, Estimate]]:
-    """What the showers of one energy say, by the name of the figure."""
+    """Figures of the showers of one sample of particles of `kind`, with their names."""
     bootstrap = estimate.resampling(len(sample.event))
     if kind == "photon":
         yield from _electromagnetic(sample, bootstrap)
@@ -94,6 +97,7 @@ def measure_showers(kind: str, sample: ShowerSample) -> Iterator[tuple[str, Esti
 
 
 def _electromagnetic(sample: ShowerSample, bootstrap: Bootstrap) -> Iterator[tuple[str, Estimate]]:
+    """Figures of photon showers, with their names."""
     total = sample.ecal + sample.hcal
     response = total / sample.energy
     yield "mean", estimate.mean(response, bootstrap)

@@ -1,4 +1,4 @@
-"""Figures of single particles: resolution and response against energy, tracks, shower shapes."""
+"""Plots of single particles: resolution and response against energy, tracks, shower shapes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from partflow.report.style import (
     new_figure,
     stamp,
 )
-from partflow.validate.estimate import NOTHING, Estimate
-from partflow.validate.published import (
+from partflow.validate.formulas import (
     momentum_resolution,
     neutral_hadron_resolution,
     photon_profile,
     photon_resolution,
 )
+from partflow.validate.measure.estimate import NOTHING, Estimate
+from partflow.validate.measure.showers import RADIAL_EDGES
 from partflow.validate.samples import (
     PARTICLE_ENERGIES,
     SHOWER_ENERGIES,
@@ -38,19 +39,18 @@ from partflow.validate.samples import (
     shower_name,
     track_name,
 )
-from partflow.validate.showers import RADIAL_EDGES
-from partflow.validate.summary import ShowerSample, Summary
+from partflow.validate.summaries import ShowerSample, Summary
 
 Figures = Mapping[str, Estimate]
-SAMPLE = "single particles, barrel"
+SAMPLE_LABEL = "single particles, barrel"
 PERPENDICULAR = 0.2
-"""Longitudinal profiles are those of showers with abs(cos theta) below this."""
+"""Largest abs(cos theta) of the showers in longitudinal profiles."""
 
 
 def shower_plots(
     figures: Figures, summaries: Mapping[str, Summary], detector: Detector
 ) -> Iterator[Plot]:
-    """All figures of single particles."""
+    """All plots of single particles; `figures` come from `measure_figures`."""
     yield resolution(figures, "photon", photon_resolution)
     yield resolution(figures, "k0l", neutral_hadron_resolution)
     yield response(figures)
@@ -61,15 +61,15 @@ def shower_plots(
 
 
 def read(figures: Figures, names: Sequence[str]) -> tuple[Array, Array]:
-    """Values [point] and distances to both ends of their intervals [2, point]."""
-    found = np.array([figures.get(name, NOTHING) for name in names]).reshape(-1, 3)
-    value, low, high = found.T
+    """Values of figures [figure], and distances to the ends of their intervals [2, figure]."""
+    estimates = np.array([figures.get(name, NOTHING) for name in names]).reshape(-1, 3)
+    value, low, high = estimates.T
     return value, np.nan_to_num(np.clip([value - low, high - value], 0, None))
 
 
 def resolution(figures: Figures, kind: str, fit: Callable[[Array], Array]) -> Plot:
-    """sigma/E of photons or K0L against energy, beside the published fit `fit`(E)."""
-    words = {"photon": "photons", "k0l": "neutral hadrons"}[kind]
+    """sigma/E of photons or K0L against energy, with the published `fit`, a function of E [GeV]."""
+    particles = {"photon": "photons", "k0l": "neutral hadrons"}[kind]
     shower, chain = SHOWER_ENERGIES[kind][1], PARTICLE_ENERGIES[kind][1]
     figure = new_figure()
     axes = figure.subplots()
@@ -95,13 +95,13 @@ def resolution(figures: Figures, kind: str, fit: Callable[[Array], Array]) -> Pl
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(1.3 if kind == "photon" else 5, 40 if kind == "photon" else 130)
     axes.set_ylabel(r"$\sigma_E / E$ [%]")
-    axes.legend(title=words)
-    stamp(axes, SAMPLE)
+    axes.legend(title=particles)
+    stamp(axes, SAMPLE_LABEL)
     measure = "Standard deviation over mean" if kind == "photon" else "IQR/1.349 over median"
     return Plot(
-        f"{kind}_resolution", f"Energy resolution of {words}",
-        f"{measure} of the energy of single {words} (whole chain: IQR/1.349 over median of all "
-        "candidates' energy), beside the fit to the full simulation of CLICdet. "
+        f"{kind}_resolution", f"Energy resolution of {particles}",
+        f"{measure} of the energy of single {particles} (whole chain: IQR/1.349 over median of all "
+        "candidates' energy), with the fit to the full simulation of CLICdet. "
         "Bars: 95 % intervals.",
         figure, columns,
     )  # fmt: skip
@@ -112,7 +112,7 @@ def response(figures: Figures) -> Plot:
     figure = new_figure()
     axes = figure.subplots()
     columns: dict[str, list[object]] = {"particle": [], "energy": [], "response": []}
-    for (kind, words, what), (colour, marker) in zip(
+    for (kind, label, figure_name), (colour, marker) in zip(
         (
             ("photon", r"$\gamma$, mean", "mean"),
             ("k0l", r"$K^0_L$, median", "median"),
@@ -122,8 +122,8 @@ def response(figures: Figures) -> Plot:
         strict=True,
     ):
         energies = SHOWER_ENERGIES[kind][1]
-        value, error = read(figures, [f"{shower_name(kind, e)}: {what}" for e in energies])
-        axes.errorbar(energies, value, error, fmt=marker, color=colour, label=words)
+        value, error = read(figures, [f"{shower_name(kind, e)}: {figure_name}" for e in energies])
+        axes.errorbar(energies, value, error, fmt=marker, color=colour, label=label)
         columns["particle"] += [kind] * len(energies)
         columns["energy"] += list(energies)
         columns["response"] += value.tolist()
@@ -134,7 +134,7 @@ def response(figures: Figures) -> Plot:
     axes.set_ylim(0.85, 1.2)
     axes.set_ylabel("Calibrated energy / true energy")
     axes.legend(ncols=3)
-    stamp(axes, SAMPLE)
+    stamp(axes, SAMPLE_LABEL)
     return Plot(
         "calorimeter_response", "Energy scale of the calorimeters",
         "All hits of single particles without tracker material: photons on the EM scale, hadrons "
@@ -144,7 +144,7 @@ def response(figures: Figures) -> Plot:
 
 
 def track_resolution(figures: Figures, detector: Detector) -> Plot:
-    """sigma(pt)/pt against momentum, beside the formula the tracks are smeared with."""
+    """sigma(pt)/pt against momentum, with the formula by which tracks are smeared."""
     figure = new_figure()
     axes = figure.subplots()
     curve = np.geomspace(0.8, 130, 200)
@@ -172,8 +172,8 @@ def track_resolution(figures: Figures, detector: Detector) -> Plot:
     return Plot(
         "track_resolution", "Momentum resolution",
         "Standard deviation of the measured transverse momentum of single muons, for "
-        "abs(cos theta) below 0.17 and from 0.90 to 0.95, beside the fit to the full simulation "
-        "of CLICdet that the tracks are smeared with: this tests the smearing alone.",
+        "abs(cos theta) below 0.17 and from 0.90 to 0.95, with the fit to the full simulation "
+        "of CLICdet by which tracks are smeared: this tests the smearing alone.",
         figure, columns,
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def track_resolution(figures: Figures, detector: Detector) -> Plot:
 def expected_momentum_resolution(
     momentum: Array, cos_theta: tuple[float, float], detector: Detector
 ) -> Array:
-    """sigma(pt)/pt by the formula at `momentum` [GeV]: root mean square over a range of angles."""
+    """Expected sigma(pt)/pt at `momentum` [GeV]: root mean square over a range of cos(theta)."""
     cosines = np.linspace(*cos_theta, 101)
     pt = momentum[:, None] * np.sqrt(1 - cosines**2)
     sigma = momentum_resolution(pt, np.abs(np.arctanh(cosines)), detector.tracker)
@@ -189,7 +189,7 @@ def expected_momentum_resolution(
 
 
 def photon_profiles(summaries: Mapping[str, Summary], detector: Detector) -> Plot:
-    """Mean longitudinal profile of photon showers, beside the textbook's gamma distribution."""
+    """Mean longitudinal profile of photon showers, with a gamma distribution."""
     figure = new_figure()
     axes = figure.subplots()
     ecal = detector.ecal
@@ -209,14 +209,14 @@ def photon_profiles(summaries: Mapping[str, Summary], detector: Detector) -> Plo
     axes.set_xlim(0, edges[-1])
     axes.set_ylim(0, None)
     axes.set_xlabel(r"Depth in the ECAL [$X_0$]")
-    axes.set_ylabel(r"Share of the energy [% / $X_0$]")
+    axes.set_ylabel(r"Fraction of the energy [% / $X_0$]")
     axes.legend(title="photons; dotted: PDG")
-    stamp(axes, SAMPLE)
+    stamp(axes, SAMPLE_LABEL)
     return Plot(
         "photon_profile", "Longitudinal profile of photons",
         "Mean energy in hits per radiation length over the photon's energy, by layer group, for "
         "abs(cos theta) below 0.2. Dotted: gamma distribution of the Review of Particle Physics, "
-        "a rule for homogeneous matter, drawn for its shape.",
+        "an approximation for homogeneous matter, drawn to compare the shapes.",
         figure, columns,
     )  # fmt: skip
 
@@ -234,10 +234,10 @@ def hadron_profiles(summaries: Mapping[str, Summary], detector: Detector) -> Plo
     ):  # fmt: skip
         sample = _perpendicular(summaries[shower_name(kind, energy)]["showers"])
         profile = sample.longitudinal.mean(axis=0) / energy / widths
-        words = r"$K^0_L$" if kind == "k0l" else r"$\pi^+$"
+        particle = r"$K^0_L$" if kind == "k0l" else r"$\pi^+$"
         axes.step(
             np.ravel(edges), 100 * np.repeat(profile, 2), color=colour, linestyle=line,
-            label=f"{words} {energy:g} GeV", linewidth=1.8,
+            label=f"{particle} {energy:g} GeV", linewidth=1.8,
         )  # fmt: skip
         columns["sample"] += [f"{kind} {energy:g} GeV"] * len(profile)
         columns["low"] += edges[:, 0].tolist()
@@ -247,9 +247,9 @@ def hadron_profiles(summaries: Mapping[str, Summary], detector: Detector) -> Plo
     axes.set_xlim(0, edges[-1, 1])
     axes.set_ylim(0, None)
     axes.set_xlabel(r"Depth [$\lambda_\mathrm{I}$]")
-    axes.set_ylabel(r"Share of the energy [% / $\lambda_\mathrm{I}$]")
+    axes.set_ylabel(r"Fraction of the energy [% / $\lambda_\mathrm{I}$]")
     axes.legend()
-    stamp(axes, SAMPLE)
+    stamp(axes, SAMPLE_LABEL)
     return Plot(
         "hadron_profile", "Longitudinal profile of hadrons",
         "Mean EM-scale energy in hits per interaction length over the particle's energy, for "
@@ -259,7 +259,7 @@ def hadron_profiles(summaries: Mapping[str, Summary], detector: Detector) -> Plo
 
 
 def containment(summaries: Mapping[str, Summary], detector: Detector) -> Plot:
-    """Share of the energy within a distance from the axis."""
+    """Fraction of the energy within a distance from the axis."""
     figure = new_figure()
     axes = figure.subplots()
     moliere = detector.ecal.moliere_radius
@@ -271,9 +271,13 @@ def containment(summaries: Mapping[str, Summary], detector: Detector) -> Plot:
         sample: ShowerSample = summaries[shower_name(kind, energy)]["showers"]
         total = (sample.ecal + sample.hcal).sum()
         share = np.cumsum(sample.radial.sum(axis=0)) / max(total, 1e-9)
-        words = r"$\gamma$" if kind == "photon" else r"$K^0_L$"
+        particle = r"$\gamma$" if kind == "photon" else r"$K^0_L$"
         axes.plot(
-            RADIAL_EDGES[1:], share, color=colour, linestyle=line, label=f"{words} {energy:g} GeV"
+            RADIAL_EDGES[1:],
+            share,
+            color=colour,
+            linestyle=line,
+            label=f"{particle} {energy:g} GeV",
         )
         columns["sample"] += [f"{kind} {energy:g} GeV"] * len(share)
         columns["radius"] += RADIAL_EDGES[1:].tolist()
@@ -286,25 +290,26 @@ def containment(summaries: Mapping[str, Summary], detector: Detector) -> Plot:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("Distance from the axis [mm]")
-    axes.set_ylabel("Share of the energy inside")
+    axes.set_ylabel("Fraction of the energy inside")
     axes.legend(loc="lower right")
-    stamp(axes, SAMPLE)
+    stamp(axes, SAMPLE_LABEL)
     return Plot(
         "containment", "Width of showers",
-        "Share of the energy in hits within a distance from the particle's line. Crosses: 90 % "
-        f"within one and 95 % within two Moliere radii ({moliere:g} mm), the rule for "
-        "electromagnetic showers; cells of the ECAL are "
+        "Fraction of the energy in hits within a distance from the axis. Crosses: 90 % within one "
+        f"and 95 % within two Moliere radii ({moliere:g} mm), as in electromagnetic showers; "
+        "cells of the ECAL are "
         f"{detector.ecal.cell_size:g} mm wide.",
         figure, columns,
     )  # fmt: skip
 
 
 def _perpendicular(sample: ShowerSample) -> ShowerSample:
+    """Showers with abs(cos theta) below PERPENDICULAR."""
     return select(sample, np.abs(sample.cos_theta) < PERPENDICULAR)
 
 
 def _interaction_lengths(detector: Detector) -> Array:
-    """Depth of the edges of each layer group [group, 2], in interaction lengths."""
+    """Depths of both edges of each layer group [group, 2], in interaction lengths."""
     ecal, hcal = detector.ecal, detector.hcal
     in_ecal = np.arange(ecal.num_groups + 1) * ecal.group_thickness / ecal.interaction_length
     in_hcal = in_ecal[-1] + (
@@ -315,6 +320,7 @@ def _interaction_lengths(detector: Detector) -> Array:
 
 
 def _energy_axis(axes: Axes, label: str = "Energy [GeV]") -> None:
+    """Make x a logarithmic axis of energies."""
     axes.set_xscale("log")
     ticks = (0.5, 1, 2, 5, 10, 20, 50, 100)
     axes.set_xlim(0.4, 130)

@@ -1,4 +1,4 @@
-"""Interactions in the tracker, by what a bookkeeper would check."""
+"""Interactions in the tracker: where they are, and what they conserve."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def interactions(particles, radiation_lengths, interaction_lengths, seed=1, dete
 
 
 def crossed_material(start, direction, detector):
-    """Radiation lengths on a straight line, from the definition of the material: fine steps."""
+    """Radiation lengths on a straight line: the definition of the material in fine steps."""
     tracker, face = detector.tracker, detector.ecal
     step = 0.05  # mm
     along = np.arange(0.5 * step, 4000.0, step)
@@ -36,9 +36,9 @@ def crossed_material(start, direction, detector):
     share = np.where((at > begin) & (at < middle), tracker.vertex_material / (middle - begin), 0.0)
     share += np.where((at > middle) & (at < end), (1 - tracker.vertex_material) / (end - middle), 0)
     slant = np.minimum(np.hypot(r, z) / r, tracker.max_slant)
-    # a path from the origin crosses dr of radius per `at` of its box: r/at is its share of the way
+    # `share` is per radius of the box; along a path from the origin that radius grows as at/r
     density = tracker.radiation_lengths * share * (at / r) * slant * r / np.hypot(r, z)
-    inside = np.maximum.accumulate(u) < 1.0  # a path that has left does not come back
+    inside = np.maximum.accumulate(u) < 1.0  # a path that has left the tracker does not return
     return float(np.sum(density * inside) * step)
 
 
@@ -59,8 +59,8 @@ def test_prompt_photons_convert_as_in_a_slab(event_of, degrees, detector):
 
 
 @pytest.mark.parametrize("degrees", [90.0, 45.0, 30.0, 20.0, 10.0])
-def test_displaced_photons_cross_what_is_left(event_of, degrees):
-    """From 300 mm along the same line: the share of the material behind that place."""
+def test_displaced_photons_cross_the_material_behind_their_vertex(event_of, degrees):
+    """They start 300 mm from the collision, on a straight line from it."""
     sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
     vertex = (300 * sine, 0.0, 300 * cosine)
     box = max(vertex[0] / 1500, vertex[2] / 2307) * 1500
@@ -75,7 +75,7 @@ def test_displaced_photons_cross_what_is_left(event_of, degrees):
     ("vertex", "direction"),
     [
         ((400.0, 0.0, 100.0), (0.0, 0.8, 0.6)),  # across
-        ((0.0, 200.0, -500.0), (0.3, -0.4, np.sqrt(0.75))),  # back, and past the beam
+        ((0.0, 200.0, -500.0), (0.3, -0.4, np.sqrt(0.75))),  # inwards, past the beam
         ((900.0, 300.0, 1200.0), (-0.6, 0.64, 0.48)),
         ((60.0, -30.0, 40.0), (0.6, 0.0, -0.8)),
         ((10.0, 0.0, 600.0), (0.1, 0.0, np.sqrt(0.99))),
@@ -89,7 +89,7 @@ def test_photons_from_anywhere_cross_the_same_material(event_of, vertex, directi
 
 
 def test_the_definition_of_the_material_is_a_slab_for_prompt_photons():
-    """The sum in `crossed_material`, against what it should be."""
+    """A check of `crossed_material`."""
     for degrees in (80.0, 33.0, 15.0):
         sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
         found = crossed_material((1e-3 * sine, 0.0, 1e-3 * cosine), (sine, 0.0, cosine), CLIC)
@@ -110,7 +110,7 @@ def test_the_definition_of_the_material_is_a_slab_for_prompt_photons():
     ],
 )
 def test_interactions_lie_within_the_material(event_of, detector, pdg_id, momentum, vertex):
-    """What began behind the last of it would miss the calorimeter."""
+    """A secondary made behind it might miss the calorimeter."""
     num = 5000
     particles = event_of(*[(pdg_id, momentum, vertex)] * num)
     made = interactions(particles, 0.5, 0.5, detector=detector)[num:]
@@ -118,12 +118,12 @@ def test_interactions_lie_within_the_material(event_of, detector, pdg_id, moment
     face, tracker = detector.ecal, detector.tracker
     radius = np.hypot(made["x"], made["y"]) / face.inner_radius
     box = np.maximum(radius, np.abs(made["z"]) / face.endcap_z)
-    # where a path bends within a step, its middle is a few millimetres off
+    # a path bends within a step: its middle is a few millimetres away from the chord
     assert box.min() > tracker.beam_pipe_radius / face.inner_radius - 0.002
     assert box.max() < 1 - tracker.material_to_face / face.inner_radius + 0.005
 
 
-def test_hadrons_interact_in_the_same_material_and_curled_ones_in_more(event_of):
+def test_hadrons_interact_in_the_same_material_and_curling_ones_in_more(event_of):
     def fraction(momentum):
         num = 40_000
         particles = event_of(*[(211, momentum, STILL)] * num)
@@ -163,17 +163,17 @@ def test_a_converted_photon_becomes_an_electron_and_a_positron(event_of):
 @pytest.mark.parametrize("momentum", [0.3, 0.6, 1.2, 4.0, 20.0])
 @pytest.mark.parametrize("pdg_id", [211, -321, 130, 2212, 2112, -2112, -2212])
 def test_interactions_conserve_energy_and_charge(event_of, pdg_id, momentum):
-    """What the secondaries do not carry stays in the nucleus: never less than nothing."""
+    """The nucleus keeps what the secondaries do not carry; that is never negative."""
     num = 300
     particles = event_of(*[(pdg_id, (0.8 * momentum, 0.0, 0.6 * momentum), STILL)] * num)
     flights = interactions(particles, 0.0, THICK)
     made = flights[num:]
     assert (flights["end"][:num] < NO_END).mean() > 0.9
-    given = np.bincount(made["origin"], made["energy"], num)
-    # a baryon keeps its mass, an antibaryon releases another one, a meson's is lost by half
+    carried = np.bincount(made["origin"], made["energy"], num)
+    # a baryon keeps its mass, an antibaryon releases it twice, a meson loses half of it
     mass, factor = particles.mass, {2212: -1, 2112: -1, -2112: 1, -2212: 1, 130: 0}
     available = particles.energy + factor.get(pdg_id, -0.5) * mass
-    assert (given <= available + 1e-9).all()
+    assert (carried <= available + 1e-9).all()
     assert (made["energy"] >= made["mass"]).all()
     size = np.sqrt(made["px"] ** 2 + made["py"] ** 2 + made["pz"] ** 2)
     np.testing.assert_allclose(np.hypot(size, made["mass"]), made["energy"], rtol=1e-6)
@@ -182,7 +182,7 @@ def test_interactions_conserve_energy_and_charge(event_of, pdg_id, momentum):
     assert (charge[some] == particles.charge[some]).all()
     if momentum >= 4.0:
         assert some.mean() > 0.99
-        assert given.sum() > 0.7 * available[flights["end"][:num] < NO_END].sum()
+        assert carried.sum() > 0.7 * available[flights["end"][:num] < NO_END].sum()
 
 
 def test_secondaries_carry_the_index_of_their_hadron(event_of):
@@ -196,7 +196,7 @@ def test_secondaries_carry_the_index_of_their_hadron(event_of):
     assert (np.bincount(flights["charge"][~primary] + 1) > 100).all()  # -1, 0 and 1
 
 
-def test_leptons_slow_particles_and_those_along_the_beam_pass(event_of):
+def test_leptons_slow_particles_and_those_along_the_beam_do_not_interact(event_of):
     still = (0.0, 0.0, 0.0)
     particles = event_of(
         (13, (3.0, 2.0, 1.0), still),
@@ -211,7 +211,7 @@ def test_leptons_slow_particles_and_those_along_the_beam_pass(event_of):
     assert (flights["end"] == NO_END).all()
 
 
-def test_the_particles_given_are_left_as_they_are(jumble):
+def test_the_input_flights_are_not_changed(jumble):
     flights = flights_of(jumble(1, 50))
     before = flights.copy()
     after = interact(

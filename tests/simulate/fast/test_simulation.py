@@ -1,4 +1,4 @@
-"""What `simulate` promises to whoever calls it."""
+"""The output of `simulate`: reproducible, consistent with its truth, finite for any particle."""
 
 from dataclasses import replace
 
@@ -16,12 +16,11 @@ from partflow.simulate.fast import simulation
 STILL = (0.0, 0.0, 0.0)
 
 
-def assert_same(one, other):
-    for name in one._fields:
-        a, b = getattr(one, name), getattr(other, name)
-        np.testing.assert_array_equal(a.offsets, b.offsets)
-        for column in a.schema.names:
-            np.testing.assert_array_equal(a.columns[column], b.columns[column])
+def assert_same(result, reference):
+    for collection, expected in zip(result, reference, strict=True):
+        np.testing.assert_array_equal(collection.offsets, expected.offsets)
+        for column in collection.schema.names:
+            np.testing.assert_array_equal(collection.columns[column], expected.columns[column])
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def ids():
     return np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 
 
-def test_an_event_is_the_same_alone_in_a_batch_and_in_another_order(jumble, ids):
+def test_an_event_does_not_depend_on_the_other_events(jumble, ids):
     particles = jumble(len(ids), 30)
     together = simulate(particles, ids)
     assert (together.hits.counts > 0).all()
@@ -46,16 +45,16 @@ def test_an_event_is_the_same_alone_in_a_batch_and_in_another_order(jumble, ids)
                     np.testing.assert_array_equal(values, other.columns[column])
 
 
-def test_another_id_is_another_event(jumble):
+def test_events_with_different_ids_differ(jumble):
     particles = jumble(1, 30)
-    one, other = (simulate(particles, np.array([number])) for number in (1, 2))
-    assert one.hits.energy_em.sum() != other.hits.energy_em.sum()
+    first, second = (simulate(particles, np.array([number])) for number in (1, 2))
+    assert first.hits.energy_em.sum() != second.hits.energy_em.sum()
 
 
 def test_ids_that_agree_in_their_low_bits_differ(jumble):
     particles = jumble(1, 30)
-    one, other = (simulate(particles, np.array([number])) for number in (1, 1 + 2**40))
-    assert one.hits.energy_em.sum() != other.hits.energy_em.sum()
+    first, second = (simulate(particles, np.array([number])) for number in (1, 1 + 2**40))
+    assert first.hits.energy_em.sum() != second.hits.energy_em.sum()
 
 
 def test_the_size_of_the_work_space_changes_nothing(jumble, ids, monkeypatch):
@@ -99,9 +98,9 @@ def test_truth_points_at_generator_particles_of_the_same_event(jumble, ids):
     rows = particles.flat_index(
         result.track_particles.event_index, result.track_particles.particle_index
     )
-    own = result.track_particles.is_primary == 1
-    assert (particles.charge[rows][own] != 0).all()
-    assert len(np.unique(rows[own])) == own.sum()  # at most one own track
+    primary = result.track_particles.is_primary == 1
+    assert (particles.charge[rows][primary] != 0).all()
+    assert len(np.unique(rows[primary])) == primary.sum()  # at most one for each particle
     rows = particles.flat_index(
         result.contributions.event_index, result.contributions.particle_index
     )
@@ -109,7 +108,7 @@ def test_truth_points_at_generator_particles_of_the_same_event(jumble, ids):
 
 
 def test_the_order_of_objects_holds_no_truth(event_of):
-    """Particles given in another order come out in the order of pt and of cells all the same."""
+    """Tracks are ordered by pt and hits by cell, whatever the order of the particles."""
     rows = [(13, (p, 0.5 * p, 0.1 * p), STILL) for p in (3.0, 20.0, 8.0)]
     no_material = SimulationConfig(tracker_material=False)
     for order in (rows, rows[::-1]):
@@ -133,7 +132,7 @@ def test_an_empty_event_comes_out_empty(event_of, jumble):
     assert (result.hits.counts[[0, 2]] > 0).all()
 
 
-def test_no_events_are_no_events():
+def test_no_events_give_no_events():
     for collection in simulate(Collection.empty(PARTICLES), np.empty(0, dtype=np.int64)):
         assert collection.num_events == 0
         assert len(collection) == 0
@@ -152,7 +151,7 @@ def test_no_events_are_no_events():
     ],
     ids=["nu_e", "anti_nu_mu", "pion at rest", "no photon", "beam photon", "beam muon", "outside"],
 )
-def test_what_leaves_nothing(event_of, particle):
+def test_particles_that_do_not_reach_the_calorimeter_leave_no_hits(event_of, particle):
     result = simulate(
         event_of(particle), np.array([1]), CLIC, SimulationConfig(tracker_material=False)
     )
@@ -160,7 +159,7 @@ def test_what_leaves_nothing(event_of, particle):
 
 
 @pytest.mark.parametrize("pdg_id", [22, 11, 13, 211, 130, 2112, -2112, 321, 3312, 1000010020])
-def test_three_tev_of_anything_is_finite_and_seen(gun, pdg_id):
+def test_particles_of_three_tev_give_finite_values_and_are_measured(gun, pdg_id):
     result = simulate(gun(pdg_id, 3000.0, 2), np.arange(2))
     for collection in result:
         for values in collection.columns.values():
@@ -189,8 +188,8 @@ def test_a_track_at_the_calorimeter_is_where_it_enters(jumble, ids):
     [CLD, replace(CLIC, name="wide", magnetic_field=1.0, ecal=replace(CLIC.ecal, cell_size=15.3))],
     ids=lambda d: d.name,
 )
-def test_another_detector_needs_no_code(gun, detector):
-    """Its hits lie in its own calorimeters, and a photon is measured at its energy."""
+def test_the_simulation_works_in_detectors_other_than_clic(gun, detector):
+    """The hits are in its calorimeters, and a photon is measured at its energy."""
     no_material = SimulationConfig(tracker_material=False)
     hits = simulate(gun(22, 20.0, 60), np.arange(60), detector, no_material).hits
     ecal = hits.subdetector == ECAL
@@ -201,7 +200,7 @@ def test_another_detector_needs_no_code(gun, detector):
     assert energy.mean() == pytest.approx(20.0, rel=0.02)
 
 
-def test_values_that_are_not_finite_are_refused_with_their_event(gun):
+def test_values_that_are_not_finite_raise_an_error_that_names_the_event(gun):
     particles = gun(22, 5.0, 3)
     bad = dict(particles.columns)
     bad["py"] = np.where(np.arange(3) == 1, np.nan, bad["py"])
@@ -209,7 +208,7 @@ def test_values_that_are_not_finite_are_refused_with_their_event(gun):
         simulate(Collection(PARTICLES, particles.offsets, bad), np.array([10, 20, 30]))
 
 
-def test_other_records_and_a_wrong_number_of_ids_are_refused(gun):
+def test_other_records_and_a_wrong_number_of_ids_raise_errors(gun):
     with pytest.raises(SchemaError, match="generator particles"):
         simulate(Collection.empty(HITS, 1), np.array([1]))
     with pytest.raises(DataError, match="2 event ids for 3 events"):

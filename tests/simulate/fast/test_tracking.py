@@ -14,7 +14,7 @@ NO_MATERIAL = SimulationConfig(tracker_material=False)
 STILL = (0.0, 0.0, 0.0)
 
 
-def test_every_track_of_a_neutral_particle_is_that_of_a_secondary(gun):
+def test_all_tracks_of_a_neutral_particle_are_of_secondaries(gun):
     photons = simulate(gun(22, 5.0, 500), np.arange(500))
     assert len(photons.tracks) > 20
     assert not photons.track_particles.is_primary.any()
@@ -45,7 +45,7 @@ def test_forward_tracks_have_their_hits_on_discs(event_of):
     radius = 5.0 * np.sin(0.24) / CLIC.geometry().bending
     chord = 2 * radius * np.sin(2190 * np.tan(0.24) / (2 * radius))
     assert np.median(last) == pytest.approx(chord, abs=0.01)
-    assert len(np.unique(last)) > 400  # a hit on a disc is measured, not the disc's radius
+    assert len(np.unique(last)) > 400  # radii of measured hits, not of the disc
     assert np.median(tracks.radius_of_innermost_hit) == 31.0
 
 
@@ -54,29 +54,29 @@ def test_a_track_that_ends_has_no_hit_behind_its_end(gun):
     num = 6000
     result = simulate(gun(211, 10.0, num, (-0.3, 0.3)), np.arange(num))
     tracks, truth = result.tracks, result.track_particles
-    has_daughter = np.bincount(truth.event_index, truth.is_primary == 0, num) > 0
-    is_parent = (truth.is_primary == 1) & has_daughter[truth.event_index]
+    has_secondary = np.bincount(truth.event_index, truth.is_primary == 0, num) > 0
+    is_parent = (truth.is_primary == 1) & has_secondary[truth.event_index]
     assert is_parent.sum() > 15
     assert (tracks.radius_of_outermost_hit[is_parent] < 1486).all()
     begins = np.full(num, np.inf)
-    daughter = truth.is_primary == 0
-    np.minimum.at(begins, truth.event_index[daughter], tracks.radius_of_innermost_hit[daughter])
+    secondary = truth.is_primary == 0
+    np.minimum.at(begins, truth.event_index[secondary], tracks.radius_of_innermost_hit[secondary])
     assert (tracks.radius_of_outermost_hit < begins[tracks.event_index])[is_parent].mean() > 0.95
 
 
-def test_where_a_track_is_made_inside_the_first_layer_does_not_show(event_of):
-    """The same helix begun 1 or 20 mm from the beam: the same hits, and the same measured track
-    within what its resolution is moved by.
+def test_the_production_point_inside_the_first_layer_cannot_be_seen(event_of):
+    """A helix that begins 1 or 20 mm from the beam gives the same hits, and the same track within
+    the change of its resolution.
     """
 
     def tracks_from(start):
         rows = [(13, (2.0, 0.0, 1.0), (start, 0.0, start / 2))] * 300
         return simulate(event_of(*rows), np.array([3]), CLIC, NO_MATERIAL).tracks
 
-    one, other = tracks_from(1.0), tracks_from(20.0)
-    assert np.array_equal(one.radius_of_innermost_hit, other.radius_of_innermost_hit)
-    assert np.array_equal(one.radius_of_outermost_hit, other.radius_of_outermost_hit)
-    assert np.abs(one.face_z - other.face_z).max() < 0.1
+    near, far = tracks_from(1.0), tracks_from(20.0)
+    assert np.array_equal(near.radius_of_innermost_hit, far.radius_of_innermost_hit)
+    assert np.array_equal(near.radius_of_outermost_hit, far.radius_of_outermost_hit)
+    assert np.abs(near.face_z - far.face_z).max() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_where_a_track_is_made_inside_the_first_layer_does_not_show(event_of):
         (13, (5.0, 3.0, 2.0), (20.0, 12.0, 9.0)),
     ],
 )
-def test_what_stands_at_the_face_follows_from_the_measured_parameters(event_of, particle):
-    """Also of a track that does not reach it: the production point is in no column."""
+def test_the_state_at_the_face_follows_from_the_measured_parameters(event_of, particle):
+    """Also for a track that does not reach the face: no column reveals the production point."""
     tracks = simulate(event_of(*[particle] * 400), np.array([7]), CLIC, NO_MATERIAL).tracks
     assert len(tracks) > 50
     radius = 1 / tracks.omega  # signed, mm
@@ -134,7 +134,7 @@ def test_a_track_that_ends_in_the_tracker_is_found_if_it_is_long_enough(event_of
     assert found(NO_END) == pytest.approx(whole, abs=0.012)
 
 
-def test_a_circle_needs_three_hits(event_of):
+def test_a_track_needs_three_hits(event_of):
     """From 850 mm on there are two layers."""
     rows = [(211, (5.0, 0.0, 0.5), (850.0, 0.0, 0.0))] * 2000
     assert len(simulate(event_of(*rows), np.array([2]), CLIC, NO_MATERIAL).tracks) == 0
@@ -165,7 +165,7 @@ def test_forward_tracks_are_found_down_to_the_acceptance(gun):
     assert efficiency(12.0) == pytest.approx(0.995, abs=0.007)
 
 
-def test_muons_light_the_yoke_and_hadrons_seldom_do(gun):
+def test_muons_leave_hits_in_the_yoke_and_hadrons_seldom_do(gun):
     num = 3000
     muons = simulate(gun(13, 10.0, num), np.arange(num)).tracks
     assert muons.num_yoke_hits.mean() == pytest.approx(
@@ -174,9 +174,9 @@ def test_muons_light_the_yoke_and_hadrons_seldom_do(gun):
     slow = simulate(gun(13, 3.0, 200), np.arange(200)).tracks
     assert not slow.num_yoke_hits.any()
     pions = simulate(gun(211, 15.0, num), np.arange(num), CLIC, NO_MATERIAL).tracks
-    lit = pions.num_yoke_hits > 0
-    assert 0.003 < lit.mean() < 0.02
-    assert pions.num_yoke_hits[lit].max() <= 3
+    has_hits = pions.num_yoke_hits > 0
+    assert 0.003 < has_hits.mean() < 0.02
+    assert pions.num_yoke_hits[has_hits].max() <= 3
 
 
 def test_a_track_of_charge_two_shows_its_rigidity(event_of):

@@ -1,4 +1,4 @@
-"""What a validation keeps of simulated events: small tables, saved chunk by chunk.
+"""Summaries of simulated events: small tables, saved for each chunk of events.
 
 A table is a subclass of `evaluate.sample.Sample`; a summary is a few tables by name.
 """
@@ -28,7 +28,7 @@ class ShowerSample(Sample):
     ecal: Array
     """EM-scale energy of the hits in the ECAL [GeV]."""
     hcal: Array
-    """The same in the HCAL."""
+    """EM-scale energy of the hits in the HCAL [GeV]."""
     hadronic: Array
     """Energy of all hits on the hadronic scale [GeV]."""
     num_hits: Array
@@ -46,14 +46,15 @@ class TrackSample(Sample):
     """True transverse momentum [GeV]."""
     cos_theta: Array
     inverse_pt_error: Array
-    """1/pt measured minus 1/pt [1/GeV]."""
+    """Measured 1/pt minus 1/pt [1/GeV]."""
     relative_pt_error: Array
-    """pt measured over pt, minus 1."""
+    """Measured pt over pt, minus 1."""
     d0: Array
-    """[mm]; the particles come from the origin."""
+    """Measured d0 [mm], which is its error: the particles come from the origin."""
     z0: Array
+    """Measured z0 [mm]."""
     phi_error: Array
-    """[rad]"""
+    """Measured azimuth minus azimuth [rad]."""
 
     @property
     def is_found(self) -> Array:
@@ -91,7 +92,7 @@ class EventSample(Sample):
     num_clusters: Array
     num_contributions: Array
     abs_cos_theta: Array
-    """Of the leading generator jet; NaN where there is no jet."""
+    """abs(cos theta) of the leading generator jet; NaN in events without a jet."""
     gen_energy: Array
     """Energy of all generator particles but neutrinos [GeV]."""
     baseline: Array
@@ -104,8 +105,12 @@ class EventSample(Sample):
     """Largest abs(sum of contributions - hit energy) / hit energy in the event."""
     perigee_miss: Array
     """Largest distance of a charged particle's vertex from its perigee's helix [mm]."""
-    confusion: Array
-    """EM-scale energy by truth (row) and reconstruction (column), [row, row, column] (GeV)."""
+    energy_flow: Array
+    """Energy flow of the baseline, [row, EnergyOrigin, EnergyDestination] (GeV, EM scale)."""
+    energy_absorbed: Array
+    """EM-scale energy of neutral particles in clusters of the tracks of other particles [GeV]."""
+    energy_counted_twice: Array
+    """EM-scale energy of charged particles with track in clusters of neutral candidates [GeV]."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,9 @@ class ClusterSample(Sample):
     energy: Array
     """EM scale [GeV]."""
     purity: Array
-    """Share of the energy that comes from the particle with most of it."""
+    """Largest fraction of the energy that comes from one particle."""
     num_particles: Array
-    """Particles with more than a tenth of the energy each."""
+    """Particles with more than a tenth of the energy."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,9 @@ class SplitSample(Sample):
     energy: Array
     """EM-scale energy in clusters [GeV]."""
     completeness: Array
-    """Share of it in the cluster that holds most."""
+    """Largest fraction of it that is in one cluster."""
     num_clusters: Array
-    """Clusters with more than a tenth of it each."""
+    """Clusters with more than a tenth of it."""
 
 
 TABLES: dict[str, type[Sample]] = {
@@ -143,12 +148,13 @@ TABLES: dict[str, type[Sample]] = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What is kept of some events; in every table they are numbered from 0."""
+    """Tables of some events; in every table the events are numbered from 0."""
 
     num_events: int
     tables: Mapping[str, Sample]
 
     def __getitem__(self, name: str) -> Any:
+        """The table `name`."""
         return self.tables[name]
 
 
@@ -170,7 +176,7 @@ def concatenate(parts: Sequence[Summary]) -> Summary:
 
 
 def save(path: Path, summary: Summary) -> None:
-    """Write a summary as one compressed numpy file, whole or not at all."""
+    """Write a summary into one compressed numpy file, whole or not at all."""
     columns = {
         f"{name}/{type(table).__name__}/{column.name}": getattr(table, column.name)
         for name, table in summary.tables.items()
@@ -181,13 +187,14 @@ def save(path: Path, summary: Summary) -> None:
 
 
 def load(path: Path) -> Summary:
-    """The summary that `save` wrote."""
-    found: dict[tuple[str, str], dict[str, Array]] = {}
+    """Read the summary that `save` wrote."""
+    tables: dict[tuple[str, str], dict[str, Array]] = {}
     with np.load(path) as columns:
         num_events = int(columns["num_events"])
         for key in columns.files:
             if key != "num_events":
                 name, kind, column = key.split("/")
-                found.setdefault((name, kind), {})[column] = columns[key]
-    tables = {name: TABLES[kind](**values) for (name, kind), values in found.items()}
-    return Summary(num_events, tables)
+                tables.setdefault((name, kind), {})[column] = columns[key]
+    return Summary(
+        num_events, {name: TABLES[kind](**values) for (name, kind), values in tables.items()}
+    )

@@ -1,4 +1,4 @@
-"""The table of a validation: as rows of words, for the terminal, for a page."""
+"""The table of a validation as text, for the terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -12,85 +12,92 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from partflow.evaluate.gate import Verdict
 from partflow.report.formatting import NOTHING
-from partflow.validate.verdict import Line, Verdict
+from partflow.validate.table.lines import Line
 
 COLUMNS = ("found", "95 % interval", "target or comparison", "source", "verdict")
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}
 
 
 class Row(NamedTuple):
-    """A line of the table in words."""
+    """A line of the table as text."""
 
     section: str
-    what: str
-    found: str
+    label: str
+    measured: str
     interval: str
     target: str
     source: str
     verdict: str
+    """Empty without a target."""
 
 
-def row(line: Line) -> Row:
-    """The line as it is shown."""
-    criterion, found, unit = line.criterion, line.found, line.criterion.unit
+def format_line(line: Line) -> Row:
+    """A line as text, with its figure in its unit."""
+    criterion, measured, unit = line.criterion, line.measured, line.criterion.unit
 
-    def number(value: float) -> str:
+    def in_unit(value: float) -> str:
+        """A number in the unit of the figure."""
         return f"{value * unit.scale + 0.0:.{unit.digits}f}"
 
-    known = np.isfinite(found.value)
-    varies = np.isfinite([found.low, found.high]).all() and found.low != found.high
+    low, high = measured.low, measured.high
+    has_interval = np.isfinite([low, high]).all() and low != high
+    is_known = np.isfinite(measured.value)
     return Row(
         section=criterion.section,
-        what=criterion.what,
-        found=f"{number(found.value)} {unit.name}".rstrip() if known else NOTHING,
-        interval=f"{number(found.low)} – {number(found.high)}" if varies else "",
+        label=criterion.label,
+        measured=f"{in_unit(measured.value)} {unit.name}".rstrip() if is_known else NOTHING,
+        interval=f"{in_unit(low)} – {in_unit(high)}" if has_interval else "",
         target=criterion.target,
         source=criterion.source,
-        verdict=str(line.verdict),
+        verdict=str(line.verdict or ""),
     )
 
 
 def by_section(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of each section, sections in the order of their first row."""
+    """Name and rows of each section, in the order of their first rows."""
     order = {name: i for i, name in enumerate(dict.fromkeys(r.section for r in rows))}
-    together = sorted(rows, key=lambda r: order[r.section])
-    for section, members in groupby(together, key=lambda r: r.section):
+    ordered = sorted(rows, key=lambda r: order[r.section])
+    for section, members in groupby(ordered, key=lambda r: r.section):
         yield section, list(members)
 
 
 def summary_sentence(rows: Sequence[Row]) -> str:
-    """How many lines passed, failed, or were not decided."""
+    """Numbers of lines that pass, fail, or are not decided."""
     counts = {v: sum(r.verdict == v for r in rows) for v in Verdict}
-    judged = counts[Verdict.PASS] + counts[Verdict.FAIL] + counts[Verdict.UNDECIDED]
-    said = f"{counts[Verdict.PASS]} of {judged} lines pass, {counts[Verdict.FAIL]} fail"
+    sentence = (
+        f"{counts[Verdict.PASS]} of {sum(counts.values())} lines pass, {counts[Verdict.FAIL]} fail"
+    )
     if counts[Verdict.UNDECIDED]:
-        said += f", {counts[Verdict.UNDECIDED]} are not decided by so few events"
-    return said + "."
+        sentence += f", {counts[Verdict.UNDECIDED]} are not decided by so few events"
+    return sentence + "."
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown, section by section, with the summary before it."""
+    """The summary sentence, then the table of each section, as Markdown."""
     parts = [summary_sentence(rows)]
     for section, members in by_section(rows):
-        header = f"| {' | '.join(_escaped((section, *COLUMNS)))} |"
+        header = f"| {' | '.join(_escape((section, *COLUMNS)))} |"
         rule = "| --- | ---: | ---: | --- | --- | --- |"
-        body = [f"| {' | '.join(_escaped((*r[1:6], _stressed(r.verdict))))} |" for r in members]
+        body = [f"| {' | '.join(_escape((*r[1:6], _emphasize(r.verdict))))} |" for r in members]
         parts.append("\n".join([header, rule, *body]))
     return "\n\n".join(parts) + "\n"
 
 
-def _escaped(cells: Sequence[str]) -> list[str]:
+def _escape(cells: Sequence[str]) -> list[str]:
+    """Cells of a Markdown table."""
     return [cell.replace("|", "\\|") for cell in cells]
 
 
-def _stressed(verdict: str) -> str:
+def _emphasize(verdict: str) -> str:
+    """A verdict as Markdown, in bold if it is a failure."""
     return f"**{verdict}**" if verdict == Verdict.FAIL else verdict
 
 
 def terminal(rows: Sequence[Row]) -> Group:
-    """What is judged, as tables for the terminal; what is only reported is left to the page."""
-    judged = [r for r in rows if r.verdict != Verdict.REPORTED]
+    """Tables of the lines with a target for the terminal, and the summary sentence."""
+    judged = [r for r in rows if r.verdict]
     tables = []
     for section, members in by_section(judged):
         table = Table(
@@ -107,6 +114,6 @@ def terminal(rows: Sequence[Row]) -> Group:
         table.add_column(COLUMNS[4], width=11, no_wrap=True)
         for r in members:
             colour = COLOURS[Verdict(r.verdict)]
-            table.add_row(r.what, r.found, r.interval, r.target, Text(r.verdict, colour))
+            table.add_row(r.label, r.measured, r.interval, r.target, Text(r.verdict, colour))
         tables.append(table)
     return Group(*tables, Text(summary_sentence(rows), "bold"))

@@ -1,0 +1,1 @@
+"""Plots of a validation: single particles, and collisions."""
