@@ -165,3 +165,30 @@ def test_a_command_is_read_as_a_shell_reads_it():
     ]
     console = Block("console", "$ partflow x\nwrote x\n", 1)
     assert list(commands(console)) == [["partflow", "x"]]
+
+
+def results_table():
+    """The rows of the table under *Results* in README, as lists of cells."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## Results") : text.index("## Install")]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.slow
+def test_the_table_in_the_readme_has_the_rows_and_columns_that_the_demo_prints(
+    tmp_path, monkeypatch
+):
+    """`make demo` in small: the figures differ, the table is the same."""
+    from partflow.pipeline import demo, demonstration
+    from partflow.report.terminal import jet_table
+
+    monkeypatch.setattr(demonstration, "DEMO_TRAINING_EVENTS", 20)
+    monkeypatch.setattr(demonstration, "DEMO_TEST_EVENTS", 10)
+    monkeypatch.setattr(demonstration, "DEMO_TRAINING_MINUTES", 0.02)
+    table = jet_table(demo(tmp_path / "demo", workers=1))
+    heading, _, *rows = results_table()
+    assert heading == [str(column.header) for column in table.columns]
+    assert [row[0] for row in rows] == list(table.columns[0].cells)
+    for row in rows:  # a number in each cell
+        assert all(re.match(r"\d+\.\d+", cell) for cell in row[1:]), row

@@ -7,6 +7,7 @@ import fastjet
 import numpy as np
 import pytest
 
+from partflow.core.deposits import resolve_deposits
 from partflow.core.records import offsets_from_counts
 from partflow.core.schemas import (
     CANDIDATES,
@@ -280,7 +281,8 @@ def flow(fill):
         cluster_index=indices(candidate, cluster),
     )  # fmt: skip
     evaluator = Evaluator(QUICK)
-    truth = cluster_truth(particles, links, clusters, hit_clusters, contributions)
+    deposits = resolve_deposits(particles, clusters, hit_clusters, contributions)
+    truth = cluster_truth(particles, links, clusters, deposits)
     evaluator.add(
         particles, fill(TARGETS, track + cluster), tracks, clusters, {"mlpf": candidates},
         np.full(NUM_EVENTS, "qq", dtype=object), cluster_truth_of={"mlpf": truth},

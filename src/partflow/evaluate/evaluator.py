@@ -202,8 +202,8 @@ class Evaluator:
         collections = {
             "particles": particles, "tracks": tracks, "targets": targets, "clusters": clusters,
             **candidates,
-            **{f"targets of {name}": one for name, one in targets_of.items()},
-            **{f"shares of {name}": one for name, one in shares_of.items()},
+            **{f"targets of {name}": targets for name, targets in targets_of.items()},
+            **{f"shares of {name}": shares for name, shares in shares_of.items()},
         }  # fmt: skip
         _check_num_events(collections, len(process))
         _check_targets(targets, targets_of, tracks, clusters)

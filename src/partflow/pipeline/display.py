@@ -92,10 +92,10 @@ def scene_maker(
             for name, path in candidates.items()
         }
         references = reference_candidates(event, detector)
-        sets = {name: one.candidates for name, one in read.items()}
+        sets = {name: chunk.candidates for name, chunk in read.items()}
         sets[BASELINE] = event.baseline
         sets |= {name: references.candidates[name] for name in (PERFECT, TARGET)}
-        shares = {name: one.shares for name, one in read.items() if "shares" in one.collections}
+        shares = {n: chunk.shares for n, chunk in read.items() if "shares" in chunk.collections}
         candidate_sets = CandidateSets(sets, references.targets, element_sets, shares)
         return build_scene(event, number, candidate_sets, detector, config, remark)
 

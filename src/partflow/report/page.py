@@ -78,7 +78,7 @@ def build_page(
         sample=sample_label(metrics),
         fonts=font_faces(plot.svg for plot in drawings.values()),
         headline=make_headline(metrics),
-        switches=[(one.key, set_cell(name, one)) for name, one in look.items()] if plots else [],
+        switches=[(of.key, set_cell(name, of)) for name, of in look.items()] if plots else [],
         main_plot=drawings.get(MAIN_PLOT),
         plots=_plots_by_section(plots, drawings),
         plots_folder=plots_folder,
