@@ -1,5 +1,6 @@
 """The event display shows what the event holds, and marks the mistakes of candidates."""
 
+import io
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from partflow import pipeline
 from partflow.core.detector import FACE_NONE
@@ -41,7 +44,7 @@ from partflow.report.display.payload import (
 from partflow.report.display.places import detector_parts, toward_face, track_paths
 from partflow.report.display.scene import CandidateSets, DisplayedSet, build_scene
 from partflow.report.display.selection import select_events
-from partflow.report.display.still import draw_still
+from partflow.report.display.still import CLASS_LOOKS, draw_still
 from partflow.simulate import SimulationConfig
 
 EVIL = '</script><script>alert("1")</script>'
@@ -203,6 +206,13 @@ def test_the_page_needs_nothing_from_elsewhere_and_a_name_is_only_text(event):
     data = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
     assert json.loads(data[1])["sets"][0]["name"] == EVIL
     assert json.loads(data[1]) == json.loads(to_json(scene))
+
+
+def test_the_picture_keeps_the_colours_of_the_classes(scene):
+    picture = np.asarray(Image.open(io.BytesIO(draw_still(scene))).convert("RGB")).astype(int)
+    for colour, _ in CLASS_LOOKS.values():
+        distance = np.abs(picture - 255 * np.array(to_rgb(colour))).max(axis=2)
+        assert (distance < 12).sum() > 20, colour
 
 
 def test_an_empty_event_can_be_displayed(nothing):
