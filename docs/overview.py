@@ -45,7 +45,7 @@ def main() -> None:
     if "mlpf" not in metrics["jets"]:
         raise SystemExit(f"{demo}: no candidates called mlpf; run `make demo`")
     picture = overview(demo / "report")
-    picture.quantize(256, dither=Image.Dither.NONE).save(output, optimize=True)
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(output, optimize=True)
     print(
         f"{output}: {picture.width} x {picture.height} pixels, {output.stat().st_size // 1024} KiB"
     )

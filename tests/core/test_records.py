@@ -48,6 +48,8 @@ def test_a_collection_refuses_columns_that_do_not_fit() -> None:
         Collection(JETS, np.array([0, 2]), {**columns, "pt": np.zeros(3)})
     with pytest.raises(SchemaError, match="no column pt"):
         Collection(JETS, np.array([0, 2]), {k: v for k, v in columns.items() if k != "pt"})
+    with pytest.raises(SchemaError, match="unknown column energie; the columns are pt, "):
+        Collection(JETS, np.array([0, 2]), {**columns, "energie": np.zeros(2)})
     with pytest.raises(DataError, match="decrease"):
         Collection(JETS, np.array([0, 3, 2]), columns)
 

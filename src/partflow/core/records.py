@@ -28,7 +28,7 @@ class Collection:
 
     `offsets` [event + 1] delimit the events, `columns` are the values [object] by name. A column
     is also an attribute. Columns with a default may be left out. Raises SchemaError where a column
-    is missing, DataError where lengths or offsets do not fit.
+    is missing or unknown, DataError where lengths or offsets do not fit.
 
     >>> from partflow.core.schemas import JETS
     >>> jets = Collection.from_events(
@@ -56,6 +56,12 @@ class Collection:
             raise SchemaError(
                 f"{self.schema.name}: no column {', '.join(sorted(missing))}; every column without "
                 "a default is needed"
+            )
+        unknown = set(self.columns) - set(self.schema.names)
+        if unknown:
+            raise SchemaError(
+                f"{self.schema.name}: unknown column {', '.join(sorted(unknown))}; the columns are "
+                f"{', '.join(self.schema.names)}"
             )
         columns = {
             f.name: np.ascontiguousarray(self.columns[f.name], dtype=f.dtype)
