@@ -45,6 +45,9 @@ def write_notebooks() -> None:
             NotebookClient(notebook, km=manager, timeout=900).execute()
         finally:
             manager.shutdown_kernel(now=True)
+        for cell in notebook.cells:  # progress and log messages, which are no results
+            if cell.cell_type == "code":
+                cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
         exporter = MarkdownExporter()
         text, resources = exporter.from_notebook_node(
             notebook, resources={"output_files_dir": f"{file.stem}_files"}
@@ -63,7 +66,7 @@ def help_of(*verb: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb"},
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"},
     )
     lines = []
     for line in answer.stdout.splitlines():

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
-"""Console for messages and progress, on standard error: results go to standard output."""
+console = Console(stderr=True, highlight=False, force_jupyter=False)
+"""Console for messages and progress, on standard error: results go to standard output. In a notebook
+it writes text, too: bars as widgets would need ipywidgets, and warn without them."""
 
 
 def say_done(output: Path) -> None:
