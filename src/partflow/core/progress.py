@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 console = Console(stderr=True, highlight=False, force_jupyter=False)
-"""Console for messages and progress, on standard error: results go to standard output. In a notebook
-it writes text, too: bars as widgets would need ipywidgets, and warn without them."""
+"""Console for messages and progress, on standard error: results go to standard output. It writes
+text in a notebook, too: bars as widgets would need ipywidgets."""
 
 
 def say_done(output: Path) -> None:
