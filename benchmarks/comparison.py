@@ -183,7 +183,7 @@ def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, fl
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
         for name, model in models.items():
-            clusters = ELEMENT_SETS[model.config.elements][0]
+            clusters = ELEMENT_SETS[model.config.elements].clusters
             start = time.perf_counter()
             for chunk in chunks:
                 reconstruct(model, build_elements(chunk.tracks, chunk.collections[clusters]))

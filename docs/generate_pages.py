@@ -19,20 +19,13 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbconvert.exporters import MarkdownExporter
 
-from partflow.core import schemas
+from partflow.core import features, schemas
 from partflow.core.schemas import Schema
+from partflow.core.store import MADE_BY, OPTIONAL_COLLECTIONS, STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src"
 RUN = "import sys; sys.argv[0] = 'partflow'; from partflow.cli import main; main()"
-STAGES = {
-    "generated": ("particles",),
-    "events": ("particles", "hits", "tracks", "clusters", "hit_clusters", "baseline",
-               "contributions", "track_particles"),
-    "labelled": ("elements", "targets", "shares", "gen_met", "gen_jets", "target_jets"),
-    "candidates": ("candidates", "shares"),
-}  # fmt: skip
-"""Collections of the file of each stage."""
 
 
 def write_notebooks() -> None:
@@ -95,7 +88,9 @@ def write_command_line() -> None:
 
 def write_file_formats() -> None:
     """`reference/file-formats.md`: the columns of every collection."""
-    known = {value.name: value for value in vars(schemas).values() if isinstance(value, Schema)}
+    modules = (schemas, features)
+    values = [value for module in modules for value in vars(module).values()]
+    known = {value.name: value for value in values if isinstance(value, Schema)}
     with mkdocs_gen_files.open("reference/file-formats.md", "w") as page:
         page.write(
             "# File formats\n\nEvery stage writes Parquet: one row for each event with "
@@ -103,15 +98,20 @@ def write_file_formats() -> None:
             "structs. Units are in the metadata of the columns, the provenance (stage, "
             "configuration, seed, version, commit, hashes of the inputs) in that of the file. "
             "An index such as `particle_index` counts from the start of its own event; -1 "
-            "means none.\n\n| file of stage | collections |\n|---|---|\n"
+            "means none.\n\n| stage | made by | collections | on request or where known |\n"
+            "|---|---|---|---|\n"
         )
-        for stage, collections in STAGES.items():
-            page.write(f"| {stage} | {', '.join(f'`{name}`' for name in collections)} |\n")
-        page.write(
-            "\n`baseline` has the columns of `candidates`; `gen_jets` and `target_jets` have "
-            "those of `jets`. Fine clusters, where they were asked for, are `fine_clusters` and "
-            "`hit_fine_clusters`.\n"
-        )
+        for stage, always in STAGES.items():
+            names, more = (
+                ", ".join(
+                    f"`{name}`"
+                    if name == schema.name
+                    else f"`{name}` ([{schema.name}](#{schema.name}))"
+                    for name, schema in collections.items()
+                )
+                for collections in (always, OPTIONAL_COLLECTIONS.get(stage, {}))
+            )
+            page.write(f"| {stage} | `{MADE_BY[stage]}` | {names} | {more} |\n")
         for name, schema in known.items():
             page.write(f"\n## {name}\n\n| column | type | unit | meaning |\n|---|---|---|---|\n")
             for field in schema.fields:

@@ -162,10 +162,10 @@ def _track_features(tracks: Collection) -> Array:
     return values
 
 
-def _cluster_features(clusters: Collection) -> Array:
-    """Features of clusters, [cluster, NUM_FEATURES]."""
+def published_cluster_features(clusters: Collection) -> Array:
+    """Published columns of clusters, [cluster, NUM_PUBLISHED_FEATURES]."""
     column = ClusterFeature
-    values = np.zeros((len(clusters), NUM_FEATURES))
+    values = np.zeros((len(clusters), NUM_PUBLISHED_FEATURES))
     values[:, column.TYPE] = CLUSTER
     values[:, column.ET] = clusters.energy_em * np.sin(clusters.theta)
     values[:, column.ETA] = eta_from_theta(clusters.theta)
@@ -178,6 +178,13 @@ def _cluster_features(clusters: Collection) -> Array:
     for feature in (column.X, column.Y, column.Z, column.THETA, column.NUM_HITS, column.SIGMA_X,
                     column.SIGMA_Y, column.SIGMA_Z):  # fmt: skip
         values[:, feature] = clusters.columns[feature.name.lower()]
+    return values
+
+
+def _cluster_features(clusters: Collection) -> Array:
+    """Features of clusters, [cluster, NUM_FEATURES]."""
+    values = np.zeros((len(clusters), NUM_FEATURES))
+    values[:, :NUM_PUBLISHED_FEATURES] = published_cluster_features(clusters)
     position = np.stack([clusters.x, clusters.y, clusters.z], axis=1)
     distance = np.maximum(np.linalg.norm(position, axis=1, keepdims=True), 1e-9)
     values[:, ExtraFeature.FACE_X : ExtraFeature.FACE_Z + 1] = position

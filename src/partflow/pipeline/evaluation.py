@@ -13,13 +13,13 @@ from partflow.core.candidate_stream import CandidateStream
 from partflow.core.detector import Detector
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import console, progress
+from partflow.core.progress import console, progress, say_done
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import iterate_events, num_events
 from partflow.core.workers import check_workers
 from partflow.pipeline.display import scene_maker
-from partflow.pipeline.folders import check_elements, detector_of, say_done
+from partflow.pipeline.folders import check_elements, detector_of
 from partflow.pipeline.references import (
     References,
     check_names,
@@ -159,7 +159,7 @@ def _cluster_truths(
         element_set: cluster_truth(
             events.particles,
             events.track_particles,
-            events.collections[ELEMENT_SETS[element_set][0]],
+            events.collections[ELEMENT_SETS[element_set].clusters],
             references.deposits[element_set],
         )
         for element_set in sorted(set(element_sets.values()))

@@ -13,7 +13,7 @@ from partflow.core.detector_file import describe, find_detector
 from partflow.core.errors import ConfigError, SchemaError
 from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.outputs import growing_folder
-from partflow.core.progress import progress
+from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.records import Collection, Events, concatenate
 from partflow.core.store import (
@@ -30,7 +30,7 @@ from partflow.core.store import (
 from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import GUN
-from partflow.pipeline.folders import SHARD_EVENTS, say_done
+from partflow.pipeline.folders import SHARD_EVENTS
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based

@@ -8,10 +8,7 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, recorded_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
-from partflow.core.progress import say_done
 from partflow.core.store import read_provenance, shards
-
-__all__ = ["PACKED", "SHARD_EVENTS", "check_elements", "detector_of", "say_done"]
 
 SHARD_EVENTS = 100
 """Events per shard. A shard is the unit of memory and of work; a restart keeps finished shards."""

@@ -12,11 +12,11 @@ from partflow.core.detector_file import DETECTOR, describe
 from partflow.core.errors import ConfigError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import progress
+from partflow.core.progress import progress, say_done
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Events
 from partflow.core.store import iterate_events, num_events, write_events
-from partflow.pipeline.folders import PACKED, check_elements, detector_of, say_done
+from partflow.pipeline.folders import PACKED, check_elements, detector_of
 
 if TYPE_CHECKING:
     from partflow.label.config import LabelConfig

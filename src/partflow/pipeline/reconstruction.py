@@ -12,11 +12,11 @@ from partflow.core.candidate_sets import BASELINE
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
-from partflow.core.progress import progress
+from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
-from partflow.pipeline.folders import check_elements, detector_of, say_done
+from partflow.pipeline.folders import check_elements, detector_of
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.embeddings import EmbeddingWriter
@@ -123,7 +123,7 @@ def _write_candidates(
     """Write the candidates of a network; embeddings and attention maps on request."""
     from partflow.core.features import build_elements
 
-    clusters = ELEMENT_SETS[network.config.elements][0]
+    clusters = ELEMENT_SETS[network.config.elements].clusters
     extras = ["shares"] if network.config.head == "sharing" else []
     with (
         EventWriter(output, "candidates", provenance, extras) as writer,

@@ -64,7 +64,7 @@ def reference_candidates(events: Events, detector: Detector) -> References:
     sharing_sets = {"final": SHARING, "fine": SHARING_FINE}
     element_sets = {sharing_sets[element_set]: element_set for element_set in deposits}
     for name, element_set in element_sets.items():
-        clusters = events.collections[ELEMENT_SETS[element_set][0]]
+        clusters = events.collections[ELEMENT_SETS[element_set].clusters]
         labelled = label(
             events.particles, events.tracks, events.track_particles, clusters,
             deposits[element_set], events.event_id, events.hits, with_jets=False,

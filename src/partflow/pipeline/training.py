@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from partflow.core.outputs import growing_folder
+from partflow.core.progress import say_done
 from partflow.core.provenance import make_provenance
-from partflow.pipeline.folders import PACKED, say_done
+from partflow.pipeline.folders import PACKED
 
 NO_LIMIT = 1_000_000
 """Epochs of a run that only the time limit ends: more than any run reaches."""

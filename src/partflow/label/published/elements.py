@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from partflow.core.features import (
-    CLUSTER,
     ELEMENTS,
     NUM_PUBLISHED_FEATURES,
     TRACK,
@@ -16,6 +15,7 @@ from partflow.core.features import (
     build_elements,
     element_index_of_clusters,
     element_index_of_tracks,
+    published_cluster_features,
 )
 from partflow.core.records import Array, Collection, Events
 from partflow.core.units import LIGHT_SPEED_GEV_PER_T_MM
@@ -101,21 +101,7 @@ def _track_features(events: Events) -> Array:
 
 
 def _cluster_features(clusters: Collection) -> Array:
-    """Published columns of the clusters, [cluster, 17]."""
-    column = ClusterFeature
-    values = np.zeros((len(clusters), NUM_PUBLISHED_FEATURES))
-    values[:, column.TYPE] = CLUSTER
-    values[:, column.ET] = clusters.energy_em * np.sin(clusters.theta)
-    values[:, column.ETA] = -np.log(np.tan(clusters.theta / 2))
-    values[:, column.SIN_PHI] = np.sin(clusters.phi)
-    values[:, column.COS_PHI] = np.cos(clusters.phi)
-    values[:, column.ENERGY] = clusters.energy_em
-    values[:, column.ENERGY_ECAL] = clusters.energy_em_ecal
-    values[:, column.ENERGY_HCAL] = clusters.energy_em_hcal
-    values[:, column.ENERGY_OTHER] = clusters.energy_em_other
-    for feature in (
-        column.X, column.Y, column.Z, column.THETA, column.NUM_HITS,
-        column.SIGMA_X, column.SIGMA_Y, column.SIGMA_Z,
-    ):  # fmt: skip
-        values[:, feature] = clusters.columns[feature.name.lower()]
+    """Published columns of the clusters, [cluster, 17]; eta by the published formula."""
+    values = published_cluster_features(clusters)
+    values[:, ClusterFeature.ETA] = -np.log(np.tan(clusters.theta / 2))
     return values

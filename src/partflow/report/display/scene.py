@@ -122,11 +122,11 @@ class Scene:
 
     def clusters(self, element_set: str) -> Collection:
         """The clusters of an element set."""
-        return self.event.collections[ELEMENT_SETS[element_set][0]]
+        return self.event.collections[ELEMENT_SETS[element_set].clusters]
 
     def hit_clusters(self, element_set: str) -> Array:
         """Cluster of each hit, or -1, [hit]."""
-        return self.event.collections[ELEMENT_SETS[element_set][1]].cluster_index
+        return self.event.collections[ELEMENT_SETS[element_set].hit_clusters].cluster_index
 
 
 @dataclass(frozen=True)
