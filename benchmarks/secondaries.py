@@ -21,9 +21,9 @@ from partflow.generate import GenerationConfig, Gun, generate
 from partflow.reconstruct.parameters import SecondaryConfig
 from partflow.reconstruct.secondary_tracks import find_secondary_tracks
 from partflow.simulate import simulate
-from partflow.simulate.fast.flights import NO_END, flights_of
-from partflow.simulate.fast.interactions import interact
-from partflow.simulate.fast.tracker_material import tracker_material
+from partflow.simulate.tracker.flights import NO_END, flights_of
+from partflow.simulate.tracker.interactions import interact
+from partflow.simulate.tracker.tracker_material import tracker_material
 
 DEGREES = (90.0, 45.0, 30.0, 20.0, 15.0, 10.0)
 NUM_PHOTONS = 50_000

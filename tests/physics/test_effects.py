@@ -14,10 +14,10 @@ from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.pipeline import label_events, simulate_events
 from partflow.simulate import SimulationConfig, realistic, simulate
-from partflow.simulate.fast.bremsstrahlung import fitted_pt, radiate
-from partflow.simulate.fast.decays import decay, decay_lengths, end_by_decay, two_body
-from partflow.simulate.fast.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
-from partflow.simulate.fast.tracker_material import tracker_material
+from partflow.simulate.tracker.bremsstrahlung import fitted_pt, radiate
+from partflow.simulate.tracker.decays import decay, decay_lengths, end_by_decay, two_body
+from partflow.simulate.tracker.flights import NO_END, NO_SUCCESSOR, Decay, Species, flights_of
+from partflow.simulate.tracker.tracker_material import tracker_material
 
 GEOMETRY = CLIC.geometry()
 MATERIAL = tracker_material(CLIC)

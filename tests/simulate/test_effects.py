@@ -13,9 +13,9 @@ from partflow.core.schemas import PARTICLES
 from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.config import EFFECTS
 from partflow.simulate.fakes import MIN_FAKE_PT
-from partflow.simulate.fast.flights import NO_END, flights_of
-from partflow.simulate.fast.interactions import interact
-from partflow.simulate.fast.tracker_material import tracker_material
+from partflow.simulate.tracker.flights import NO_END, flights_of
+from partflow.simulate.tracker.interactions import interact
+from partflow.simulate.tracker.tracker_material import tracker_material
 
 IDS = np.array([7, -3, 2**62 + 5, 11, 2**40, 12])
 NOISY = replace(realistic(), fake_rate=0.3, duplicate_rate=0.3)

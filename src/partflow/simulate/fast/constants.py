@@ -15,7 +15,7 @@ from partflow.simulate.cells import CellGrid, cell_grid
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.fast.electromagnetic import radial_table
 from partflow.simulate.fast.medium import media
-from partflow.simulate.fast.tracker_material import TrackerMaterial, tracker_material
+from partflow.simulate.tracker.tracker_material import TrackerMaterial, tracker_material
 from partflow.simulate.tracks import TrackerConstants, tracker_constants
 
 

@@ -8,39 +8,14 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import FACE_NONE
-from partflow.core.records import Array
-from partflow.simulate.config import SimulationConfig
 from partflow.simulate.directions import Ray
-from partflow.simulate.fast.bremsstrahlung import radiate
-from partflow.simulate.fast.constants import EventConstants
-from partflow.simulate.fast.decays import decay, decay_lengths, end_by_decay
 from partflow.simulate.fast.electromagnetic import electromagnetic_shower
-from partflow.simulate.fast.flights import NO_END, Species, available_energy, face_of
 from partflow.simulate.fast.hadronic import NEVER, Hadron, hadronic_shower
-from partflow.simulate.fast.interactions import interact
-from partflow.simulate.fast.tracking import find_tracks
 from partflow.simulate.hits import accumulate
+from partflow.simulate.tracker.flights import NO_END, Species, available_energy, face_of
+from partflow.simulate.tracker.tracking import find_tracks
 
 _BEHIND_FACE = 0.01  # mm; keeps rounding from leaving a particle in front of the calorimeter
-
-
-def cross_tracker(
-    rng: np.random.Generator, particles: Array, constants: EventConstants, config: SimulationConfig
-) -> Array:
-    """The flights of one event after decays and interactions in the tracker, secondaries last.
-
-    This is not part of the event's kernel, so that effects that are off are not compiled.
-    """
-    flights, geometry = particles, constants.shower.geometry
-    if config.decays_in_flight:
-        flights = end_by_decay(rng, flights, geometry, decay_lengths())
-    if config.tracker_material:
-        flights = interact(rng, flights, geometry, constants.material)
-    if config.decays_in_flight:
-        flights = decay(rng, flights, geometry.bending)
-    if config.bremsstrahlung:
-        flights = radiate(rng, flights, geometry, constants.material)
-    return flights
 
 
 @njit(cache=True, error_model="numpy")

@@ -23,13 +23,14 @@ from partflow.simulate.digitisation import (
     digitise,
 )
 from partflow.simulate.fast.constants import EventConstants, event_constants
-from partflow.simulate.fast.event import cross_tracker, simulate_event
-from partflow.simulate.fast.flights import flights_of
+from partflow.simulate.fast.event import simulate_event
 from partflow.simulate.fast.hadronic import PENDING
-from partflow.simulate.fast.muon_system import cross_yoke
 from partflow.simulate.fast.times import contribution_times
 from partflow.simulate.hits import MAX_PARTICLES, SPOT, empty_out, empty_table
 from partflow.simulate.streams import Effect, effect_stream, event_stream
+from partflow.simulate.tracker.crossing import cross_tracker
+from partflow.simulate.tracker.flights import flights_of
+from partflow.simulate.tracker.muon_system import cross_yoke
 
 _SPOTS, _STACK, _TABLE = 1 << 15, 1 << 11, 1 << 14
 """Initial work space: enough for nearly every event at 380 GeV."""
@@ -94,7 +95,9 @@ def _simulate_one(
     """One event before digitisation, and the work space it needed."""
     while True:
         rng = event_stream(event_id)
-        flights = cross_tracker(rng, particles, constants, config)
+        flights = cross_tracker(
+            rng, particles, constants.shower.geometry, constants.material, config
+        )
         counts = np.zeros(len(flights), dtype=np.int64)
         tracks, count, is_complete = simulate_event(
             rng, flights, constants, space.spots, space.stack, space.slots, space.used, counts

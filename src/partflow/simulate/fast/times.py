@@ -16,8 +16,8 @@ from numba import njit
 from partflow.core.helix import MIN_PT, path_to_cylinder
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.cells import cell_centre
-from partflow.simulate.fast.flights import Species, face_of, time_after
 from partflow.simulate.hits import cell_of
+from partflow.simulate.tracker.flights import Species, face_of, time_after
 
 _LATE_SHARE = 0.1
 _LATE_DELAY = 8.0  # ns, mean

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.particles import ELECTRON_MASS
-from partflow.simulate.fast.flights import (
+from partflow.simulate.tracker.flights import (
     FLIGHT,
     NO_END,
     NO_SUCCESSOR,
@@ -27,7 +27,7 @@ from partflow.simulate.fast.flights import (
     add_secondary,
     end_of,
 )
-from partflow.simulate.fast.tracker_material import path_after
+from partflow.simulate.tracker.tracker_material import path_after
 
 MIN_PHOTON = 0.01
 """Least energy of the photons that are followed [GeV]."""

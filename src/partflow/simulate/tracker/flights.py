@@ -40,6 +40,7 @@ FLIGHT = np.dtype(
         ("end", "f8"),  # mm, transverse path after which it ends in the tracker; NO_END
         ("origin", "i4"),  # index in the event of the generator particle it descends from
         ("charge", "i8"),
+        ("pdg_id", "i8"),
         ("species", "i8"),
         ("is_primary", "i1"),  # 0 for secondaries
         ("decay", "i8"),  # Decay
@@ -66,6 +67,7 @@ def flights_of(particles: Collection) -> Array:
         rows[name] = particles.columns[vertex]
     rows["end"] = NO_END
     rows["origin"] = np.arange(len(particles)) - np.repeat(particles.offsets[:-1], particles.counts)
+    rows["pdg_id"] = particles.pdg_id
     rows["species"] = species(particles.pdg_id)
     rows["is_primary"] = 1
     kind = np.abs(particles.pdg_id)
@@ -131,6 +133,18 @@ def end_of(flights, i, bending):
 
 
 @njit(cache=True, error_model="numpy")
+def _secondary_pdg_id(species, charge):
+    """PDG id of a secondary: a photon, electron, muon, charged pion or K0L."""
+    if species == Species.PHOTON:
+        return 22
+    if species == Species.ELECTRON:
+        return -11 * charge
+    if species == Species.MUON:
+        return -13 * charge
+    return 211 * charge if charge != 0 else 130
+
+
+@njit(cache=True, error_model="numpy")
 def add_secondary(flights, count, parent, ray, energy, mass, charge, species):
     """Append a secondary on a ray from where flight `parent` ends; returns the new count."""
     momentum = math.sqrt(max(energy * energy - mass * mass, 1e-8))
@@ -141,6 +155,7 @@ def add_secondary(flights, count, parent, ray, energy, mass, charge, species):
     flight.end = NO_END
     flight.origin = flights[parent].origin
     flight.charge = charge
+    flight.pdg_id = _secondary_pdg_id(species, charge)
     flight.species = species
     flight.is_primary = 0
     flight.decay = Decay.NONE

@@ -11,7 +11,7 @@ import math
 from numba import njit
 
 from partflow.core.helix import MIN_PT, advance
-from partflow.simulate.fast.flights import NO_END, NO_SUCCESSOR
+from partflow.simulate.tracker.flights import NO_END, NO_SUCCESSOR
 from partflow.simulate.tracks import (
     DISC_INNER_RADIUS,
     DISC_OUTER_RADIUS,

@@ -22,7 +22,7 @@ from partflow.core.helix import MIN_PT, path_to_cylinder
 from partflow.core.particles import ELECTRON_MASS, MUON_MASS, PION0_MASS, PION_MASS
 from partflow.core.records import Array
 from partflow.simulate.directions import Ray, circle_point
-from partflow.simulate.fast.flights import FLIGHT, Decay, Species, add_secondary, end_of
+from partflow.simulate.tracker.flights import FLIGHT, Decay, Species, add_secondary, end_of
 
 
 class Product(IntEnum):

@@ -6,8 +6,8 @@ import pytest
 from partflow.core.detector import FACE_BARREL, FACE_ENDCAP, FACE_NONE
 from partflow.core.known_detectors import CLIC
 from partflow.simulate import SimulationConfig, simulate
-from partflow.simulate.fast.flights import NO_END, flights_of
-from partflow.simulate.fast.tracking import find_tracks
+from partflow.simulate.tracker.flights import NO_END, flights_of
+from partflow.simulate.tracker.tracking import find_tracks
 from partflow.simulate.tracks import tracker_constants
 
 NO_MATERIAL = SimulationConfig(tracker_material=False)

@@ -26,7 +26,7 @@ from numba import njit
 
 from partflow.core.detector import Detector
 from partflow.core.helix import MIN_PT
-from partflow.simulate.fast.flights import NO_END
+from partflow.simulate.tracker.flights import NO_END
 
 _MIN_STEP = 8.0  # mm of transverse path
 _STEP_PER_RADIUS = 0.25

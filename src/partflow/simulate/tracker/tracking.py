@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 
 from partflow.core.helix import MIN_PT
-from partflow.simulate.fast.bremsstrahlung import fitted_pt
-from partflow.simulate.fast.flights import NO_END, NO_SUCCESSOR, Species
-from partflow.simulate.fast.hit_pattern import hit_pattern
-from partflow.simulate.fast.muon_system import num_yoke_hits
+from partflow.simulate.tracker.bremsstrahlung import fitted_pt
+from partflow.simulate.tracker.flights import NO_END, NO_SUCCESSOR, Species
+from partflow.simulate.tracker.hit_pattern import hit_pattern
+from partflow.simulate.tracker.muon_system import num_yoke_hits
 from partflow.simulate.tracks import LAYER_RADIUS, TRACK, resolutions, write_helix
 
 

@@ -16,7 +16,7 @@ from numba import njit
 from partflow.core.detector import BARREL, ENDCAP, FACE_NONE
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.directions import Ray, tilted
-from partflow.simulate.fast.flights import NO_END, Species, face_of
+from partflow.simulate.tracker.flights import NO_END, Species, face_of
 from partflow.simulate.yoke import YOKE_HIT, cell_at, crossing, leave
 
 _PUNCH_THROUGH = 0.01  # probability

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from partflow.core.known_detectors import CLD, CLIC
-from partflow.simulate.fast.flights import NO_END, Species, flights_of
-from partflow.simulate.fast.interactions import interact
-from partflow.simulate.fast.tracker_material import tracker_material
+from partflow.simulate.tracker.flights import NO_END, Species, flights_of
+from partflow.simulate.tracker.interactions import interact
+from partflow.simulate.tracker.tracker_material import tracker_material
 
 GEOMETRY = CLIC.geometry()
 MATERIAL = tracker_material(CLIC)

@@ -15,7 +15,7 @@ from numba import njit
 from partflow.core.helix import MIN_PT
 from partflow.core.particles import ELECTRON_MASS, KAON0_MASS, PION_MASS
 from partflow.simulate.directions import Ray, tilted
-from partflow.simulate.fast.flights import (
+from partflow.simulate.tracker.flights import (
     FLIGHT,
     NO_END,
     Decay,
@@ -24,7 +24,7 @@ from partflow.simulate.fast.flights import (
     available_energy,
     end_of,
 )
-from partflow.simulate.fast.tracker_material import path_after
+from partflow.simulate.tracker.tracker_material import path_after
 
 _PAIR_FACTOR = 7.0 / 9.0  # pair production per radiation length
 _MIN_MOMENTUM = 0.2  # GeV
