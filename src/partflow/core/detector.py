@@ -29,7 +29,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from partflow.core.errors import ConfigError
 from partflow.core.tracker import Tracker, check_tracker
@@ -41,6 +41,18 @@ BARREL, ENDCAP = 0, 1
 """Regions, as in the column `region` of hits."""
 FACE_NONE, FACE_BARREL, FACE_ENDCAP = 0, 1, 2
 """Part of the calorimeter that a particle reaches, as in the column `face_region` of tracks."""
+
+
+@dataclass(frozen=True)
+class Slab:
+    """A plate of one material in a layer of a sampling calorimeter."""
+
+    material: str
+    """Name in `simulate.geant4.materials.MIXTURES`, or of a NIST material such as `G4_Fe`."""
+    thickness: float
+    """Thickness [mm]."""
+    is_active: bool = False
+    """Whether energy deposited in it is measured."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,11 @@ class Calorimeter:
     """Energy below which a hit is dropped [GeV]."""
     sampling_term: float
     """Stochastic term of the energy resolution for EM showers [sqrt(GeV)]."""
+    layer: tuple[Slab, ...] = ()
+    """Slabs of one layer from its front, for Geant4; empty where they are not known."""
+    sampling_fraction: float | None = None
+    """Share of an EM shower's energy that the active slabs see, in Geant4: `partflow calibrate
+    --engine geant4` measures it. EM-scale energy is the energy seen, divided by it."""
 
     @property
     def group_thickness(self) -> float:
@@ -181,9 +198,12 @@ class Detector:
     def _check_calorimeters(self) -> None:
         """Refuse layers and cells that cannot be, and calorimeters that overlap."""
         for name, part in (("ecal", self.ecal), ("hcal", self.hcal)):
-            for key, value in asdict(part).items():
-                if not 0 < value < math.inf:
+            values = asdict(part)
+            del values["layer"]
+            for key, value in values.items():
+                if value is not None and not 0 < value < math.inf:
                     raise ConfigError(f"{self.name}: {name}.{key} = {value}; it must be positive")
+            self._check_layer(name, part)
             for key in ("num_groups", "layers_per_group"):
                 if getattr(part, key) != int(getattr(part, key)):
                     raise ConfigError(
@@ -204,6 +224,30 @@ class Detector:
                 f"{self.name}: {endcap_gap:g} mm between ECAL and HCAL endcap, but {self.gap:g} mm "
                 "in the barrel; the calorimeter is a nested box with one gap: move the HCAL endcap "
                 f"to hcal.endcap_z = {self.ecal.endcap_z + self.ecal.depth + self.gap:g}"
+            )
+
+    def _check_layer(self, name: str, part: Calorimeter) -> None:
+        """Refuse slabs that do not fill a layer, and a layer without exactly one active slab."""
+        if not part.layer:
+            return
+        for number, slab in enumerate(part.layer):
+            if not 0 < slab.thickness < math.inf:
+                raise ConfigError(
+                    f"{self.name}: {name}.layer[{number}].thickness = {slab.thickness}; "
+                    "it must be positive"
+                )
+        if sum(slab.is_active for slab in part.layer) != 1:
+            raise ConfigError(f"{self.name}: {name}.layer needs exactly one slab with is_active")
+        thickness = math.fsum(slab.thickness for slab in part.layer)
+        if abs(thickness - part.layer_pitch) > 1e-6:
+            raise ConfigError(
+                f"{self.name}: the slabs of {name}.layer are {thickness:g} mm thick, but a layer "
+                f"has {part.layer_pitch:g} mm (depth / num_groups / layers_per_group)"
+            )
+        if part.sampling_fraction is not None and part.sampling_fraction >= 1:
+            raise ConfigError(
+                f"{self.name}: {name}.sampling_fraction = {part.sampling_fraction}; "
+                "it must be below 1"
             )
 
     def _check_openings(self) -> None:
@@ -272,12 +316,21 @@ class Detector:
         )
 
     def fingerprint(self) -> str:
-        """Hash of name, field and calorimeters: the constants that a calibration depends on."""
+        """Hash of name, field and calorimeters: the constants that a calibration depends on.
+
+        Without the slabs of the layers and the sampling fractions, which only Geant4 uses: the
+        fingerprint of a Geant4 calibration has them (`simulate.geant4.config`).
+        """
         constants = asdict(self)
         del constants["tracker"], constants["yoke"], constants["hadron_scale"]
-        return hashlib.blake2b(
-            json.dumps(constants, sort_keys=True).encode(), digest_size=8
-        ).hexdigest()
+        for part in ("ecal", "hcal"):
+            del constants[part]["layer"], constants[part]["sampling_fraction"]
+        return json_fingerprint(constants)
+
+
+def json_fingerprint(values: Any) -> str:
+    """Hash of JSON-like values, whatever the order of their keys."""
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 class Geometry(NamedTuple):

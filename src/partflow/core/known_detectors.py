@@ -11,8 +11,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from partflow.core.detector import Calorimeter, Detector, Yoke
+from partflow.core.detector import Calorimeter, Detector, Slab, Yoke
 from partflow.core.errors import ConfigError
+
+_ECAL_LAYER = (
+    Slab("TungstenDens24", 1.90),
+    Slab("G10", 0.15),
+    Slab("GroundOrHVMix", 0.10),
+    Slab("Silicon", 0.50, is_active=True),
+    Slab("Air", 0.10),
+    Slab("siPCBMix", 1.30),
+    Slab("Air", 0.25),
+    Slab("G10", 0.75),
+)
+"""k4geo: CLIC_o3_v14/ECalBarrel_o2_v01_02.xml, and the same in CLD_o2_v07."""
+_HCAL_LAYER = (
+    Slab("Steel235", 19.5),
+    Slab("Polystyrene", 3.0, is_active=True),
+    Slab("Copper", 0.1),
+    Slab("PCB", 0.7),
+    Slab("Steel235", 0.5),
+    Slab("Air", 2.7),
+)
+"""k4geo: CLIC_o3_v14/HCalBarrel_o1_v01_01.xml, and the same in CLD_o2_v07."""
 
 CLIC = Detector(
     name="clic",
@@ -35,6 +56,8 @@ CLIC = Detector(
         mip_energy=0.0055,
         threshold=0.5 * 0.0055,
         sampling_term=0.160,
+        layer=_ECAL_LAYER,
+        sampling_fraction=1 / 35.84,
     ),
     hcal=Calorimeter(
         inner_radius=1740.0,
@@ -54,6 +77,8 @@ CLIC = Detector(
         mip_energy=0.0245,
         threshold=0.3 * 0.0245,
         sampling_term=0.25,
+        layer=_HCAL_LAYER,
+        sampling_fraction=1 / 36.1,
     ),
     endcap_inner_radius=260.0,
     endcap_material_inner_radius=250.0,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from partflow.core.detector import BARREL, ECAL, ENDCAP, HCAL, Detector
@@ -144,6 +145,15 @@ def cell_key(grid, x, y, z):
     if depth < -grid.front_tolerance or radius < grid.endcap_inner_r:
         return NO_CELL
     return _endcap_key(grid, x, y, z, radius, depth)
+
+
+@njit(cache=True, error_model="numpy")
+def cell_keys(grid, x, y, z):
+    """`cell_key` of arrays of points [mm], [point]."""
+    keys = np.empty(len(x), np.int64)
+    for i in range(len(x)):
+        keys[i] = cell_key(grid, x[i], y[i], z[i])
+    return keys
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from partflow.core.detector import Detector
-from partflow.core.errors import DataError, SchemaError
 from partflow.core.known_detectors import CLIC
 from partflow.core.records import Array, Collection
-from partflow.core.schemas import PARTICLES
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.digitisation import (
     NO_YOKE_HITS,
@@ -26,7 +24,8 @@ from partflow.simulate.fast.constants import EventConstants, event_constants
 from partflow.simulate.fast.event import simulate_event
 from partflow.simulate.fast.hadronic import PENDING
 from partflow.simulate.fast.times import contribution_times
-from partflow.simulate.hits import MAX_PARTICLES, SPOT, empty_out, empty_table
+from partflow.simulate.hits import SPOT, empty_out, empty_table
+from partflow.simulate.particles import check_particles
 from partflow.simulate.streams import Effect, effect_stream, event_stream
 from partflow.simulate.tracker.crossing import cross_tracker
 from partflow.simulate.tracker.flights import flights_of
@@ -70,7 +69,7 @@ def simulate(
     Raises SchemaError if `particles` are something else, DataError if a value is not finite or
     the number of ids is not that of events, ConfigError if the noise is too strong.
     """
-    _check(particles, event_id)
+    check_particles(particles, event_id)
     config = config or SimulationConfig()
     constants = event_constants(detector, config)
     digitisation = digitisation_constants(detector, config)
@@ -117,27 +116,3 @@ def _simulate_one(
     if digitisation.yoke is not None:
         yoke_hits = cross_yoke(effect_stream(event_id, Effect.YOKE), flights, digitisation.yoke)
     return SimulatedEvent(tracks, Contributions(keys, energies[order], times), yoke_hits), space
-
-
-def _check(particles: Collection, event_id: Array) -> None:
-    """Raise SchemaError or DataError for particles that cannot be simulated."""
-    if particles.schema.name != PARTICLES.name:
-        raise SchemaError(f"simulate: got {particles.schema.name}; it takes generator particles")
-    if np.shape(event_id) != (particles.num_events,):
-        raise DataError(
-            f"simulate: {np.size(event_id)} event ids for {particles.num_events} events; "
-            "give one for each event"
-        )
-    for name, values in particles.columns.items():
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            event = event_id[np.searchsorted(particles.offsets, bad[0], side="right") - 1]
-            raise DataError(
-                f"event {event}: particles.{name} is {values[bad[0]]}; generate the event again"
-            )
-    crowded = np.flatnonzero(particles.counts >= MAX_PARTICLES)
-    if len(crowded):
-        raise DataError(
-            f"event {event_id[crowded[0]]}: {particles.counts[crowded[0]]} particles, but at most "
-            f"{MAX_PARTICLES - 1} can be told apart; leave the event out"
-        )
