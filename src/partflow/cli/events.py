@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
+from tyro.conf import OmitArgPrefixes, arg
 
 from partflow.cli.app import InputPaths, OptionalPath, OutputPath
 from partflow.core.errors import ConfigError
 from partflow.generate.config import Gun
+from partflow.simulate.geant4.config import Geant4Config
 
 Material = Annotated[bool, arg(help_behavior_hint="(default: they are simulated)")]
 OverlayMean = Annotated[
     float | None, arg(metavar="NUMBER", help_behavior_hint="(required with --overlay)")
 ]
+Geant4Options = Annotated[Geant4Config, OmitArgPrefixes]
 ProcessName = Annotated[
     str | None, arg(metavar="NAME", help_behavior_hint="(default: name of the file, no number)")
 ]
@@ -68,11 +70,15 @@ def simulate(
     fine_elements: bool = False,
     overlay: OptionalPath = None,
     overlay_mean: OverlayMean = None,
+    engine: Literal["fast", "geant4"] = "fast",
+    geant4: Geant4Options = Geant4Config(),  # noqa: B008 (frozen)
     overwrite: bool = False,
 ) -> None:
     """Simulate the detector, and reconstruct the events by rules (the baseline).
 
-    A fast simulation, not Geant4. Reads files of `partflow generate`. Writes a folder of Parquet
+    A fast simulation, or with --engine geant4 a full one of the calorimeters, which takes seconds
+    per event (pip install "partflow[geant4]", then `partflow geant4 install`). Reads files of
+    `partflow generate`. Writes a folder of Parquet
     shards with hits, tracks, clusters, the candidates of the baseline, and the truth. An
     interrupted run continues where it stopped. Next: `partflow label` or `partflow evaluate`.
 
@@ -90,9 +96,12 @@ def simulate(
         overlay: File of `partflow generate --process gamma_gamma`; events from it are overlaid on
             each event as beam-induced background.
         overlay_mean: Mean number of overlaid events (5.4 in CLICdet's reconstruction at 380 GeV).
+        engine: What simulates the showers: fast (parametrised) or geant4. Tracks are the same.
+        geant4: Settings of --engine geant4.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
+    from partflow.core.hadron_scale import GEANT4
     from partflow.simulate.background import OverlayConfig
     from partflow.simulate.config import SimulationConfig
     from partflow.simulate.config import realistic as realistic_config
@@ -105,8 +114,18 @@ def simulate(
         background = pipeline.Background(overlay, OverlayConfig(overlay_mean))
     elif overlay is not None or overlay_mean is not None:
         raise ConfigError("--overlay FILE and --overlay-mean NUMBER: give both, or neither")
+    if engine != GEANT4 and geant4 != Geant4Config():
+        raise ConfigError("settings of Geant4 are given; give --engine geant4, too")
     pipeline.simulate(
-        generated, output, detector, config, workers, overwrite, fine_elements, background
+        generated,
+        output,
+        detector,
+        config,
+        workers,
+        overwrite,
+        fine_elements,
+        background,
+        geant4 if engine == GEANT4 else None,
     )
 
 

@@ -156,6 +156,8 @@ class ScaleFit:
     """Fingerprint of the detector that the scale was fitted for."""
     simulation: str
     """Fingerprint of the simulation that made the showers of the fit."""
+    engine: str = "fast"
+    """Engine of that simulation: fast or geant4."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,9 @@ class Detector:
     tracker: Tracker = field(default_factory=Tracker)
     yoke: Yoke = field(default_factory=Yoke)
     hadron_scale: str | ScaleFit | None = None
-    """Hadronic energy scale: a fit, or the name of a known detector whose fit is used. None for
-    the known detectors, whose fits come with the package."""
+    """Hadronic energy scale: a fit, or the name of a known detector whose fit is used (`clic`, or
+    `clic-geant4` for its events of Geant4). None for the known detectors, whose fits come with the
+    package."""
 
     def __post_init__(self) -> None:
         if not self.name:

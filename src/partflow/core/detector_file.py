@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from partflow.core.detector import Detector
 from partflow.core.errors import ConfigError, InputError, SchemaError
 from partflow.core.json_objects import from_json_object
-from partflow.core.known_detectors import DETECTORS, known_detector
+from partflow.core.known_detectors import DETECTORS, SCALE_NAMES, known_detector
 from partflow.core.provenance import Provenance
 
 BASE = "base"
@@ -56,9 +56,14 @@ def read_description(file: Path) -> Any:
 
 def describe(detector: Detector) -> Any:
     """The description from which `detector_from` makes the same detector: the name of a known one,
-    else all its fields as JSON values.
+    that of a known one with another hadronic scale, else all its fields as JSON values.
     """
-    return detector.name if DETECTORS.get(detector.name) == detector else _as_json(detector)
+    known = DETECTORS.get(detector.name)
+    if known == detector:
+        return detector.name
+    if known is not None and isinstance(detector.hadron_scale, str) and _is_known(detector):
+        return {BASE: known.name, "name": known.name, "hadron_scale": detector.hadron_scale}
+    return _as_json(detector)
 
 
 def detector_from(description: Any, where: str) -> Detector:
@@ -87,12 +92,12 @@ def detector_from(description: Any, where: str) -> Detector:
         )
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    if detector.name in DETECTORS and detector != DETECTORS[detector.name]:
+    if detector.name in DETECTORS and not _is_known(detector):
         raise ConfigError(f"{where}: name = {detector.name!r} is taken; choose another")
-    if isinstance(detector.hadron_scale, str) and detector.hadron_scale not in DETECTORS:
+    if isinstance(detector.hadron_scale, str) and detector.hadron_scale not in SCALE_NAMES:
         raise ConfigError(
             f"{where}: hadron_scale = {detector.hadron_scale!r}; "
-            f"only that of {' or '.join(DETECTORS)} can be borrowed"
+            f"only that of {' or '.join(SCALE_NAMES)} can be borrowed"
         )
     return detector
 
@@ -108,6 +113,11 @@ def recorded_detector(provenance: Provenance, where: str) -> Detector:
             f"{where}: does not say which detector it is of; make it again with this version"
         )
     return detector_from(description, where)
+
+
+def _is_known(detector: Detector) -> bool:
+    """Whether a detector is the known one of its name, apart from the hadronic scale."""
+    return replace(detector, hadron_scale=None) == DETECTORS.get(detector.name)
 
 
 def _as_json(detector: Detector) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -24,8 +24,11 @@ from numba import njit
 
 from partflow.core.detector import ECAL, Detector, ScaleFit
 from partflow.core.errors import ConfigError
-from partflow.core.known_detectors import known_detector
+from partflow.core.known_detectors import DETECTORS, GEANT4_SUFFIX, known_detector
 from partflow.core.records import Array
+
+FAST, GEANT4 = "fast", "geant4"
+"""Engines of the simulation, as `partflow simulate --engine` and the provenance name them."""
 
 ECAL_BIN_EDGES = (0.03, 0.10, 0.40)
 """Edges of the bins of the EM-scale energy of a hit in the ECAL [GeV]."""
@@ -66,13 +69,42 @@ class HadronScale:
         return hadronic_energies(np.atleast_2d(bin_sums).astype(np.float64), self.constants)
 
 
+def for_engine(detector: Detector, engine: str) -> Detector:
+    """The detector with the hadronic scale of events of an engine (FAST or GEANT4).
+
+    The showers of another engine need another scale: that of a known detector, also a borrowed one,
+    becomes the one fitted for the engine. Raises ConfigError for a detector whose own scale was
+    fitted for the other engine.
+    """
+    scale = detector.hadron_scale
+    if isinstance(scale, ScaleFit):
+        if scale.engine != engine:
+            raise ConfigError(
+                f"{detector.name}: its hadronic scale was fitted for engine {scale.engine}; fit "
+                f"it again with `partflow calibrate FILE.json --engine {engine}`, in a copy of the "
+                "file if you need both"
+            )
+        return detector
+    name = None if scale is None else scale.removesuffix(GEANT4_SUFFIX)
+    if name is None and detector.name in DETECTORS:
+        name = detector.name
+    if name is None:
+        return detector
+    if engine == GEANT4:
+        return replace(detector, hadron_scale=name + GEANT4_SUFFIX)
+    return replace(detector, hadron_scale=None if name == detector.name else name)
+
+
 def load_hadron_scale(detector: Detector) -> HadronScale:
-    """The hadronic scale of a detector: its own, or that of the known detector it names.
+    """The hadronic scale of a detector: its own, or the one of a known detector that it names.
 
     Raises ConfigError where there is none or it was fitted for other detector constants.
     """
-    if isinstance(detector.hadron_scale, str):
-        return load_hadron_scale(known_detector(detector.hadron_scale))
+    name = detector.hadron_scale
+    if isinstance(name, str) and not name.endswith(GEANT4_SUFFIX):
+        return load_hadron_scale(known_detector(name))
+    if isinstance(name, str):
+        detector = replace(known_detector(name.removesuffix(GEANT4_SUFFIX)), hadron_scale=name)
     stored = _stored_scale(detector)
     if stored["fingerprint"] != detector.fingerprint():
         raise ConfigError(
@@ -90,10 +122,11 @@ def _stored_scale(detector: Detector) -> dict[str, Any]:
     """The fit in the detector's description, or the one that comes with the package."""
     if isinstance(detector.hadron_scale, ScaleFit):
         return asdict(detector.hadron_scale)
-    path = resources.files("partflow.core") / "calibration" / f"{detector.name}.json"
+    name = detector.hadron_scale or detector.name
+    path = resources.files("partflow.core") / "calibration" / f"{name}.json"
     if not path.is_file():
         raise ConfigError(
-            f"{detector.name}: no hadronic scale; fit one with `partflow calibrate "
+            f"{name}: no hadronic scale; fit one with `partflow calibrate "
             'FILE.json`, or borrow one in that file: "hadron_scale": "clic"'
         )
     stored: dict[str, Any] = json.loads(path.read_text())

@@ -139,6 +139,11 @@ the efficiency for displaced tracks falls over a longer distance."""
 DETECTORS = {d.name: d for d in (CLIC, CLD)}
 """The known detectors by name."""
 
+GEANT4_SUFFIX = "-geant4"
+"""Ends the name of a known detector's hadronic scale for events of Geant4."""
+SCALE_NAMES = tuple(name + suffix for suffix in ("", GEANT4_SUFFIX) for name in DETECTORS)
+"""Hadronic scales that come with the package; a detector may borrow one by its name."""
+
 
 def known_detector(name: str) -> Detector:
     """The detector called `name`; raises ConfigError for a name that is not in DETECTORS."""

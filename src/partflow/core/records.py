@@ -225,6 +225,14 @@ class Events:
             {name: collection[events] for name, collection in self.collections.items()},
         )
 
+    def take(self, events: Array) -> Events:
+        """The events with these indices, in this order."""
+        return Events(
+            self.event_id[events],
+            self.process[events],
+            {name: collection.take(events) for name, collection in self.collections.items()},
+        )
+
     def with_collections(self, **collections: Collection) -> Events:
         """The same events with further or other collections."""
         return Events(self.event_id, self.process, {**self.collections, **collections})

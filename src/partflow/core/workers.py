@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, NamedTuple
 
-from partflow.core.errors import ConfigError, PartflowError
+from partflow.core.errors import ConfigError, DataError, PartflowError
 
 
 def in_processes(
@@ -43,6 +44,90 @@ def in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Failure(NamedTuple):
+    """A task that has no result."""
+
+    reason: str
+
+
+def in_separate_processes(
+    work: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    workers: int,
+    start: Callable[..., None],
+    arguments: tuple[Any, ...] = (),
+) -> Iterator[tuple[int, Any]]:
+    """(index, result) of `work(*task)` in the order in which the `tasks` finish.
+
+    For work that may end its process: the process is replaced, the task tried once more, and after
+    that its result is a Failure; all other tasks go on. So is the result of a task that raises
+    DataError; other errors end the whole. Each process calls `start(*arguments)` first. Raises
+    ConfigError for fewer than 1 worker, PartflowError if none of the first tasks succeeds.
+    """
+    from pebble import ProcessExpired, ProcessPool
+
+    check_workers(workers)
+    pool = ProcessPool(
+        max(1, min(workers, len(tasks))),
+        initializer=_start_quietly,
+        initargs=(start, arguments),
+        context=_context(None),
+    )
+    waiting = deque(enumerate(tasks))
+    running: dict[Any, int] = {}
+    num_deaths: Counter[int] = Counter()
+    num_done = 0
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2 * workers:
+                number, task = waiting.popleft()
+                running[pool.schedule(work, args=task)] = number
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number = running.pop(future)
+                try:
+                    result = future.result()
+                except ProcessExpired as error:
+                    num_deaths[number] += 1
+                    if num_deaths[number] < _MAX_DEATHS:
+                        waiting.appendleft((number, tasks[number]))
+                        continue
+                    result = Failure(f"its process ended ({_how_it_ended(error.exitcode)})")
+                except DataError as error:
+                    result = Failure(str(error))
+                num_done += not isinstance(result, Failure)
+                if num_done == 0 and len(num_deaths) >= _MAX_HOPELESS:
+                    raise PartflowError(
+                        f"none of the first {len(num_deaths)} tasks succeeded: {result.reason}; "
+                        "run one of them with --workers 1 and look at its messages"
+                    )
+                yield number, result
+        pool.close()
+    except BaseException:
+        pool.stop()
+        raise
+    finally:
+        pool.join()
+
+
+_MAX_DEATHS = 2
+"""Processes that a task may end before it is given up."""
+_MAX_HOPELESS = 4
+"""Tasks that may end their process before any has succeeded."""
+
+
+def _how_it_ended(exit_code: int) -> str:
+    """Plain words for the exit status of a process."""
+    if exit_code < 0:
+        return f"signal {signal.Signals(-exit_code).name}"
+    return f"status {exit_code}"
+
+
+def _start_quietly(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Prepare a new process: Ctrl-C is the parent's, then what the work needs."""
+    _ignore_interrupt()
+    start(*arguments)
 
 
 def _context(preload: str | None) -> BaseContext:

@@ -9,13 +9,13 @@ that a worker process that simulates does not load them.
 """
 
 from partflow.core.candidate_sets import BASELINE
+from partflow.pipeline.background import Background
 from partflow.pipeline.calibration import calibrate
 from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
 from partflow.pipeline.evaluation import compare, evaluate, judge
 from partflow.pipeline.events import (
     PRELOAD,
-    Background,
     generate,
     simulate,
     simulate_events,

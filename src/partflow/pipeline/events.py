@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import lru_cache, partial
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import describe, find_detector
 from partflow.core.errors import ConfigError, SchemaError
-from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.hadron_scale import FAST, GEANT4, for_engine, load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
-from partflow.core.records import Collection, Events, concatenate
+from partflow.core.records import Events
 from partflow.core.store import (
     EventWriter,
     is_finished,
-    iterate_events,
     num_events,
     num_row_groups,
     read_provenance,
@@ -30,25 +28,23 @@ from partflow.core.store import (
 from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import GUN
+from partflow.pipeline.background import Background, with_background
 from partflow.pipeline.folders import SHARD_EVENTS
+from partflow.pipeline.geant4 import (
+    Geant4Run,
+    RowGroup,
+    geant4_settings,
+    simulate_with_geant4,
+    write_report,
+)
 from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
-from partflow.simulate.background import OverlayConfig, overlay
 from partflow.simulate.config import SimulationConfig
+from partflow.simulate.digitisation import Simulated
 from partflow.simulate.fast.simulation import simulate as fast_simulation
-
-MAX_BACKGROUND_EVENTS = 20_000
-"""Events of a background sample that are used, about 50 MB; further ones are ignored."""
-
-
-class Background(NamedTuple):
-    """Events to overlay on others."""
-
-    source: Path
-    """Stage `generated`: a file or a folder."""
-    config: OverlayConfig
-
+from partflow.simulate.geant4.config import Geant4Config
+from partflow.simulate.geant4.simulation import check_geant4
 
 PRELOAD = "partflow.pipeline.compile_on_import"
 """Module that workers start with (`core.workers.in_processes`)."""
@@ -79,16 +75,20 @@ def simulate(
     overwrite: bool = False,
     fine_elements: bool = False,
     background: Background | None = None,
+    geant4: Geant4Config | None = None,
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
     `inputs` are files or folders of stage `generated`, `detector_name` is that of a known detector
     or of a JSON file. With `fine_elements` finer clusters are written besides those of the
-    baseline; with `background` events of another sample are overlaid. Shard boundaries and random
-    numbers depend only on the input, so the output is the same with any number of workers.
+    baseline; with `background` events of another sample are overlaid; with `geant4` the showers are
+    simulated by Geant4. Shard boundaries and random numbers depend only on the input, so the
+    output is the same with any number of workers.
     """
     check_workers(workers)
+    engine = FAST if geant4 is None else GEANT4
     config, detector = config or SimulationConfig(), find_detector(detector_name)
+    detector = for_engine(detector, engine)
     load_hadron_scale(detector)  # raises ConfigError before any event is simulated
     files = [file for path in inputs for file in shards(path, "generated")]
     background_files = [] if background is None else shards(background.source, "generated")
@@ -98,7 +98,11 @@ def simulate(
         "detector": describe(detector),
         "simulation": asdict(config),
         "fine_elements": fine_elements,
+        "engine": engine,
     }
+    if geant4 is not None:
+        check_geant4(detector, geant4)
+        settings["geant4"] = geant4_settings(geant4)
     if background is not None:
         settings["overlay"] = asdict(background.config)
         settings["background"] = fingerprint(background.source)
@@ -106,23 +110,27 @@ def simulate(
     with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
             return say_done(output)
-        groups = [(file, group) for file in files for group in range(num_row_groups(file))]
-        tasks = [
-            (file, group, folder / f"events-{number:05d}.parquet")
-            for number, (file, group) in enumerate(groups)
-        ]
-        work = partial(
-            _simulate_shard,
-            detector=detector,
-            config=config,
-            provenance=provenance,
-            fine_elements=fine_elements,
-            background=background,
+        numbered = enumerate(
+            (file, group) for file in files for group in range(num_row_groups(file))
         )
+        groups = [
+            RowGroup(file, group, folder / f"events-{number:05d}.parquet")
+            for number, (file, group) in numbered
+        ]
         total = sum(num_events(file, "generated") for file in files)
-        with progress("simulate", total) as advance:
-            for done in in_processes(work, tasks, workers, PRELOAD):
-                advance(done)
+        write = _ShardWriter(detector, config, provenance, fine_elements)
+        with progress(f"simulate ({engine})", total) as advance:
+            if geant4 is not None:
+                run = Geant4Run(
+                    detector, config, geant4, background, str(settings.get("background"))
+                )
+                lost = simulate_with_geant4(groups, run, workers, advance, write)
+            else:
+                work = partial(_simulate_shard, write=write, background=background)
+                for done in in_processes(work, groups, workers, PRELOAD):
+                    advance(done)
+        if geant4 is not None:
+            write_report(folder, lost, total)
 
 
 def _check_decays(file: Path, detector: Detector) -> None:
@@ -150,11 +158,25 @@ def _check_decays(file: Path, detector: Detector) -> None:
 def simulate_events(
     generated: Events, detector: Detector, config: SimulationConfig, fine_elements: bool = False
 ) -> Events:
-    """Simulate and reconstruct, by rules, events with the collection `particles`.
+    """Simulate (fast) and reconstruct, by rules, events with the collection `particles`.
 
-    Returns the events with further collections. With noise, isolated hits are left unclustered.
+    Returns the events with further collections.
     """
     simulated = fast_simulation(generated.particles, generated.event_id, detector, config)
+    return reconstruct_by_rules(generated, simulated, detector, config, fine_elements)
+
+
+def reconstruct_by_rules(
+    generated: Events,
+    simulated: Simulated,
+    detector: Detector,
+    config: SimulationConfig,
+    fine_elements: bool = False,
+) -> Events:
+    """Generated events with what was simulated and with the baseline's reconstruction of it.
+
+    With noise, isolated hits are left unclustered.
+    """
     chain = for_noise() if config.noise_ecal or config.noise_hcal else BaselineConfig()
     reconstructed = rule_based(simulated.hits, simulated.tracks, detector, chain)
     fine_collections = {}
@@ -173,38 +195,34 @@ def simulate_events(
     )
 
 
+@dataclass(frozen=True)
+class _ShardWriter:
+    """Reconstructs simulated events and writes them as one shard."""
+
+    detector: Detector
+    config: SimulationConfig
+    provenance: Provenance
+    fine_elements: bool
+
+    def __call__(self, shard: Path, generated: Events, simulated: Simulated) -> None:
+        """Write the shard of generated events and of what was simulated from them."""
+        events = reconstruct_by_rules(
+            generated, simulated, self.detector, self.config, self.fine_elements
+        )
+        write_events(shard, events, "events", self.provenance)
+
+
 def _simulate_shard(
-    file: Path,
-    group: int,
-    shard: Path,
-    detector: Detector,
-    config: SimulationConfig,
-    provenance: Provenance,
-    fine_elements: bool,
-    background: Background | None,
+    file: Path, group: int, shard: Path, write: _ShardWriter, background: Background | None
 ) -> int:
     """One row group of generated events -> one shard; returns the number of events."""
     generated = read_row_group(file, group, "generated")
     if not shard.exists():  # an interrupted run may have made it
         if background is not None:
-            pool = _background_particles(background.source, str(provenance.config["background"]))
-            overlaid = overlay(generated.particles, generated.event_id, pool, background.config)
-            generated = generated.with_collections(particles=overlaid)
-        simulated = simulate_events(generated, detector, config, fine_elements)
-        write_events(shard, simulated, "events", provenance)
+            fingerprint = str(write.provenance.config["background"])
+            generated = with_background(generated, background, fingerprint)
+        simulated = fast_simulation(
+            generated.particles, generated.event_id, write.detector, write.config
+        )
+        write(shard, generated, simulated)
     return len(generated)
-
-
-@lru_cache(maxsize=1)
-def _background_particles(source: Path, fingerprint: str) -> Collection:
-    """Particles of the background events, read once in each process.
-
-    `fingerprint` is that of the source, so that a source with other content is read again.
-    """
-    parts, num = [], 0
-    for events in iterate_events(source, "generated", ["particles"]):
-        parts.append(events.particles[: MAX_BACKGROUND_EVENTS - num])
-        num += parts[-1].num_events
-        if num == MAX_BACKGROUND_EVENTS:
-            break
-    return concatenate(parts)

@@ -31,7 +31,7 @@ _CONSTRUCTORS = (
 """The reference lists, without gamma-nuclear reactions (`G4EmExtraPhysics`)."""
 
 
-class _StandInPhysics(g4.G4VModularPhysicsList):  # type: ignore[misc]
+class _StandInPhysics(g4.G4VModularPhysicsList):
     """A reference list with electromagnetic option 1."""
 
     def __init__(self, name: str) -> None:

@@ -26,7 +26,7 @@ _NEUTRAL_HADRONS = (
 )  # fmt: skip
 
 
-class _Detector(g4.G4VUserDetectorConstruction):  # type: ignore[misc]
+class _Detector(g4.G4VUserDetectorConstruction):
     """Volumes, field and sensitive slabs."""
 
     def __init__(self, detector: Detector, max_time: float, deposits: list[Any]) -> None:
@@ -69,7 +69,7 @@ def _neutral_hadrons() -> Any:
     return passing
 
 
-class _Scorer(g4.G4VPrimitiveScorer):  # type: ignore[misc]
+class _Scorer(g4.G4VPrimitiveScorer):
     """Records the energy deposited by each step of the particles that a filter passes.
 
     The filter is compiled: Python is not called for the many steps of photons, which deposit
@@ -99,7 +99,7 @@ class _Scorer(g4.G4VPrimitiveScorer):  # type: ignore[misc]
         return True
 
 
-class _Generator(g4.G4VUserPrimaryGeneratorAction):  # type: ignore[misc]
+class _Generator(g4.G4VUserPrimaryGeneratorAction):
     """Shoots the particles of a list, one in each event of Geant4."""
 
     def __init__(self, deposits: list[Any]) -> None:
@@ -125,7 +125,7 @@ class _Generator(g4.G4VUserPrimaryGeneratorAction):  # type: ignore[misc]
         self.gun.GeneratePrimaryVertex(event)
 
 
-class _Actions(g4.G4VUserActionInitialization):  # type: ignore[misc]
+class _Actions(g4.G4VUserActionInitialization):
     """The generator is the only user action. Geant4 wants it made after the physics list."""
 
     def __init__(self, deposits: list[Any]) -> None:
@@ -192,8 +192,9 @@ class Geant4Process:
         if shots:
             self.manager.BeamOn(len(shots))
         rows = np.empty(len(deposits), dtype=DEPOSIT)
-        columns = np.array(deposits, dtype=np.float64).reshape(-1, len(DEPOSIT) - 1)
-        for name, values in zip(DEPOSIT.names[1:], columns.T, strict=True):
+        names = [name for name in DEPOSIT.fields or () if name != "particle"]
+        columns = np.array(deposits, dtype=np.float64).reshape(-1, len(names))
+        for name, values in zip(names, columns.T, strict=True):
             rows[name] = values
         counts = np.diff([*generator.starts, len(deposits)])
         rows["particle"] = np.repeat(np.arange(len(shots)), counts)

@@ -20,8 +20,9 @@ DEPOSIT = np.dtype(
         ("time", "f8"),
     ]
 )
-"""Energy [MeV] that one step leaves in an active slab: where [mm] and when [ns] the step begins, its
-length [mm], and whether it is a neutral hadron's; `particle` is the row of the particle shot."""
+"""Energy [MeV] that one step leaves in an active slab: where [mm] and when [ns] the step begins,
+its length [mm], and whether it is a neutral hadron's; `particle` is the row of the particle shot.
+"""
 
 
 class Shot(NamedTuple):
