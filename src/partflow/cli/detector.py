@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from tyro.conf import Positional
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
 
 from partflow.cli.app import OptionalPath, OutputPath
+from partflow.cli.geant4_options import Geant4Options, geant4_settings
+from partflow.simulate.geant4.config import Geant4Config
+
+NumShowers = Annotated[
+    int | None, arg(metavar="INT", help_behavior_hint="(default: 12000, with Geant4 4000)")
+]
+NumTested = Annotated[
+    int | None, arg(metavar="INT", help_behavior_hint="(default: 1000, with Geant4 200)")
+]
 
 
-def calibrate(detector: Positional[str], num_showers: int = 12_000, num_tested: int = 1000) -> None:
+def calibrate(
+    detector: Positional[str],
+    num_showers: NumShowers = None,
+    num_tested: NumTested = None,
+    engine: Literal["fast", "geant4"] = "fast",
+    geant4: Geant4Options = Geant4Config(),  # noqa: B008 (frozen)
+    workers: int = 1,
+) -> None:
     """Fit the hadronic energy scale of a detector to simulated showers of K0L.
 
     A detector needs a scale before `partflow simulate` can use it, and a new one after each change
     of its calorimeters or of the simulation. The scale is written into the JSON file of your own
     detector; that of clic or cld is replaced in the package. Prints response and resolution of the
-    scale for other showers. Takes a few minutes.
+    scale for other showers. Takes a few minutes, with Geant4 half an hour; there it measures the
+    sampling fractions of ECAL and HCAL, too.
 
     Example: partflow calibrate mine.json
 
@@ -21,14 +40,21 @@ def calibrate(detector: Positional[str], num_showers: int = 12_000, num_tested: 
         detector: clic, cld, or the JSON file of your own detector.
         num_showers: Number of K0L of 0.8 to 80 GeV that the scale is fitted to.
         num_tested: Number of K0L at each energy of the table.
+        engine: What simulates the showers: fast (parametrised) or geant4.
+        geant4: Settings of --engine geant4.
+        workers: Number of processes of --engine geant4.
     """
     from partflow import pipeline
 
-    path, tests = pipeline.calibrate(detector, num_showers, num_tested)
+    settings = geant4_settings(engine, geant4)
+    fit = pipeline.calibrate(detector, num_showers, num_tested, settings, workers)
+    if fit.sampling_fractions is not None:
+        ecal, hcal = fit.sampling_fractions
+        print(f"Sampling fractions: ECAL 1/{1 / ecal:.2f}, HCAL 1/{1 / hcal:.2f}")
     print(f"{'E [GeV]':>8}{'median':>8}{'IQR/1.349/median':>18}")
-    for energy, median, resolution in tests:
+    for energy, median, resolution in fit.tests:
         print(f"{energy:>8g}{median:>8.3f}{resolution:>18.3f}")
-    print(f"The scale: {path}")
+    print(f"The scale: {fit.path}")
 
 
 def validate(

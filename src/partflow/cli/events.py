@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, arg
+from tyro.conf import arg
 
 from partflow.cli.app import InputPaths, OptionalPath, OutputPath
+from partflow.cli.geant4_options import Geant4Options, geant4_settings
 from partflow.core.errors import ConfigError
 from partflow.generate.config import Gun
 from partflow.simulate.geant4.config import Geant4Config
@@ -17,7 +18,6 @@ Material = Annotated[bool, arg(help_behavior_hint="(default: they are simulated)
 OverlayMean = Annotated[
     float | None, arg(metavar="NUMBER", help_behavior_hint="(required with --overlay)")
 ]
-Geant4Options = Annotated[Geant4Config, OmitArgPrefixes]
 ProcessName = Annotated[
     str | None, arg(metavar="NAME", help_behavior_hint="(default: name of the file, no number)")
 ]
@@ -101,7 +101,6 @@ def simulate(
         overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
-    from partflow.core.hadron_scale import GEANT4
     from partflow.simulate.background import OverlayConfig
     from partflow.simulate.config import SimulationConfig
     from partflow.simulate.config import realistic as realistic_config
@@ -114,8 +113,6 @@ def simulate(
         background = pipeline.Background(overlay, OverlayConfig(overlay_mean))
     elif overlay is not None or overlay_mean is not None:
         raise ConfigError("--overlay FILE and --overlay-mean NUMBER: give both, or neither")
-    if engine != GEANT4 and geant4 != Geant4Config():
-        raise ConfigError("settings of Geant4 are given; give --engine geant4, too")
     pipeline.simulate(
         generated,
         output,
@@ -125,7 +122,7 @@ def simulate(
         overwrite,
         fine_elements,
         background,
-        geant4 if engine == GEANT4 else None,
+        geant4_settings(engine, geant4),
     )
 
 

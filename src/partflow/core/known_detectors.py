@@ -57,7 +57,7 @@ CLIC = Detector(
         threshold=0.5 * 0.0055,
         sampling_term=0.160,
         layer=_ECAL_LAYER,
-        sampling_fraction=1 / 35.84,
+        sampling_fraction=1 / 34.66,
     ),
     hcal=Calorimeter(
         inner_radius=1740.0,
@@ -78,7 +78,7 @@ CLIC = Detector(
         threshold=0.3 * 0.0245,
         sampling_term=0.25,
         layer=_HCAL_LAYER,
-        sampling_fraction=1 / 36.1,
+        sampling_fraction=1 / 36.14,
     ),
     endcap_inner_radius=260.0,
     endcap_material_inner_radius=250.0,

@@ -108,7 +108,7 @@ def simulate_with_geant4(
             tasks.append((shard.group.file, shard.group.group, event, shard.event_file(event), run))
             places.append((shard, event))
     log = groups[0].shard.parent / LOG_FILE if groups else Path(os.devnull)
-    results = in_separate_processes(_simulate_event, tasks, workers, _start, (log, run))
+    results = in_separate_processes(_simulate_event, tasks, workers, print_to_file, (log,))
     for shard in list(pending.values()):
         shard.finish_if_complete(finish)
     for number, result in results:
@@ -210,8 +210,8 @@ def _all_lost(groups: Sequence[RowGroup]) -> list[LostEvent]:
     ]
 
 
-def _start(log: Path, run: Geant4Run) -> None:
-    """Prepare a process: what Geant4 prints goes to a file."""
+def print_to_file(log: Path) -> None:
+    """Let all that this process prints, also from compiled code, go to a file."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
