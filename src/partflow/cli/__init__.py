@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from partflow import __version__
 from partflow.cli.app import run_verb
-from partflow.cli.detector import calibrate, validate
+from partflow.cli.detector import calibrate, detector, validate
 from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
 from partflow.cli.files import export_dataset, inspect
@@ -35,6 +35,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     display,
     inspect,
     export_dataset,
+    detector,
     calibrate,
     validate,
 )

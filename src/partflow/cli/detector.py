@@ -18,6 +18,28 @@ NumTested = Annotated[
 ]
 
 
+def detector(name_or_file: Positional[str] = "clic", gdml: OptionalPath = None) -> None:
+    """Show what the calorimeters of a detector are made of, and export them for Geant4.
+
+    Prints the slabs of a layer, and the depth of ECAL and HCAL in mm, radiation lengths and nuclear
+    interaction lengths: as Geant4 computes it, and as the fast simulation assumes it. Needs Geant4
+    (pip install "partflow[geant4]"), but none of its data sets.
+
+    Example: partflow detector clic --gdml clic.gdml
+
+    Args:
+        name_or_file: clic, cld, or the JSON file of your own detector.
+        gdml: File to write with the volumes, for other programs that read GDML.
+    """
+    from partflow.core.detector_file import find_detector
+    from partflow.simulate.geant4.description import export_gdml, material_table
+
+    description = find_detector(name_or_file)
+    print(material_table(description))
+    if gdml is not None:
+        export_gdml(description, gdml)
+
+
 def calibrate(
     detector: Positional[str],
     num_showers: NumShowers = None,

@@ -195,3 +195,10 @@ def use(data_sets: DataSets) -> None:
         )
     os.environ.update(variables)
     os.environ.pop("CI", None)
+
+
+def use_none() -> None:
+    """Prepare the import of geant4_pybind for work that reads no data, such as geometry."""
+    if "geant4_pybind" not in sys.modules:
+        os.environ.setdefault("GEANT4_DATA_DIR", str(cache_folder()))
+        os.environ.pop("CI", None)

@@ -12,7 +12,6 @@ to 3.5 % farther out at its edges. `deposits` maps that to the nested box of `co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,28 +193,6 @@ def build(detector: Detector, max_time: float) -> Volumes:
         tuple(builder.placements),
         (*builder.references, builder.limits, world, solid),
     )
-
-
-class LayerMaterial(NamedTuple):
-    """One slab of a layer and its thickness in three units."""
-
-    material: str
-    thickness: float
-    """mm."""
-    radiation_lengths: float
-    interaction_lengths: float
-
-
-def layer_materials(part: Calorimeter) -> Iterator[LayerMaterial]:
-    """The slabs of a layer; radiation and nuclear interaction lengths are Geant4's."""
-    for slab in part.layer:
-        material = find_material(slab.material)
-        yield LayerMaterial(
-            slab.material,
-            slab.thickness,
-            slab.thickness / material.GetRadlen(),
-            slab.thickness / material.GetNuclearInterLength(),
-        )
 
 
 def write_gdml(volumes: Volumes, path: Path) -> None:
