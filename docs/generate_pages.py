@@ -73,7 +73,7 @@ def help_of(*verb: str) -> str:
 
 def write_command_line() -> None:
     """`reference/cli.md`: the help of every verb."""
-    verbs = re.search(r"\{([a-z,-]+)\}", help_of())
+    verbs = re.search(r"\{([a-z0-9,-]+)\}", help_of())
     if verbs is None:
         raise SystemExit("partflow --help lists no verbs")
     with mkdocs_gen_files.open("reference/cli.md", "w") as page:

@@ -15,6 +15,7 @@ from partflow.cli.detector import calibrate, detector, validate
 from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
 from partflow.cli.files import export_dataset, inspect
+from partflow.cli.geant4 import geant4
 from partflow.cli.network import import_checkpoint, label, reconstruct, train
 from partflow.core.errors import PartflowError
 
@@ -38,6 +39,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     detector,
     calibrate,
     validate,
+    geant4,
 )
 """All verbs, in the order of `partflow --help`."""
 

@@ -1,14 +1,14 @@
-"""Geant4's data sets: where they are, whether they are complete, and how Geant4 is told.
+"""Geant4's data sets: where they are, whether they are complete, and how Geant4 finds them.
 
-Geant4 reads cross sections and nuclear levels from files, and ends with a segmentation fault if one
-is missing. Therefore they are checked here, before Geant4 is imported:
+Geant4 reads cross sections and nuclear levels from files, and crashes if one is missing. Therefore
+they are checked before Geant4 is imported:
 
     require_geant4()
     data_sets = find_data_sets(stand_in=False)
     use(data_sets)
     import geant4_pybind
 
-The package geant4_pybind can download the data sets, see `installation`.
+`installation` downloads them. `stand_in_data` replaces them by formulas.
 """
 
 from __future__ import annotations
@@ -20,53 +20,66 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from partflow.core.errors import ConfigError
 
-SUPPORTED_VERSIONS = ((0, 1, 3), (0, 2))
-"""Versions of geant4-pybind: from the first, before the second."""
+FIRST_VERSION, FIRST_UNSUPPORTED_VERSION = (0, 1, 3), (0, 2)
+"""Range of supported versions of geant4-pybind."""
 
-WHEEL_FOLDER = Path("~/.geant4_pybind")
-"""Where geant4_pybind puts the data sets that it downloads."""
+DATA_FOLDER_VARIABLE = "GEANT4_DATA_DIR"
+"""Environment variable with a folder of all data sets."""
+
+DOWNLOAD_FOLDER = "~/.geant4_pybind"
+"""Where geant4_pybind keeps the data sets that it downloads."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One of Geant4's data sets that the physics lists of the engine read."""
+    """One of Geant4's data sets."""
 
     name: str
     """Its folder is called NAME and a version, as in G4EMLOW8.8."""
     variable: str
     """Environment variable with its folder."""
-    sentinels: tuple[str, ...]
-    """Files, some of each kind that the physics reads; a partial download lacks one."""
+    needed_files: tuple[str, ...]
+    """Files that the physics lists of the engine open; a partial download lacks some of them."""
 
 
-_SOME_ELEMENTS = (1, 6, 8, 14, 26, 29, 74, 92)
+def _for_all_elements(*patterns: str) -> tuple[str, ...]:
+    """File names for hydrogen to uranium, the elements of which Geant4 reads each table."""
+    return tuple(pattern.format(z) for pattern in patterns for z in range(1, 93))
+
 
 REQUIRED = (
     DataSet(
         "G4EMLOW",
         "G4LEDATA",
-        tuple(f"brem_SB/br{z}" for z in _SOME_ELEMENTS)
-        + tuple(
-            f"epics2017/phot/pe-{kind}-{z}.dat"
-            for kind in ("cs", "high", "low")
-            for z in _SOME_ELEMENTS
-        )
-        + tuple(f"epics2017/rayl/re-cs-{z}.dat" for z in _SOME_ELEMENTS),
+        (
+            *_for_all_elements(
+                "brem_SB/br{}",
+                "epics2017/phot/pe-cs-{}.dat",
+                "epics2017/phot/pe-high-{}.dat",
+                "epics2017/phot/pe-low-{}.dat",
+                "epics2017/rayl/re-cs-{}.dat",
+            ),
+            "epics2017/phot/pe-le-cs-74.dat",
+            "epics2017/phot/pe-ss-cs-74.dat",
+        ),
     ),
     DataSet(
         "G4PARTICLEXS",
         "G4PARTICLEXSDATA",
-        tuple(f"neutron/{kind}{z}" for kind in ("el", "inel", "cap") for z in _SOME_ELEMENTS)
-        + tuple(f"gamma/inel{z}" for z in _SOME_ELEMENTS),
+        _for_all_elements("neutron/el{}", "neutron/inel{}", "neutron/cap{}", "gamma/inel{}"),
     ),
     DataSet("G4ENSDFSTATE", "G4ENSDFSTATEDATA", ("ENSDFSTATE.dat",)),
-    DataSet("PhotonEvaporation", "G4LEVELGAMMADATA", ("z26.a56", "z74.a184")),
+    DataSet(
+        "PhotonEvaporation",
+        "G4LEVELGAMMADATA",
+        ("z6.a12", "z26.a56", "z74.a184", "z92.a238"),
+    ),
 )
-"""The data sets without which Geant4 does not start with FTFP_BERT and similar lists."""
+"""The data sets that Geant4 opens with FTFP_BERT and similar lists (not with those called HP)."""
 
 
 @dataclass(frozen=True)
@@ -74,127 +87,150 @@ class DataSets:
     """Data sets that were found complete."""
 
     folders: Mapping[str, Path]
-    """Folder by environment variable."""
+    """Folder of each data set by its environment variable."""
     is_stand_in: bool
-    """Whether they are made from formulas."""
+    """Whether they were computed from formulas."""
 
     def description(self) -> dict[str, Any]:
-        """What the provenance says of the data: names with versions, or that they are stand-ins."""
+        """What the provenance says of them: names with versions, or that they are stand-ins."""
         if self.is_stand_in:
             from partflow.simulate.geant4.stand_in_data.folder import FORMULA_VERSION
 
-            return {"stand_in": FORMULA_VERSION}
-        return {variable: folder.name for variable, folder in sorted(self.folders.items())}
+            return {"is_stand_in": True, "formula_version": FORMULA_VERSION}
+        names = {variable: folder.name for variable, folder in sorted(self.folders.items())}
+        return {"is_stand_in": False, **names}
 
 
-def require_geant4() -> None:
-    """Raise ConfigError unless a supported geant4-pybind is installed; does not import it."""
+class SearchResult(NamedTuple):
+    """Where a data set is, or why it cannot be used."""
+
+    data_set: DataSet
+    folder: Path | None
+    """None if it cannot be used."""
+    problem: str
+    """Empty if it can."""
+
+
+def require_geant4() -> str:
+    """The version of geant4-pybind, which is not imported.
+
+    Raises ConfigError if it is missing or its version is not supported.
+    """
     try:
         version = importlib.metadata.version("geant4-pybind")
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(
-            'the Geant4 engine needs geant4-pybind: pip install "partflow[geant4]"'
+            'the Geant4 engine needs geant4-pybind; run pip install "partflow[geant4]"'
         ) from None
-    numbers = _version(version)[:3]
-    lowest, excluded = SUPPORTED_VERSIONS
-    if not lowest <= numbers < excluded:
+    if not FIRST_VERSION <= _numbers(version) < FIRST_UNSUPPORTED_VERSION:
         raise ConfigError(
-            f"geant4-pybind {version} is not supported, only 0.1.3 and later 0.1 versions: "
+            f"geant4-pybind {version} is not supported, only 0.1.3 and later 0.1 versions; run "
             'pip install "partflow[geant4]"'
         )
-
-
-def cache_folder() -> Path:
-    """Folder of the stand-in data: $PARTFLOW_CACHE_DIR, or the user's folder for caches."""
-    folder = os.environ.get("PARTFLOW_CACHE_DIR")
-    if folder:
-        return Path(folder) / "geant4"
-    import platformdirs
-
-    return platformdirs.user_cache_path("partflow") / "geant4"
+    return version
 
 
 def find_data_sets(stand_in: bool) -> DataSets:
     """Geant4's data sets, complete; or the stand-ins, which are made if they are not there yet.
 
-    Each of Geant4's is searched in the folder of its environment variable (as G4LEDATA), else in
-    that of GEANT4_DATA_DIR, else where geant4_pybind downloads to. Raises ConfigError where one is
-    missing or partial.
+    Raises ConfigError where a data set is missing or partial.
     """
     if stand_in:
-        return _stand_in_data_sets()
-    problems: dict[str, str] = {}
-    folders = {}
-    for data_set in REQUIRED:
-        folder, problem = _search(data_set)
-        if folder is None:
-            problems[data_set.name] = problem
-        else:
-            folders[data_set.variable] = folder
+        return _stand_ins()
+    results = search()
+    problems: dict[str, list[str]] = {}
+    for result in results:
+        if result.problem:
+            problems.setdefault(result.problem, []).append(result.data_set.name)
     if problems:
+        found = "; ".join(f"{', '.join(names)} {text}" for text, names in problems.items())
         raise ConfigError(
-            "Geant4's data: "
-            + "; ".join(f"{name} {problem}" for name, problem in problems.items())
-            + "; run `partflow geant4 install`, or give --stand-in-data for approximate physics"
+            f"Geant4's data are not complete: {found}; run `partflow geant4 install`, or give "
+            "--stand-in-data for approximate physics"
         )
+    folders = {result.data_set.variable: result.folder for result in results if result.folder}
     return DataSets(folders, is_stand_in=False)
 
 
-def _search(data_set: DataSet) -> tuple[Path | None, str]:
-    """Folder of a data set, or None and what is wrong."""
-    if value := os.environ.get(data_set.variable):
-        folder, where = Path(value), f"{data_set.variable}={value}"
+def search(parent: Path | None = None) -> list[SearchResult]:
+    """Search each of the required data sets in the folder `parent`.
+
+    Without it: in the folder of the data set's environment variable if that is set, else in that of
+    GEANT4_DATA_DIR if set, else where geant4_pybind downloads to. Of several versions in a folder
+    the newest is taken.
+    """
+    return [_search(data_set, parent) for data_set in REQUIRED]
+
+
+def _search(data_set: DataSet, parent: Path | None) -> SearchResult:
+    own_folder = os.environ.get(data_set.variable)
+    if parent is None and own_folder:
+        folder, origin = Path(own_folder), f" ({data_set.variable})"
+        if not folder.is_dir():
+            return SearchResult(data_set, None, f"has no folder {folder}{origin}")
     else:
-        value = os.environ.get("GEANT4_DATA_DIR")
-        parent = Path(value) if value else WHEEL_FOLDER.expanduser()
-        where = f"GEANT4_DATA_DIR={value}" if value else str(parent)
-        found = parent.glob(f"{data_set.name}[0-9]*")
-        versions = sorted(found, key=lambda path: _version(path.name.removeprefix(data_set.name)))
+        origin = "" if parent else f" ({DATA_FOLDER_VARIABLE})"
+        parent = parent or Path(os.environ.get(DATA_FOLDER_VARIABLE) or download_folder())
+        if parent == download_folder():
+            origin = ""
+        versions = list(parent.glob(f"{data_set.name}[0-9]*"))
         if not versions:
-            return None, f"is not in {where}"
-        folder = versions[-1]
-    missing = [name for name in data_set.sentinels if not (folder / name).is_file()]
-    if missing:
-        return None, f"in {where} has no file {missing[0]}"
-    return folder.resolve(), ""
+            return SearchResult(data_set, None, f"not in {parent}{origin}")
+        folder = max(versions, key=lambda path: _numbers(path.name.removeprefix(data_set.name)))
+    if _is_stand_in(folder):
+        return SearchResult(data_set, None, f"only as stand-in in {folder.parent}")
+    for name in data_set.needed_files:
+        file = folder / name
+        if not file.is_file() or file.stat().st_size == 0:
+            return SearchResult(data_set, None, f"without {name} in {folder}{origin}")
+    return SearchResult(data_set, folder.resolve(), "")
 
 
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text))
-
-
-def _stand_in_data_sets() -> DataSets:
-    from partflow.simulate.geant4.stand_in_data import folder as stand_in
-
-    require_geant4()
-    made = stand_in.prepared_folder(cache_folder())
-    return DataSets(
-        {
-            "G4LEDATA": made / stand_in.ELECTROMAGNETIC,
-            "G4PARTICLEXSDATA": made / stand_in.CROSS_SECTIONS,
-            "G4ENSDFSTATEDATA": made / stand_in.STATES,
-            "G4LEVELGAMMADATA": made / stand_in.LEVELS,
-        },
-        is_stand_in=True,
-    )
+def download_folder() -> Path:
+    """Where geant4_pybind keeps the data sets that it downloads."""
+    return Path(DOWNLOAD_FOLDER).expanduser()
 
 
 def use(data_sets: DataSets) -> None:
-    """Point Geant4 at the data sets; call it before geant4_pybind is imported.
+    """Set Geant4's environment variables; call it before geant4_pybind is imported.
 
     Raises ConfigError if geant4_pybind was imported with other data in this process.
     """
     variables = {variable: str(folder) for variable, folder in data_sets.folders.items()}
-    # With this variable geant4_pybind neither asks for a download nor starts one.
-    variables["GEANT4_DATA_DIR"] = str(next(iter(data_sets.folders.values())).parent)
-    is_same = all(os.environ.get(name) == value for name, value in variables.items())
+    is_same = all(os.environ.get(name) == folder for name, folder in variables.items())
     if "geant4_pybind" in sys.modules and not is_same:
         raise ConfigError(
-            "geant4_pybind was imported with other data in this process; start a new process, and "
-            "call use() before the import"
+            "geant4_pybind was imported with other data in this process; start a new process and "
+            "import it after use()"
         )
     os.environ.update(variables)
+    # The import looks for more data sets, and asks for a download or, with CI=true, downloads them
+    # unasked; not if this variable is set.
+    if data_sets.is_stand_in or not os.environ.get(DATA_FOLDER_VARIABLE):
+        os.environ[DATA_FOLDER_VARIABLE] = str(Path(variables["G4LEDATA"]).parent)
     os.environ.pop("CI", None)
+
+
+def _stand_ins() -> DataSets:
+    """The stand-in data in the cache."""
+    from partflow.simulate.geant4.stand_in_data import folder as stand_in
+
+    require_geant4()
+    made = stand_in.prepared_folder()
+    folders = {data_set.variable: made / data_set.name for data_set in REQUIRED}
+    return DataSets(folders, is_stand_in=True)
+
+
+def _is_stand_in(folder: Path) -> bool:
+    """Whether a data set was computed by this package: a child process inherits its variable."""
+    from partflow.simulate.geant4.stand_in_data.folder import MANIFEST
+
+    return (folder.parent / MANIFEST).is_file()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, to compare it with others."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def use_none() -> None:

@@ -6,10 +6,13 @@ section
     chi(Z, T, x) = (beta^2 / Z^2) k dsigma/dk,   x = k / T
 
 of an electron of kinetic energy T and velocity beta for photons of energy k. Here it is the
-formula of Y. S. Tsai, Rev. Mod. Phys. 46 (1974) 815, with complete screening functions and the
-Coulomb correction: a few per cent above 50 MeV. Below 2 MeV that formula is too small, and at the
-end of the spectrum it goes to zero; there a straight line in x takes its place, with the size and
-slope that the published tables show, good to about 20 %.
+formula of Y. S. Tsai, Rev. Mod. Phys. 46 (1974) 815, with screening and the Coulomb correction, for
+relativistic electrons. Below 2 MeV, and at the end of the spectrum, that formula is too small or
+negative; there a straight line in x takes its place.
+
+The radiation lengths of carbon to lead come out to 2 %. The radiative stopping power of water is
+right to 3 % at 10 and 100 MeV and 11 % too high at 1 MeV; at 100 keV, where an electron radiates a
+thousandth of what it loses, it is 40 % too low.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ def coulomb_correction(atomic_number: int) -> float:
     """Coulomb correction f(Z) (H. Davies, H. A. Bethe, L. C. Maximon, Phys. Rev. 93 (1954) 788).
 
     >>> coulomb_correction(82)
-    0.3318
+    0.3316
     """
     a2 = (FINE_STRUCTURE * atomic_number) ** 2
     return a2 * (1 / (1 + a2) + 0.20206 - 0.0369 * a2 + 0.0083 * a2**2 - 0.002 * a2**3)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from partflow.core.errors import ConfigError, OutputError
 from partflow.core.provenance import fingerprint
@@ -32,10 +35,6 @@ from partflow.simulate.geant4.stand_in_data.tables import (
 FORMULA_VERSION = 1
 """Raised with each change of the physics; part of the provenance of what is made with the data."""
 
-ELECTROMAGNETIC, CROSS_SECTIONS = "G4EMLOW", "G4PARTICLEXS"
-STATES, LEVELS = "G4ENSDFSTATE", "PhotonEvaporation"
-"""Names of the data sets in the folder."""
-
 MANIFEST = "manifest.json"
 NOTE = (
     "Stand-ins for Geant4's data, computed by partflow from approximate formulas.\n"
@@ -44,25 +43,39 @@ NOTE = (
 SQUARE_MM_PER_BARN = 1e-22  # Geant4's unit of area
 
 
-def prepared_folder(cache: Path) -> Path:
-    """The folder of the stand-in data inside `cache`; makes it if it is not there.
+def stand_in_folder() -> Path:
+    """Where the stand-in data are: in the folder $PARTFLOW_CACHE_DIR, or in the user's cache.
+
+    The name has the version and a hash of the modules of this package: other formulas make another
+    folder.
+    """
+    digest = hashlib.blake2b(digest_size=4)
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(module.read_bytes())
+    cache = os.environ.get("PARTFLOW_CACHE_DIR") or platformdirs.user_cache_dir("partflow")
+    name = f"stand-in-{FORMULA_VERSION}-{digest.hexdigest()}"
+    return Path(cache).absolute() / "geant4" / name
+
+
+def prepared_folder() -> Path:
+    """The folder of the stand-in data, complete: made if it is not there.
 
     The data are made anew if a file was altered or is missing. Several processes may call this at
-    once. Raises OutputError where the folder cannot be written.
+    once: the first makes the data, the others wait. Raises OutputError where the folder cannot be
+    written, ConfigError where Geant4 does not start.
     """
-    folder = cache / f"stand-in-{FORMULA_VERSION}-{_hash_of_formulas()}"
+    folder = stand_in_folder()
     if is_complete(folder):
         return folder
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".stand-in-", dir=cache) as temporary:
-            made = Path(temporary) / "made"
-            make(made)
-            _replace(folder, made, Path(temporary) / "former")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.parent / ".lock"):
+            if not is_complete(folder):
+                _make_in_place(folder)
     except OSError as error:
         raise OutputError(
-            f"{cache}: the stand-in data cannot be written ({error.strerror or error}); "
-            "free some space there or set PARTFLOW_CACHE_DIR to another folder"
+            f"{folder}: the stand-in data cannot be written ({error.strerror or error}); free some "
+            "space there, or set PARTFLOW_CACHE_DIR to another folder"
         ) from error
     return folder
 
@@ -70,13 +83,14 @@ def prepared_folder(cache: Path) -> Path:
 def make(folder: Path) -> None:
     """Compute all tables and write them into a new folder, with checksums."""
     folder.mkdir(parents=True)
-    _write_electromagnetic(folder / ELECTROMAGNETIC)
-    _write_cross_sections(folder / CROSS_SECTIONS)
-    # No excited states and no gamma levels: Geant4 then emits a continuous spectrum of photons.
-    for name in (STATES, LEVELS):
+    _write_electromagnetic(folder / "G4EMLOW")
+    _write_cross_sections(folder / "G4PARTICLEXS")
+    # No long-lived excited states and no discrete levels: Geant4 then emits photons of a continuous
+    # spectrum.
+    for name in ("G4ENSDFSTATE", "PhotonEvaporation"):
         (folder / name).mkdir()
         (folder / name / "README.txt").write_text(NOTE, encoding="utf-8")
-    (folder / STATES / "ENSDFSTATE.dat").touch()
+    (folder / "G4ENSDFSTATE" / "ENSDFSTATE.dat").touch()
     (folder / "README.txt").write_text(NOTE, encoding="utf-8")
     manifest = json.dumps(_checksums(folder), indent=1, sort_keys=True)
     (folder / MANIFEST).write_text(manifest, encoding="utf-8")
@@ -86,7 +100,7 @@ def is_complete(folder: Path) -> bool:
     """Whether all files of the folder are there and as they were written."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return manifest == _checksums(folder)
+        return bool(manifest) and manifest == _checksums(folder)
     except (OSError, ValueError):
         return False
 
@@ -97,30 +111,26 @@ def _checksums(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): fingerprint(path) for path in files}
 
 
-def _hash_of_formulas() -> str:
-    """Short hash of the modules of this package: a changed formula makes another folder."""
-    digest = hashlib.blake2b(digest_size=4)
-    for module in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(module.read_bytes())
-    return digest.hexdigest()
+@contextlib.contextmanager
+def _lock(file: Path) -> Iterator[None]:
+    """Let one process at a time into the block; the lock of a killed process ends with it."""
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
-def _replace(folder: Path, made: Path, former: Path) -> None:
-    """Rename `made` to `folder`, unless another process has just done the same."""
-    for _ in range(2):
-        try:
-            os.rename(made, folder)  # fails if there is a folder
-            return
-        except OSError:
-            if is_complete(folder):
-                return
-            if folder.exists():
-                shutil.move(folder, former)
-    os.rename(made, folder)
+def _make_in_place(folder: Path) -> None:
+    """Make the data under another name, then rename them to `folder`; what was there is deleted."""
+    with tempfile.TemporaryDirectory(prefix=".stand-in-", dir=folder.parent) as temporary:
+        made = Path(temporary) / "made"
+        make(made)
+        if folder.exists():
+            os.rename(folder, Path(temporary) / "altered")
+        os.rename(made, folder)
 
 
 def _write_electromagnetic(folder: Path) -> None:
-    """Tables for electrons and photons (Geant4 calls the set G4EMLOW)."""
+    """Tables for electrons and photons (G4EMLOW)."""
     photoelectric = _photoelectric_sections()
     energies = photons.PHOTOELECTRIC_ENERGIES
     for index in range(NUM_ELEMENTS):
@@ -146,7 +156,7 @@ def _write_electromagnetic(folder: Path) -> None:
 
 
 def _write_cross_sections(folder: Path) -> None:
-    """Tables of nuclear cross sections (Geant4 calls the set G4PARTICLEXS)."""
+    """Tables of nuclear cross sections (G4PARTICLEXS)."""
     for z in range(1, NUM_ELEMENTS + 1):
         tables = (
             ("neutron/el", neutrons.ENERGIES, neutrons.elastic(z)),

@@ -2,8 +2,8 @@
 
 Above 20 MeV Geant4 uses its own Glauber-Gribov model, scaled so that it continues the table: the
 last point of the inelastic table also sets the interaction length of fast neutrons. The formulas
-have the size, thresholds and trends of the measured cross sections, without resonances. They are
-good to 20 or 30 % between 50 keV and 20 MeV, and follow the measured thermal values below.
+have the size, thresholds and trends of the measured cross sections, without resonances: right for
+thermal neutrons, and meant to be right to some 30 % between 50 keV and 20 MeV.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from partflow.simulate.geant4.stand_in_data.elements import measured_or_typical
 
-HYDROGEN, HELIUM = 1, 2
+HYDROGEN = 1
 THERMAL_ENERGY = 2.53e-8  # MeV, a neutron of 2200 m/s
 LARGEST_ENERGY = 20.0  # MeV
 ENERGIES = np.geomspace(1e-10, LARGEST_ENERGY, 227)
@@ -28,7 +28,7 @@ def black_disc(atomic_mass: float) -> float:
     """Area of a nucleus and a neutron's wavelength at 14 MeV [b]: pi (1.21 A^(1/3) + 0.9)^2 fm^2.
 
     >>> black_disc(55.845)
-    0.957
+    0.959
     """
     square_fm_per_barn = 100
     return np.pi * (1.21 * atomic_mass ** (1 / 3) + 0.9) ** 2 / square_fm_per_barn
@@ -47,8 +47,8 @@ def elastic(
     free = (element.atomic_mass / (element.atomic_mass + 1)) ** 2
     slow = element.thermal_scattering * free * (1 + energy / 0.8) ** -0.25
     fast = 1.25 * black_disc(element.atomic_mass) * (1 + 2.5 * np.exp(-energy / 3))
-    is_fast = energy / (energy + 0.05)
-    return (1 - is_fast) * slow + is_fast * fast
+    fast_share = energy / (energy + 0.05)
+    return (1 - fast_share) * slow + fast_share * fast
 
 
 def inelastic_energies(atomic_number: int) -> Float[ndarray, "energy"]:

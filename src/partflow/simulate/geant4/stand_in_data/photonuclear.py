@@ -1,7 +1,8 @@
 """Absorption of photons by nuclei below 150 MeV: the giant dipole resonance.
 
-Above, Geant4 uses its own CHIPS parametrisation. One Lorentzian is good to about 30 % near the
-maximum of heavy nuclei; light nuclei have several maxima that are not described.
+Above, Geant4 uses its own CHIPS parametrisation (for tungsten, everywhere). One Lorentzian gives
+the energy and the area of the resonance; the maximum of lead is a third too low, and light nuclei
+have several maxima.
 """
 
 from __future__ import annotations
