@@ -236,5 +236,5 @@ def _numbers(version: str) -> tuple[int, ...]:
 def use_none() -> None:
     """Prepare the import of geant4_pybind for work that reads no data, such as geometry."""
     if "geant4_pybind" not in sys.modules:
-        os.environ.setdefault("GEANT4_DATA_DIR", str(cache_folder()))
+        os.environ.setdefault("GEANT4_DATA_DIR", os.devnull)
         os.environ.pop("CI", None)
