@@ -163,16 +163,14 @@ def search(parent: Path | None = None) -> list[SearchResult]:
 
 
 def _search(data_set: DataSet, parent: Path | None) -> SearchResult:
-    own_folder = os.environ.get(data_set.variable)
-    if parent is None and own_folder:
-        folder, origin = Path(own_folder), f" ({data_set.variable})"
+    """Search one data set, as `search` says."""
+    variable_folder = os.environ.get(data_set.variable)
+    if parent is None and variable_folder:
+        folder, origin = Path(variable_folder), f" ({data_set.variable})"
         if not folder.is_dir():
             return SearchResult(data_set, None, f"has no folder {folder}{origin}")
     else:
-        origin = "" if parent else f" ({DATA_FOLDER_VARIABLE})"
-        parent = parent or Path(os.environ.get(DATA_FOLDER_VARIABLE) or download_folder())
-        if parent == download_folder():
-            origin = ""
+        parent, origin = (parent, "") if parent else _common_folder()
         versions = list(parent.glob(f"{data_set.name}[0-9]*"))
         if not versions:
             return SearchResult(data_set, None, f"not in {parent}{origin}")
@@ -184,6 +182,13 @@ def _search(data_set: DataSet, parent: Path | None) -> SearchResult:
         if not file.is_file() or file.stat().st_size == 0:
             return SearchResult(data_set, None, f"without {name} in {folder}{origin}")
     return SearchResult(data_set, folder.resolve(), "")
+
+
+def _common_folder() -> tuple[Path, str]:
+    """Folder of all data sets without a variable of their own, and the variable that names it."""
+    if folder := os.environ.get(DATA_FOLDER_VARIABLE):
+        return Path(folder), f" ({DATA_FOLDER_VARIABLE})"
+    return download_folder(), ""
 
 
 def download_folder() -> Path:

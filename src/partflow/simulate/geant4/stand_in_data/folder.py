@@ -35,7 +35,9 @@ from partflow.simulate.geant4.stand_in_data.tables import (
 FORMULA_VERSION = 1
 """Raised with each change of the physics; part of the provenance of what is made with the data."""
 
-MANIFEST = "manifest.json"
+MANIFEST = "partflow-stand-in.json"
+"""Checksums of the files; also marks the folder as one of stand-in data."""
+
 NOTE = (
     "Stand-ins for Geant4's data, computed by partflow from approximate formulas.\n"
     "They are no evaluated data: do not publish results that were made with them.\n"
