@@ -18,7 +18,7 @@ from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.geometry import Volumes, build
 from partflow.simulate.geant4.layers import Part
-from partflow.simulate.geant4.physics import commands, physics_list
+from partflow.simulate.geant4.physics import COMMANDS, physics_list
 from partflow.simulate.geant4.shots import DEPOSIT, Shot
 
 _NEUTRAL_HADRONS = (
@@ -166,7 +166,7 @@ class Geant4Process:
         for part in (self.construction, self.physics, self.actions):
             self.manager.SetUserInitialization(part)
         interface = g4.G4UImanager.GetUIpointer()
-        for command in commands(config):
+        for command in COMMANDS:
             interface.ApplyCommand(command)
         self.manager.Initialize()
         interface.ApplyCommand(f"/run/setCut {config.range_cut} mm")
