@@ -70,9 +70,8 @@ def validate(
         write_docs: Page in which the table is replaced, such as docs/explanation/validation.md.
         overwrite: Replace an output that was made with other settings.
     """
-    from partflow.validate import compare_engines, write_comparison_into
+    from partflow.validate import compare_engines, write_comparison_into, write_table_into
     from partflow.validate import validate as run_validation
-    from partflow.validate import write_table_into
 
     if against:
         if reduced:

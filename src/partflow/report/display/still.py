@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -75,12 +74,14 @@ def draw_outline(axes_xy: Axes, axes_zr: Axes, parts: Sequence[Part]) -> None:
         axes.set_aspect("equal")
 
 
-def draw_hits(axes: Axes, project: Projection, hits: Collection, scale: float = 1.0) -> None:
-    """Draw hits in grey; their area grows with the root of their energy, and with `scale`."""
+def draw_hits(
+    axes: Axes, project: Projection, hits: Collection, scale: float = 1.0, colour: str = "0.55"
+) -> None:
+    """Draw hits; their area grows with the root of their energy, and with `scale`."""
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     size = scale * np.clip(12 * np.sqrt(hits.energy_em), 1, 40)
     x, y = project(position)
-    axes.scatter(x, y, s=size, c="0.55", alpha=0.6, linewidths=0)
+    axes.scatter(x, y, s=size, c=colour, alpha=0.6, linewidths=0)
 
 
 def draw_paths(axes: Axes, project: Projection, paths: Array) -> None:
@@ -114,7 +115,7 @@ def draw_still(scene: Scene) -> bytes:
     return with_palette(png)
 
 
-def with_palette(png: BinaryIO) -> bytes:
+def with_palette(png: io.BytesIO) -> bytes:
     """A PNG with NUM_COLOURS colours, which is a third as large."""
     from PIL import Image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -83,7 +84,9 @@ def compare_engines(
     result = read_result(output)
     if result.is_stand_in:
         console.print(tables.STAND_IN_WARNING, style="bold red")
-    Console(highlight=False).print(tables.terminal(result.groups))
+    # In a file or a pipe the table must not depend on the width of the terminal.
+    width = None if sys.stdout.isatty() else 110
+    Console(highlight=False, width=width).print(tables.terminal(result.groups))
     console.print(f"The page: {output / PAGE}; {TABLE} has all numbers", soft_wrap=True)
     return result
 
@@ -118,7 +121,7 @@ def _provenance(references: Sequence[Reference], detector: Detector) -> Provenan
             references[0].engine: references[0].engine_settings,
             "against": [
                 {
-                    "folder": reference.folder.name,
+                    "folder": reference.folder.resolve().name,
                     "events": fingerprint(reference.folder),
                     "simulation": asdict(reference.config),
                     "simulation_fingerprint": reference.config.fingerprint(),
@@ -163,7 +166,7 @@ def _page(
         remarks.append(
             f"{result.num_between_regions} particles between barrel and endcaps are not compared."
         )
-    folders = ", ".join(reference.folder.name for reference in references)
+    folders = ", ".join(reference.folder.resolve().name for reference in references)
     num_events = sum(group.num_events for group in result.groups)
     return build_comparison_page(
         result.groups,

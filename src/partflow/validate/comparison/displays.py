@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partflow.core.detector import HCAL, Detector
+from partflow.core.detector import ECAL, HCAL, Detector
 from partflow.core.records import Array, Collection, Events
 from partflow.core.store import read_row_group
 from partflow.report.display.places import detector_parts, track_paths
@@ -24,7 +24,7 @@ from partflow.report.display.still import (
     project_zr,
     with_palette,
 )
-from partflow.report.style import drawing
+from partflow.report.style import BLUE, VERMILION, drawing
 from partflow.simulate import simulate
 from partflow.validate.comparison.groups import ShowerGroup
 from partflow.validate.comparison.shower_quantities import is_counted
@@ -32,8 +32,11 @@ from partflow.validate.comparison.simulation import Chunk, of_process
 
 PREFERRED_ENERGY = 10.0
 """The displayed particles of each kind have the energy nearest to this one [GeV]."""
-MARGIN, HIT_SCALE = 80.0, 2.5
+MARGIN, HIT_SCALE = 80.0, 5.0
 """Space around the hits [mm], and size of their markers."""
+
+HIT_COLOURS = {ECAL: BLUE, HCAL: VERMILION}
+"""Colours of the hits by subdetector."""
 
 
 class DisplayedParticle(NamedTuple):
@@ -79,7 +82,7 @@ def displayed_particle(
         },
     )  # fmt: skip
     energy = float(stored.particles.energy[0])
-    title = f"{group.section}: {energy:.3g} GeV, event {number}"
+    title = f"{group.section}: {energy:.3g} GeV, event {stored.event_id[0]}"
     return DisplayedParticle(title, stored, fast)
 
 
@@ -98,7 +101,9 @@ def draw_particle(displayed: DisplayedParticle, detector: Detector, label: str) 
             draw_outline(grid[0, column], grid[1, column], parts)
             for row, project in enumerate((project_xy, project_zr)):
                 axes = grid[row, column]
-                draw_hits(axes, project, hits, HIT_SCALE)
+                for part, colour in HIT_COLOURS.items():
+                    of_part = hits.select(hits.subdetector == part)
+                    draw_hits(axes, project, of_part, HIT_SCALE, colour)
                 draw_paths(axes, project, track_paths(event.tracks))
                 _zoom(axes, project, [_calorimeter_hits(e) for e in events])
             energy = float(hits.energy_em.sum())

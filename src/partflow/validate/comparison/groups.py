@@ -65,7 +65,7 @@ class ShowerGroup(NamedTuple):
 
 def shower_groups(summaries: Mapping[ComparedSample, Summary]) -> list[ShowerGroup]:
     """The showers of all guns by particle, region and energy."""
-    groups = []
+    groups: list[ShowerGroup] = []
     for sample, summary in summaries.items():
         if sample.is_gun:
             reference: ShapeSample = tables_of(summary, REFERENCE)[SHOWERS]

@@ -137,8 +137,7 @@ def confusion_factor(tables: Tables, bootstrap: Bootstrap) -> Array:
 def matched_fraction(tables: Tables, bootstrap: Bootstrap) -> Array:
     """Fraction of the generator jets that have a jet of the baseline."""
     sample: JetSample = tables[jet_table(BASELINE)]
-    every = np.ones(len(sample.event))
-    return _mean_of_rows(sample.event, sample.is_matched, every, bootstrap)
+    return _mean_of_rows(sample.event, sample.is_matched, bootstrap)
 
 
 def met_width(tables: Tables, bootstrap: Bootstrap) -> Array:
@@ -165,9 +164,7 @@ def energy_per_event(tables: Tables, bootstrap: Bootstrap, column: str) -> Array
 
 def table_mean(tables: Tables, bootstrap: Bootstrap, table: str, column: str) -> Array:
     """Mean of a column over the rows of a table, such as clusters."""
-    sample = tables[table]
-    values = getattr(sample, column)
-    return _mean_of_rows(sample.event, values, np.ones(len(values)), bootstrap)
+    return _mean_of_rows(tables[table].event, getattr(tables[table], column), bootstrap)
 
 
 def _mean_per_event(values: Array, bootstrap: Bootstrap) -> Array:
@@ -175,8 +172,9 @@ def _mean_per_event(values: Array, bootstrap: Bootstrap) -> Array:
     return ratio_of_sums(values, np.ones(len(values)), bootstrap)
 
 
-def _mean_of_rows(event: Array, values: Array, counted: Array, bootstrap: Bootstrap) -> Array:
-    """Mean of `values` [row] with weights `counted` [row] of objects in the events `event`."""
+def _mean_of_rows(event: Array, values: Array, bootstrap: Bootstrap) -> Array:
+    """Mean of `values` [row] of objects in the events `event` [row]."""
     num = bootstrap.weights.shape[1]
-    sums = (np.bincount(event, column, num) for column in (values * counted, counted))
-    return ratio_of_sums(*sums, bootstrap)
+    return ratio_of_sums(
+        np.bincount(event, values, num), np.bincount(event, minlength=num), bootstrap
+    )

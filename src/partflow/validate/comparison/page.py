@@ -89,7 +89,7 @@ def build_comparison_page(
 
 def overview_table(groups: Sequence[Group]) -> Table:
     """Numbers of verdicts of each group."""
-    rows = []
+    rows: list[list[Cell | str | int]] = []
     for group in groups:
         number = tables.counts([group])
         rows.append([

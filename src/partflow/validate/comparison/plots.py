@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from partflow.core.candidate_sets import BASELINE, PERFECT
 from partflow.core.detector import ECAL, Detector
@@ -94,7 +95,7 @@ def shower_plots(
     yield overlay(
         f"showers_{name}_longitudinal", f"Longitudinal profile: {first.section}",
         "Mean EM-scale energy of the hits per depth, over the particle's energy, by layer group.",
-        _panels(groups, lengths.T, longitudinal), label, note,
+        _panels(groups, (lengths[:, 0], lengths[:, 1]), longitudinal), label, note,
         Drawing(f"Depth [{unit}]", f"Energy [% / {unit}]"),
     )  # fmt: skip
     if np.isfinite(first.reference.radial).all():
@@ -241,6 +242,8 @@ def _draw_panel(main: Axes, below: Axes, panel: Panel, label: str, drawing: Draw
         main.set_xlim(panel.low[filled[0]], panel.high[filled[-1]])
     below.set_xlim(main.get_xlim())
     main.tick_params(labelbottom=False)
+    for axis in (main.yaxis, below.xaxis, below.yaxis, main.xaxis):
+        axis.set_minor_locator(NullLocator())  # thousands of them take most of the time
     main.text(0.97, 0.95, panel.title, transform=main.transAxes, ha="right", va="top", fontsize=13)
 
 

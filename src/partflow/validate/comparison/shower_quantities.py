@@ -39,7 +39,7 @@ from partflow.validate.comparison.shapes import (
 )
 from partflow.validate.measure.estimate import IQR_OF_GAUSSIAN
 from partflow.validate.summaries import ShapeSample
-from partflow.validate.table.criterion import PERCENT, PLAIN, Unit
+from partflow.validate.table.criterion import PERCENT, Unit
 
 MIN_RESPONSE = 0.2
 """A shower below this response is not counted in lengths and depths of single events."""

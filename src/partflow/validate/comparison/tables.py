@@ -137,11 +137,11 @@ def short_markdown(groups: Sequence[Group], label: str) -> str:
 
 def terminal(groups: Sequence[Group]) -> Renderables:
     """Numbers of verdicts and the quantities that differ, of each group, for the terminal."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", width=32)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table.add_column("", ratio=2)
     for word in VERDICT_WORDS.values():
-        table.add_column(word, justify="right", width=11)
-    table.add_column("differing: fast / reference", width=40)
+        table.add_column(word, justify="right", width=max(len(part) for part in word.split()))
+    table.add_column("differing: fast / reference", ratio=3)
     for group in groups:
         number = counts([group])
         differing = [
