@@ -114,12 +114,12 @@ def test_page_tables_plots_and_displays_are_written(compared):
 
 def test_stand_in_data_are_marked_in_page_table_and_docs(compared, tmp_path):
     docs = tmp_path / "page.md"
-    docs.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    docs.write_text(f"before\n{BEGIN}\nearlier table\n{END}\nafter\n")
     write_comparison_into(docs, compared)
     text = docs.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "earlier table" not in text
     for content in (
         text,
         (compared / "table.md").read_text(),

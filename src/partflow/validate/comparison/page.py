@@ -8,6 +8,7 @@ from typing import NamedTuple
 from partflow.evaluate.gate import Verdict
 from partflow.report.document import render_page
 from partflow.report.fonts import font_faces
+from partflow.report.formatting import NOTHING
 from partflow.report.page import PagePlot, SavedPlot
 from partflow.report.style import GREEN, GREY, VERMILION
 from partflow.report.svg import svg_drawing
@@ -34,7 +35,8 @@ class PagePart(NamedTuple):
     plots: Sequence[PagePlot]
     display: str
     display_title: str
-    tables: Sequence[Table]
+    ratios: Table
+    groups: Sequence[Table]
 
 
 def build_comparison_page(
@@ -68,8 +70,11 @@ def build_comparison_page(
             svg = svg_drawing(plot.svg, f"f{number}", plot.title)
             plots.append(PagePlot(plot.name, plot.title, plot.caption, plot.key, svg))
             number += 1
+        ratios = ratio_table(members, label)
         group_tables = [group_table(group, label) for group in members]
-        parts.append(PagePart(section, plots, shown.display, shown.display_title, group_tables))
+        parts.append(
+            PagePart(section, plots, shown.display, shown.display_title, ratios, group_tables)
+        )
     return render_page(
         "comparison.html.jinja",
         title=f"Fast simulation compared with {label}",
@@ -112,6 +117,22 @@ def differing_table(groups: Sequence[Group], label: str) -> Table:
     return make_table(["", *_headings(label)], rows, "With 95 % intervals")
 
 
+def ratio_table(groups: Sequence[Group], label: str) -> Table:
+    """Ratios of all quantities of one section, with a column for each group."""
+    rows: dict[str, list[Cell]] = {}
+    for column, group in enumerate(groups):
+        for line in group.lines:
+            row = rows.setdefault(tables.line_label(line), [Cell(NOTHING)] * len(groups))
+            text = tables.with_interval(tables.ratio_text(line), tables.ratio_interval_text(line))
+            row[column] = _verdict_cell(text, line)
+    caption = (
+        f"fast / {label} with 95 % intervals; green: agrees, red: differs, grey and dotted: not "
+        "decided by so few events"
+    )
+    headings = ["", *(group.label for group in groups)]
+    return make_table(headings, [[name, *row] for name, row in rows.items()], caption)
+
+
 def group_table(group: Group, label: str) -> Table:
     """All quantities of one group."""
     caption = f"{group.label}: {group.num_events} events, 95 % intervals"
@@ -125,7 +146,6 @@ def _headings(label: str) -> list[Cell | str]:
 
 def _cells(line: Line) -> list[Cell | str | int]:
     """Quantity, both values, ratio, tolerance and verdict."""
-    colour = VERDICT_COLOURS[line.verdict] if line.verdict is not None else ""
     return [
         tables.line_label(line),
         *(
@@ -134,5 +154,13 @@ def _cells(line: Line) -> list[Cell | str | int]:
         ),
         Cell(tables.ratio_text(line), tables.ratio_interval_text(line)),
         tables.tolerance_text(line),
-        Cell(tables.verdict_text(line), colour=colour),
+        _verdict_cell(tables.verdict_text(line), line),
     ]
+
+
+def _verdict_cell(text: str, line: Line) -> Cell:
+    """A text behind a dash in the colour of the line's verdict."""
+    if line.verdict is None:
+        return Cell(text)
+    style = "dotted" if line.verdict == Verdict.UNDECIDED else ""
+    return Cell(text, colour=VERDICT_COLOURS[line.verdict], line=style)

@@ -101,11 +101,11 @@ def markdown(groups: Sequence[Group], label: str, is_stand_in: bool) -> str:
             rows = [
                 [
                     line_label(line),
-                    _with_interval(value_text(line, line.reference.value),
+                    with_interval(value_text(line, line.reference.value),
                                    interval_text(line, line.reference)),
-                    _with_interval(value_text(line, line.fast.value),
+                    with_interval(value_text(line, line.fast.value),
                                    interval_text(line, line.fast)),
-                    _with_interval(ratio_text(line), ratio_interval_text(line)),
+                    with_interval(ratio_text(line), ratio_interval_text(line)),
                     tolerance_text(line),
                     _emphasised(verdict_text(line), line.verdict),
                 ]
@@ -168,7 +168,7 @@ def _short_cell(line: Line) -> str:
     return f"{reference}, {fast}, {ratio}"
 
 
-def _with_interval(value: str, interval: str) -> str:
+def with_interval(value: str, interval: str) -> str:
     """A value with its interval in brackets."""
     return f"{value} ({interval})" if interval else value
 
