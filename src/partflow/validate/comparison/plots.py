@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from partflow.core.candidate_sets import BASELINE, PERFECT
-from partflow.core.detector import ECAL, Detector
+from partflow.core.detector import Detector
 from partflow.core.particles import ELECTRON, PHOTON
 from partflow.core.records import Array
 from partflow.evaluate.bootstrap import Bootstrap
@@ -107,16 +107,8 @@ def shower_plots(
             label, note,
             Drawing("Distance from the axis [mm]", r"Energy density [1/cm$^2$]", is_y_log=True),
         )  # fmt: skip
-    for subdetector, part in ((ECAL, "ECAL"), (ECAL + 1, "HCAL")):
-
-        def spectrum(sample: ShapeSample, subdetector: int = subdetector) -> Array:
-            """Number of hits per GeV and per factor e of the hit's energy, [event, bin]."""
-            counts = sample.ecal_spectrum if subdetector == ECAL else sample.hcal_spectrum
-            merged = counts.reshape(len(counts), -1, SPECTRUM_BINS).sum(axis=2)
-            return np.asarray(merged / np.diff(np.log(SPECTRUM_EDGES[::SPECTRUM_BINS])))
-
-        merged_edges = SPECTRUM_EDGES[::SPECTRUM_BINS]
-        panels = _panels(groups, (merged_edges[:-1], merged_edges[1:]), spectrum)
+    for part in ("ECAL", "HCAL"):
+        panels = _spectra(groups, part)
         if any(panel.reference[0].any() for panel in panels):
             yield overlay(
                 f"showers_{name}_hits_{part.lower()}",
@@ -271,6 +263,19 @@ def _panels(
         ]
         panels.append(Panel(group.energy_label, edges[0], edges[1], *both))
     return panels
+
+
+def _spectra(groups: Sequence[ShowerGroup], part: str) -> list[Panel]:
+    """Numbers of hits of the ECAL or HCAL by their energy, a panel for each group."""
+    edges = SPECTRUM_EDGES[::SPECTRUM_BINS]
+
+    def spectrum(sample: ShapeSample) -> Array:
+        """Number of hits per factor e of their energy, [event, bin]."""
+        counts = sample.ecal_spectrum if part == "ECAL" else sample.hcal_spectrum
+        merged = counts.reshape(len(counts), -1, SPECTRUM_BINS).sum(axis=2)
+        return np.asarray(merged / np.diff(np.log(edges)))
+
+    return _panels(groups, (edges[:-1], edges[1:]), spectrum)
 
 
 def _energy_density(sample: ShapeSample) -> Array:

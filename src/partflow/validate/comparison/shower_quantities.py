@@ -7,7 +7,7 @@ scale; sums are over all events unless the docstring says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -53,60 +53,71 @@ MILLIMETRES, HITS_PER_GEV, MIPS = Unit("mm", 1.0, 1), Unit("/GeV", 1.0, 2), Unit
 INTERACTION_LENGTHS = Unit("λ", 1.0, 3)
 
 _EM, _HADRONS = (PHOTON, ELECTRON), (CHARGED_HADRON, NEUTRAL_HADRON)
-_ALL = (*_EM, *_HADRONS, MUON)
+_SHOWERING = (*_EM, *_HADRONS)
+_ALL = (*_SHOWERING, MUON)
+
+ComparedFor = tuple[Sequence[int], Quantity]
+"""Classes of particles, and a quantity that is compared for them."""
 
 
 def shower_quantities(particle_class: int, detector: Detector) -> list[Quantity]:
     """The quantities that are compared for particles of a class (see `core.particles.CLASSES`)."""
-    ecal, hcal = detector.ecal, detector.hcal
-    mips = {ECAL: ecal.mip_energy, HCAL: hcal.mip_energy}
-    quantities: list[tuple[Sequence[int], Quantity]] = [
+    quantities = [*_energies(), *_shapes(detector), *_hit_energies(detector), *_leakage()]
+    return [quantity for classes, quantity in quantities if particle_class in classes]
+
+
+def _energies() -> Iterator[ComparedFor]:
+    """Response and numbers of hits."""
+    yield from (
         (_ALL, Quantity("mean response", mean_response)),
         (_ALL, Quantity("median response", median_response)),
-        ((*_EM, *_HADRONS), Quantity("IQR/1.349/median of the response", resolution, PERCENT)),
+        (_SHOWERING, Quantity("IQR/1.349/median of the response", resolution, PERCENT)),
         ((MUON,), Quantity("RMS/mean of the deposit", deposit_rms, PERCENT)),
         (_ALL, Quantity("ECAL share of the energy", ecal_share, negligible=0.005)),
         (_ALL, Quantity("ECAL hits", ecal_hits, HITS_PER_GEV, 0.05)),
         (_ALL, Quantity("HCAL hits", hcal_hits, HITS_PER_GEV, 0.05)),
+    )
+
+
+def _shapes(detector: Detector) -> Iterator[ComparedFor]:
+    """Depths and widths."""
+    depth_90 = partial(depth_of_90_percent, detector=detector)
+    with_axis, without_axis = (PHOTON, NEUTRAL_HADRON), (CHARGED_HADRON, ELECTRON, MUON)
+    yield from (
         (_ALL, Quantity("mean depth", mean_depth, MILLIMETRES)),
-        ((*_HADRONS, MUON), Quantity(
-            "mean depth", mean_interaction_lengths, INTERACTION_LENGTHS
-        )),
-        (_ALL, Quantity("depth with 90 % of the energy", partial(
-            depth_of_90_percent, detector=detector
-        ), MILLIMETRES)),
+        ((*_HADRONS, MUON), Quantity("mean depth", mean_interaction_lengths, INTERACTION_LENGTHS)),
+        (_ALL, Quantity("depth with 90 % of the energy", depth_90, MILLIMETRES)),
         (_ALL, Quantity("length of a shower, RMS", event_length, MILLIMETRES)),
-        ((*_EM, *_HADRONS), Quantity(
-            "spread of the showers' depths", depth_spread, MILLIMETRES
-        )),
+        (_SHOWERING, Quantity("spread of the showers' depths", depth_spread, MILLIMETRES)),
         (_HADRONS, Quantity("first interaction", first_interaction, INTERACTION_LENGTHS)),
         (_EM, Quantity("energy in the first layer group", first_group_share, PERCENT, 0.001)),
-        ((PHOTON, NEUTRAL_HADRON), Quantity(
-            "radius with 50 % of the energy", partial(radius, level=0.5), MILLIMETRES
-        )),
-        ((PHOTON, NEUTRAL_HADRON), Quantity(
-            "radius with 90 % of the energy", partial(radius, level=0.9), MILLIMETRES
-        )),
-        ((CHARGED_HADRON, ELECTRON, MUON), Quantity(
-            "RMS distance from the centroid", centroid_distance, MILLIMETRES
-        )),
-    ]  # fmt: skip
+        *(
+            (with_axis, Quantity(
+                f"radius with {100 * level:g} % of the energy", partial(radius, level=level),
+                MILLIMETRES,
+            ))
+            for level in (0.5, 0.9)
+        ),
+        (without_axis, Quantity("RMS distance from the centroid", centroid_distance, MILLIMETRES)),
+    )  # fmt: skip
+
+
+def _hit_energies(detector: Detector) -> Iterator[ComparedFor]:
+    """Energies of single hits."""
+    mips = {ECAL: detector.ecal.mip_energy, HCAL: detector.hcal.mip_energy}
     for subdetector, name in ((ECAL, "ECAL"), (HCAL, "HCAL")):
         mean = partial(mean_hit_energy, subdetector=subdetector, mip_energy=mips[subdetector])
         median = partial(median_hit_energy, subdetector=subdetector)
-        quantities += [
-            (_ALL, Quantity(f"mean energy of a hit, {name}", mean, MIPS)),
-            (_ALL, Quantity(f"median energy of a hit, {name}", median, MIPS)),
-        ]
-    quantities += [
-        ((*_HADRONS, MUON), Quantity(
-            f"energy in the last {NUM_LAST_GROUPS} layer groups", last_groups_share, PERCENT, 0.002
-        )),
-        (_HADRONS, Quantity(
-            f"showers with a response below {100 * MIN_RESPONSE:g} %", weak_showers, PERCENT, 0.01
-        )),
-    ]  # fmt: skip
-    return [quantity for classes, quantity in quantities if particle_class in classes]
+        yield _ALL, Quantity(f"mean energy of a hit, {name}", mean, MIPS)
+        yield _ALL, Quantity(f"median energy of a hit, {name}", median, MIPS)
+
+
+def _leakage() -> Iterator[ComparedFor]:
+    """Energy that is not, or hardly, in the calorimeters."""
+    last = f"energy in the last {NUM_LAST_GROUPS} layer groups"
+    weak = f"showers with a response below {100 * MIN_RESPONSE:g} %"
+    yield (*_HADRONS, MUON), Quantity(last, last_groups_share, PERCENT, 0.002)
+    yield _HADRONS, Quantity(weak, weak_showers, PERCENT, 0.01)
 
 
 DEFINITIONS = {
