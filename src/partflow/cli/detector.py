@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from partflow.cli.app import OptionalPath, OutputPath
 from partflow.cli.geant4_options import Geant4Options, geant4_settings
+from partflow.core.errors import ConfigError
 from partflow.simulate.geant4.config import Geant4Config
 
 NumShowers = Annotated[
@@ -15,6 +17,9 @@ NumShowers = Annotated[
 ]
 NumTested = Annotated[
     int | None, arg(metavar="INT", help_behavior_hint="(default: 1000, with Geant4 200)")
+]
+EventFolders = Annotated[
+    tuple[Path, ...], arg(metavar="[PATH ...]", help_behavior_hint="(default: none)")
 ]
 
 
@@ -81,6 +86,7 @@ def calibrate(
 
 def validate(
     output: OutputPath,
+    against: EventFolders = (),
     reduced: bool = False,
     workers: int = 1,
     seed: int = 31_000,
@@ -92,19 +98,33 @@ def validate(
     Simulates its own events. Writes the table, plots and event displays; ends with status 1 if a
     line of the table fails. An interrupted run continues where it stopped.
 
+    With --against the fast simulation is compared with stored events of another engine instead,
+    such as those of `partflow simulate --engine geant4`. The same generator particles are simulated
+    again, and showers of single particles and jets of collisions are compared with intervals, in
+    tables, plots and displays. Differences do not change the exit status.
+
     Example: partflow validate --output validation/
 
     Args:
         output: Folder to write.
-        reduced: Use a small fraction of the events; intervals are wide.
+        against: Folders of `partflow simulate` to compare the fast simulation with.
+        reduced: Use a small fraction of the events; intervals are wide (not with --against).
         workers: Number of processes; the output is the same with any number.
-        seed: First seed; seeds below 10000 are refused, because the tuning used them.
+        seed: First seed; seeds below 10000 are refused, because the tuning used them (not with
+            --against).
         write_docs: Page in which the table is replaced, such as docs/explanation/validation.md.
         overwrite: Replace an output that was made with other settings.
     """
+    from partflow.validate import compare_engines, write_comparison_into, write_table_into
     from partflow.validate import validate as run_validation
-    from partflow.validate import write_table_into
 
+    if against:
+        if reduced:
+            raise ConfigError("--reduced: all events of --against are compared; leave it out")
+        compare_engines(against, output, workers, overwrite)
+        if write_docs is not None:
+            write_comparison_into(write_docs, output)
+        return
     passed = run_validation(output, reduced, workers, seed, overwrite)
     if write_docs is not None:
         write_table_into(write_docs, output)

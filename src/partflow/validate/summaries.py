@@ -15,6 +15,7 @@ import numpy as np
 from partflow.core.outputs import replacing
 from partflow.core.records import Array, offsets_from_counts
 from partflow.evaluate.jets import JetSample
+from partflow.evaluate.met import MetSample
 from partflow.evaluate.sample import Sample, join
 
 
@@ -36,6 +37,44 @@ class ShowerSample(Sample):
     """EM-scale energy by layer group, ECAL then HCAL, [row, group] (GeV)."""
     radial: Array
     """EM-scale energy by distance from the axis, [row, bin] (GeV); NaN for charged particles."""
+
+
+@dataclass(frozen=True)
+class ShapeSample(Sample):
+    """Showers of single particles with all that a comparison of two engines needs, one row each.
+
+    Depth is that of the middle of a hit's layer group behind the calorimeter's face; energies are
+    those of hits on the EM scale.
+    """
+
+    pdg_id: Array
+    energy: Array
+    """True energy [GeV]."""
+    cos_theta: Array
+    ecal: Array
+    """Energy in the ECAL [GeV]."""
+    hcal: Array
+    """Energy in the HCAL [GeV]."""
+    num_ecal_hits: Array
+    num_hcal_hits: Array
+    depth_sum: Array
+    """Sum of energy times depth [GeV mm]."""
+    depth_square_sum: Array
+    """Sum of energy times squared depth [GeV mm2]."""
+    interaction_length_sum: Array
+    """Sum of energy times depth in interaction lengths [GeV]."""
+    centroid_square_sum: Array
+    """Sum of energy times squared distance from the energy-weighted centroid [GeV mm2]."""
+    first_interaction: Array
+    """Depth of the first interaction [interaction lengths]; NaN where none was seen."""
+    longitudinal: Array
+    """Energy by layer group, ECAL then HCAL, [row, group] (GeV)."""
+    radial: Array
+    """Energy by distance from the axis, [row, bin] (GeV); NaN for charged particles."""
+    ecal_spectrum: Array
+    """Number of ECAL hits by their energy, [row, bin]."""
+    hcal_spectrum: Array
+    """Number of HCAL hits by their energy, [row, bin]."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +179,8 @@ class SplitSample(Sample):
 TABLES: dict[str, type[Sample]] = {
     kind.__name__: kind
     for kind in (
-        ShowerSample, TrackSample, ParticleSample, EventSample, ClusterSample, SplitSample,
-        JetSample,
+        ShowerSample, ShapeSample, TrackSample, ParticleSample, EventSample, ClusterSample,
+        SplitSample, JetSample, MetSample,
     )
 }  # fmt: skip
 

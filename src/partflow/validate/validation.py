@@ -21,6 +21,7 @@ from partflow.evaluate.gate import Verdict
 from partflow.evaluate.response import number
 from partflow.report.style import Plot, drawing, save
 from partflow.validate.displays import draw_displays
+from partflow.validate.marked_block import replace_block
 from partflow.validate.measure.contents import energy_flow
 from partflow.validate.measure.estimate import Estimate
 from partflow.validate.measure.figures import measure_figures
@@ -125,19 +126,12 @@ def write_table_into(page: Path, validation: Path) -> None:
     result, or if the page does not have these lines.
     """
     result = read_result(validation)
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(
-            f"{page}: no place for the table of the validation; add the lines {BEGIN} and {END}"
-        )
     provenance = result["provenance"]
     size = "reduced" if result["reduced"] else "full"
     made = f"A {size} validation, seed {provenance['seed']}, version {provenance['version']}"
     made += f", commit {provenance['commit'][:8]}." if provenance["commit"] else "."
     table = markdown([Row(*line["row"]) for line in result["lines"]])
-    write_text(page, f"{before}{BEGIN}\n\n{made} {table}\n{END}{after}")
+    replace_block(page, BEGIN, END, f"{made} {table}")
 
 
 def _write(

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
 
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
-from partflow.core.records import Array
+from partflow.core.records import Array, Collection
 from partflow.report.display.marks import Mark, TargetMark
 from partflow.report.display.places import Part, detector_parts
 from partflow.report.display.scene import DisplayedSet, Scene
@@ -26,7 +26,7 @@ CLASS_LOOKS = {
 }  # fmt: skip
 """Colour and marker of each class."""
 NUM_COLOURS = 256
-"""Colours in the palette of the PNG, which makes it a third as large."""
+"""Colours in the palette of a PNG."""
 MAX_JUMP = 300.0
 """A track is interrupted where r changes its sign, which is a larger step than this [mm]."""
 
@@ -74,26 +74,35 @@ def draw_outline(axes_xy: Axes, axes_zr: Axes, parts: Sequence[Part]) -> None:
         axes.set_aspect("equal")
 
 
+def draw_hits(
+    axes: Axes, project: Projection, hits: Collection, scale: float = 1.0, colour: str = "0.55"
+) -> None:
+    """Draw hits; their area grows with the root of their energy, and with `scale`."""
+    position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
+    size = scale * np.clip(12 * np.sqrt(hits.energy_em), 1, 40)
+    x, y = project(position)
+    axes.scatter(x, y, s=size, c=colour, alpha=0.6, linewidths=0)
+
+
+def draw_paths(axes: Axes, project: Projection, paths: Array) -> None:
+    """Draw tracks through the points `paths` [track, point, 3] (mm) as lines."""
+    for path in paths:
+        x, y = project(path)
+        jump = np.flatnonzero(np.abs(np.diff(y)) > MAX_JUMP) + 1
+        axes.plot(np.insert(x, jump, np.nan), np.insert(y, jump, np.nan), color="0.6",
+                  linewidth=0.8)  # fmt: skip
+
+
 def draw_still(scene: Scene) -> bytes:
     """PNG of the event with the particles of the first candidate set, its mistakes in red."""
-    from PIL import Image
-
     with drawing():
         figure = Figure(figsize=(14, 6.6), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.28))
         parts = [part for part in detector_parts(scene.detector) if part.name != "Yoke"]
         draw_outline(left, right, parts)
         for axes, project in ((left, project_xy), (right, project_zr)):
-            hits = scene.event.hits
-            position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
-            size = np.clip(12 * np.sqrt(hits.energy_em), 1, 40)
-            x, y = project(position)
-            axes.scatter(x, y, s=size, c="0.55", alpha=0.6, linewidths=0)
-            for path in scene.paths:
-                x, y = project(path)
-                jump = np.flatnonzero(np.abs(np.diff(y)) > MAX_JUMP) + 1
-                axes.plot(np.insert(x, jump, np.nan), np.insert(y, jump, np.nan), color="0.6",
-                          linewidth=0.8)  # fmt: skip
+            draw_hits(axes, project, scene.event.hits)
+            draw_paths(axes, project, scene.paths)
             if scene.sets:
                 _draw_set(axes, project, scene.sets[0])
         left.set(xlabel="x [mm]", ylabel="y [mm]")
@@ -103,6 +112,13 @@ def draw_still(scene: Scene) -> bytes:
         figure.legend(handles=_legend(), loc="outside lower center", ncols=7, fontsize=12)
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=85, metadata={"Software": None})
+    return with_palette(png)
+
+
+def with_palette(png: io.BytesIO) -> bytes:
+    """A PNG with NUM_COLOURS colours, which is a third as large."""
+    from PIL import Image
+
     # Most pixels are grey hits: a palette by frequency (MEDIANCUT) would lose rare class colours.
     picture = Image.open(png).convert("RGB").quantize(NUM_COLOURS, Image.Quantize.MAXCOVERAGE)
     smaller_png = io.BytesIO()

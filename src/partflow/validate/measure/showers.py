@@ -28,7 +28,8 @@ def summarise_showers(
     in_ecal, in_hcal = hits.subdetector == ECAL, hits.subdetector == HCAL
     momentum = np.stack([particles.px, particles.py, particles.pz], axis=1)
     direction = momentum / np.linalg.norm(momentum, axis=1, keepdims=True)
-    radial = _binned(event, _axis_bin(hits, direction[event]), energy, num, len(RADIAL_EDGES) - 1)
+    distance = axis_distance(hits, direction[event])
+    radial = binned(event, bin_index(distance, RADIAL_EDGES), energy, num, len(RADIAL_EDGES) - 1)
     radial[particles.charge != 0] = np.nan  # their axis is no straight line
     num_groups = detector.ecal.num_groups + detector.hcal.num_groups
     return ShowerSample(
@@ -39,7 +40,7 @@ def summarise_showers(
         hcal=np.bincount(event, energy * in_hcal, num),
         hadronic=scale.energy(bin_sums(hits.energy_em, hits.subdetector, event, num)),
         num_hits=hits.counts,
-        longitudinal=_binned(event, depth_group(hits, detector), energy, num, num_groups),
+        longitudinal=binned(event, depth_group(hits, detector), energy, num, num_groups),
         radial=radial,
     )
 
@@ -58,19 +59,23 @@ def depth_group(hits: Collection, detector: Detector) -> Array:
     return group.astype(np.int64)
 
 
-def _axis_bin(hits: Collection, direction: Array) -> Array:
-    """Bin of RADIAL_EDGES for the distance of each hit from a line through the origin, [hit].
+def axis_distance(hits: Collection, direction: Array) -> Array:
+    """Distance of each hit from a line through the origin [mm], [hit].
 
-    `direction` [hit, 3] is the unit vector of the line; -1 for hits beyond the last edge.
+    `direction` [hit, 3] is the unit vector of the line.
     """
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     along = np.sum(position * direction, axis=1, keepdims=True)
-    distance = np.linalg.norm(position - along * direction, axis=1)
-    bin_index = np.searchsorted(RADIAL_EDGES, distance, side="right") - 1
-    return np.where(bin_index < len(RADIAL_EDGES) - 1, bin_index, -1)
+    return np.asarray(np.linalg.norm(position - along * direction, axis=1))
 
 
-def _binned(event: Array, bins: Array, energy: Array, num_events: int, num_bins: int) -> Array:
+def bin_index(values: Array, edges: Array) -> Array:
+    """Bin of each of `values` [hit] between `edges`; -1 outside, [hit]."""
+    index = np.searchsorted(edges, values, side="right") - 1
+    return np.where(index < len(edges) - 1, index, -1)
+
+
+def binned(event: Array, bins: Array, energy: Array, num_events: int, num_bins: int) -> Array:
     """Energy by event and bin [event, bin], of hits [hit]; negative bins are left out."""
     inside = bins >= 0
     flat = event[inside] * num_bins + bins[inside]
