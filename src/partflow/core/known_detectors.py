@@ -7,7 +7,7 @@ structure. Groups of four layers and ECAL cells of 2x2 are choices of ours, made
 thousand hits per event. Tracker and yoke of CLIC are the defaults of their classes.
 
 Sampling fractions: `partflow calibrate clic --engine geant4 --stand-in-data`. They depend on the
-field, because soft electrons curl in the gaps and in the active slabs: 1/34.6 for CLIC's ECAL, where
+field, because soft electrons curl in gaps and active slabs: 1/34.6 for the ECAL of CLIC, where
 CLICdet's reconstruction has 1/35.84, and 1/36.4 for the same layers in half the field of CLD.
 """
 

@@ -1,10 +1,6 @@
 """Geant4 runs with the stand-in data, and has the cross sections that were meant."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,23 +11,11 @@ INTERACTION_LENGTH_OF_IRON = 168.0  # mm, PDG
 
 
 @pytest.fixture(scope="module", params=["G4EmStandardPhysics", "G4EmStandardPhysics_option1"])
-def run(request: pytest.FixtureRequest, cache: Path) -> dict[str, Any]:
+def run(
+    request: pytest.FixtureRequest, run_script: Callable[..., dict[str, Any]]
+) -> dict[str, Any]:
     """Result of `geant4_run.py` with the electromagnetic physics of the name."""
-    environment = {
-        **os.environ,
-        "PARTFLOW_CACHE_DIR": str(cache),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    answer = subprocess.run(
-        [sys.executable, Path(__file__).with_name("geant4_run.py"), request.param],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return json.loads(answer.stdout.partition("RESULT ")[2])
+    return run_script("geant4_run.py", request.param)
 
 
 def test_photons_deposit_all_their_energy(run: dict[str, Any]) -> None:
