@@ -23,12 +23,10 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import ECAL, Detector, ScaleFit
+from partflow.core.engines import GEANT4
 from partflow.core.errors import ConfigError
 from partflow.core.known_detectors import DETECTORS, GEANT4_SUFFIX, known_detector
 from partflow.core.records import Array
-
-FAST, GEANT4 = "fast", "geant4"
-"""Engines of the simulation, as `partflow simulate --engine` and the provenance name them."""
 
 ECAL_BIN_EDGES = (0.03, 0.10, 0.40)
 """Edges of the bins of the EM-scale energy of a hit in the ECAL [GeV]."""

@@ -18,10 +18,9 @@ import numpy as np
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import SUFFIX, find_detector, read_description
+from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, PartflowError
 from partflow.core.hadron_scale import (
-    FAST,
-    GEANT4,
     HadronScale,
     ScaleConstants,
     bin_sums,

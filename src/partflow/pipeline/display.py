@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partflow.core.candidate_sets import BASELINE
+from partflow.core.engines import warning_of
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.outputs import exists_error, replacing, write_text
 from partflow.core.progress import console
@@ -51,7 +52,7 @@ def display(
     scenes = [make_scene(number, "") for number in dict.fromkeys(numbers)]
     with console.status("display"):
         stills = [draw_still(scene) for scene in scenes]
-        write_text(output, build_display_page(scenes, stills))
+        write_text(output, build_display_page(scenes, stills, warning_of(events)))
     written = [output]
     for scene, still in zip(scenes, stills, strict=True):
         ending = "" if len(scenes) == 1 else f"-{scene.number}"

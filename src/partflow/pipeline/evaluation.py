@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partflow.core.candidate_sets import BASELINE, TARGET
 from partflow.core.candidate_stream import CandidateStream
 from partflow.core.detector import Detector
+from partflow.core.engines import warning_of
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress, say_done
@@ -83,6 +84,7 @@ def evaluate(
                 scene_maker(events, candidates, config),
                 {name: readout_of(path) for name, path in candidates.items()},
                 workers,
+                warning_of(events),
             )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import describe, find_detector
+from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, SchemaError
-from partflow.core.hadron_scale import FAST, GEANT4, for_engine, load_hadron_scale
+from partflow.core.hadron_scale import for_engine, load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance

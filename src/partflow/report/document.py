@@ -28,14 +28,20 @@ class Script(NamedTuple):
     """SHA-256 in base64, as a content security policy names it."""
 
 
-def render_page(template: str, **data: object) -> str:
+def render_page(template: str, warning: str = "", **data: object) -> str:
     """Fill a page template, which extends `document.html.jinja`, with data.
+
+    A `warning` about the events is shown at the top.
 
     The result is one file that needs no other. The same data gives the same text.
     """
     style = Markup("").join(_read(name) for name in STYLE_SHEETS)
     scripts = [_script(name) for name in SCRIPTS]
-    return _environment().get_template(template).render(style=style, scripts=scripts, **data)
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=style, scripts=scripts, warning=warning, **data)
+    )
 
 
 @cache

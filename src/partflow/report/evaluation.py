@@ -35,6 +35,7 @@ def write_evaluation(
     make_scene: Callable[[int, str], Scene] | None = None,
     readouts: Mapping[str, Mapping[str, Any]] | None = None,
     workers: int = 1,
+    warning: str = "",
 ) -> dict[str, Any]:
     """Write `metrics.json`, `replicas.npz`, `plots/` and `index.html`; return the metrics.
 
@@ -47,6 +48,7 @@ def write_evaluation(
             with it the page shows a typical event, the best and the worst.
         readouts: `kind`, `threshold` and its `origin` of candidate sets read out of a network.
         workers: Number of threads for the intervals, and of processes for the plots.
+        warning: What the reader must know about the events, shown at the top of the page.
 
     Raises:
         OSError: The folder cannot be written.
@@ -65,7 +67,7 @@ def write_evaluation(
     if make_scene is not None and sets:
         events = _displays(sets, evaluator.num_events, make_scene, folder / PLOTS_FOLDER)
         report("displays")
-    page = build_page(metrics, plots, provenance, PLOTS_FOLDER, events, SELECTION)
+    page = build_page(metrics, plots, provenance, PLOTS_FOLDER, events, SELECTION, warning)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     report(PAGE_FILE)
     return metrics

@@ -58,6 +58,7 @@ def build_page(
     plots_folder: str = "plots",
     events: Sequence[EventView] = (),
     event_selection: str = "",
+    warning: str = "",
 ) -> str:
     """The whole page as HTML, a file that needs no other.
 
@@ -68,11 +69,13 @@ def build_page(
         plots_folder: Folder of the plots' files, relative to the page.
         events: Event displays.
         event_selection: How these events were selected.
+        warning: What the reader must know about the events, shown at the top.
     """
     look, config = looks(list(metrics["jets"])), metrics["config"]
     drawings = _page_plots(plots)
     return render_page(
         "evaluation.html.jinja",
+        warning=warning,
         title=_title(list(metrics["jets"])),
         kind="evaluation",
         sample=sample_label(metrics),

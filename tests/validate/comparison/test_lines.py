@@ -111,7 +111,9 @@ def test_tables_show_values_ratio_and_verdict(groups):
 
 
 def test_stand_in_data_are_named_first(groups):
-    assert tables.markdown(groups, "Geant4", is_stand_in=True).startswith("**Stand-in data")
+    assert tables.markdown(groups, "Geant4", is_stand_in=True).startswith(
+        "**Geant4 with stand-in data"
+    )
 
 
 def test_a_result_is_read_as_it_was_written(groups, tmp_path):

@@ -36,10 +36,10 @@ class EventView(NamedTuple):
     mistakes: Table
 
 
-def build_display_page(scenes: Sequence[Scene], stills: Sequence[bytes]) -> str:
+def build_display_page(scenes: Sequence[Scene], stills: Sequence[bytes], warning: str = "") -> str:
     """A page with the displays of one or more events, as HTML.
 
-    `stills` holds a PNG of each scene.
+    `stills` holds a PNG of each scene; a `warning` about the events is shown at the top.
     """
     is_single = len(scenes) == 1
     events = [
@@ -50,6 +50,7 @@ def build_display_page(scenes: Sequence[Scene], stills: Sequence[bytes]) -> str:
     names = ", ".join(displayed.name for displayed in scenes[0].sets)
     return render_page(
         "event_displays.html.jinja",
+        warning=warning,
         title=scenes[0].title if is_single else f"{len(scenes)} events",
         kind="event display",
         sample=f"{detector.name.upper()}, {detector.magnetic_field:g} T: {names}",

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import describe
+from partflow.core.engines import STAND_IN_WARNING
 from partflow.core.outputs import growing_folder, output_error, replacing, write_text
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
@@ -83,7 +84,7 @@ def compare_engines(
             _write(folder, references, detector, workers, provenance)
     result = read_result(output)
     if result.is_stand_in:
-        console.print(tables.STAND_IN_WARNING, style="bold red")
+        console.print(STAND_IN_WARNING, style="bold red")
     # In a file or a pipe the table must not depend on the width of the terminal.
     width = None if sys.stdout.isatty() else 110
     Console(highlight=False, width=width).print(tables.terminal(result.groups))
@@ -101,7 +102,7 @@ def write_comparison_into(page: Path, comparison: Path) -> None:
     provenance = result.provenance
     made = f"Made on {date.today().isoformat()} with version {provenance.version}"
     made += f", commit {provenance.commit[:8]}." if provenance.commit else "."
-    parts = [f"**{tables.STAND_IN_WARNING}**"] if result.is_stand_in else []
+    parts = [f"**{STAND_IN_WARNING}**"] if result.is_stand_in else []
     parts += [
         f"{made} {tables.summary_sentence(result.groups)} Each cell has {result.label}, the fast "
         "simulation, and their ratio: bold where they differ, in brackets where the events do not "
@@ -161,7 +162,7 @@ def _page(
     result: Result, references: Sequence[Reference], pictures: Mapping[str, SectionPictures]
 ) -> str:
     """The page of a comparison."""
-    remarks = [tables.STAND_IN_WARNING] if result.is_stand_in else []
+    remarks = [STAND_IN_WARNING] if result.is_stand_in else []
     if result.num_between_regions:
         remarks.append(
             f"{result.num_between_regions} particles between barrel and endcaps are not compared."

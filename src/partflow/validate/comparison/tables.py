@@ -11,16 +11,11 @@ from rich.console import Group as Renderables
 from rich.table import Table
 from rich.text import Text
 
+from partflow.core.engines import STAND_IN_WARNING
 from partflow.evaluate.gate import Verdict
 from partflow.report.formatting import NOTHING
 from partflow.validate.comparison.lines import VERDICT_WORDS, Group, Line
 from partflow.validate.measure.estimate import Estimate
-
-STAND_IN_WARNING = (
-    "Stand-in data: the physics data of Geant4 were replaced by simple formulas. These numbers "
-    "test the program; they do not validate the simulation."
-)
-"""Stands on everything that is made from such events."""
 
 
 def by_section(groups: Sequence[Group]) -> Iterator[tuple[str, list[Group]]]:
