@@ -113,8 +113,7 @@ def simulate_with_geant4(
         shard.finish_if_complete(finish)
     for number, result in results:
         shard, event = places[number]
-        if isinstance(result, Failure):
-            shard.lose(event, result.reason)
+        shard.add(event, result.reason if isinstance(result, Failure) else None)
         advance(1)
         shard.finish_if_complete(finish)
     return _all_lost(groups)
@@ -158,7 +157,7 @@ class _Shard:
         generated = read_row_group(group.file, group.group, "generated", ["particles"])
         self.event_id, self.process = generated.event_id, generated.process
         self.lost: dict[int, str] = {}
-        self.num_present = self.num_events - len(self.missing())
+        self.num_waiting = len(self.missing())
         self.is_finished = False
 
     @property
@@ -172,12 +171,15 @@ class _Shard:
         """Indices of the events that are not simulated yet."""
         return [i for i in range(self.num_events) if not self.event_file(i).exists()]
 
-    def lose(self, event: int, reason: str) -> None:
-        self.lost[event] = reason
+    def add(self, event: int, loss: str | None) -> None:
+        """Note that an event is simulated, or why it is left out."""
+        self.num_waiting -= 1
+        if loss is not None:
+            self.lost[event] = loss
 
     def finish_if_complete(self, finish: Callable[[Path, Events, Simulated], None]) -> None:
         """Write the shard once all of its events are simulated or left out."""
-        if self.is_finished or len(self.missing()) > len(self.lost):
+        if self.is_finished or self.num_waiting > 0:
             return
         group, run = self.group, self.run
         kept = np.array([i for i in range(self.num_events) if i not in self.lost], dtype=np.int64)
