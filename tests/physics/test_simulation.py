@@ -1,7 +1,8 @@
 """Physics of the fast simulation: single particles without material.
 
 Reference values: resolutions of a prototype of the model, which reproduce
-16.5 %/sqrt(E) + 1 % for photons and about 50 %/sqrt(E) for hadrons.
+16.5 %/sqrt(E) + 1 % for photons and about 50 %/sqrt(E) for hadrons; shapes of showers in Geant4
+11.4 (FTFP_BERT, deposits within 10 ns of the arrival of light), in the same cells.
 """
 
 import numpy as np
@@ -85,12 +86,13 @@ def test_half_of_the_energy_of_a_photon_is_within_a_third_of_a_moliere_radius():
 
 @pytest.mark.parametrize(
     ("energy", "response", "resolution"),
-    [(5.0, 0.71, 0.30), (20.0, 0.77, 0.142), (50.0, 0.79, 0.115)],
+    [(5.0, 0.72, 0.30), (20.0, 0.78, 0.142), (50.0, 0.80, 0.115)],
 )
 def test_neutral_kaons_before_compensation(energy, response, resolution):
-    """The response is the prototype's; the prototype's resolution was too small below 5 GeV."""
+    """The response is Geant4's. The resolution, which fits that published after compensation, is
+    not: Geant4's is 0.28 at 5 GeV and 0.08 at 50 GeV."""
     measured = energy_sum(fire(130, energy, 700)[1].hits) / energy
-    assert measured.mean() == pytest.approx(response, abs=0.02)
+    assert measured.mean() == pytest.approx(response, abs=0.03)
     assert measured.std() / measured.mean() == pytest.approx(resolution, rel=0.15)
 
 
@@ -109,19 +111,21 @@ def test_a_slow_antineutron_deposits_more_than_a_slow_neutron():
 
 def test_muons_are_minimum_ionising():
     hits = fire(13, 20.0, 200)[1].hits
-    # 40 ECAL layers of 5.5 MeV, 60 HCAL layers of 24.5 MeV, a little more on a slant
-    for subdetector, minimum in ((ECAL, 40 * 0.0055), (HCAL, 60 * 0.0245)):
+    # 40 ECAL layers of 5.5 MeV, 60 HCAL layers of 24.5 MeV: most probable values. The median of
+    # the sum is larger, because of delta electrons (most in thin silicon) and of the slant.
+    for subdetector, minimum, excess in ((ECAL, 40 * 0.0055, 1.35), (HCAL, 60 * 0.0245, 1.05)):
         measured = np.median(energy_sum(hits, subdetector))
-        assert minimum < measured < 1.25 * minimum
+        assert excess * minimum < measured < 1.25 * excess * minimum
     assert hits.counts.mean() == pytest.approx(51, rel=0.1)
 
 
 def test_the_first_interaction_of_hadrons_is_exponential_in_depth():
-    """A baryon crosses the ECAL, one interaction length, with probability 1/e. Up to 6 % of those
-    that do leave energy in the ECAL all the same: it scatters back from the HCAL."""
+    """A baryon crosses the ECAL without interaction with probability exp(-depth/lambda). Up to 10 %
+    of those that do leave energy in the ECAL all the same: neutrons scatter back from the HCAL."""
     result = fire(2112, 10.0, 3000, (-0.05, 0.05))[1]
     punched = (energy_sum(result.hits, ECAL) < 0.1).mean()
-    assert np.exp(-1.0) - 0.06 < punched < np.exp(-1.0)
+    expected = np.exp(-CLIC.ecal.depth / CLIC.ecal.interaction_length)
+    assert expected - 0.10 < punched < expected
 
 
 def test_photons_start_deeper_than_electrons():
@@ -181,13 +185,60 @@ def test_with_material_fewer_pions_and_some_photons_have_tracks():
 
 
 def test_content_of_top_pair_events():
-    """Hits and tracks within 15 % of the reference study: 4130 and 49 per event."""
+    """Tracks within 15 % of the reference study, 49 per event. Its showers were narrower and made
+    4130 hits, 78 % in the ECAL; with the hits per GeV of Geant4 there are 4700 and 82 %."""
     events = concatenate_events(list(generate(GenerationConfig("ttbar", 60, 21))))
     result = simulate(events.particles, events.event_id)
-    assert result.hits.counts.mean() == pytest.approx(4130, rel=0.15)
+    assert result.hits.counts.mean() == pytest.approx(4700, rel=0.10)
     assert result.tracks.counts.mean() == pytest.approx(49, rel=0.15)
     ecal = (result.hits.subdetector == ECAL).mean()
-    assert ecal == pytest.approx(0.78, abs=0.03)
+    assert ecal == pytest.approx(0.82, abs=0.03)
+
+
+GEANT4_SHOWERS = {
+    # (pdg id, energy [GeV]): ECAL and HCAL hits per GeV, share of the ECAL, radius with 90 % [mm]
+    (22, 1.0): (27.9, None, 0.998, 24.3),
+    (22, 10.0): (14.2, None, 0.993, 23.4),
+    (130, 2.0): (10.1, 3.96, 0.581, 220.0),
+    (130, 10.0): (7.7, 4.64, 0.452, 194.0),
+    (130, 50.0): (None, 4.27, None, 165.0),
+    (2112, 5.0): (5.9, 3.64, 0.484, 264.0),
+}
+"""Showers in Geant4 11.4 (FTFP_BERT; deposits within 10 ns) in the barrel, abs(cos theta) < 0.3,
+with the same cells and thresholds; None where a shower measures it too badly."""
+
+
+@pytest.mark.parametrize(("pdg_id", "energy"), GEANT4_SHOWERS)
+def test_showers_look_like_those_of_geant4(pdg_id, energy):
+    """Within 10 % for photons and 25 % for hadrons, of which 5 % for the statistics of both."""
+    num = int(max(3000 / energy, 150))
+    particles, result = fire(pdg_id, energy, num, (-0.3, 0.3))
+    hits = result.hits
+    in_ecal = hits.subdetector == ECAL
+    axis = np.stack([particles.px, particles.py, particles.pz], axis=1)[hits.event_index]
+    axis /= np.linalg.norm(axis, axis=1)[:, None]
+    place = np.stack([hits.x, hits.y, hits.z], axis=1).astype(float)
+    distance = np.linalg.norm(place - (place * axis).sum(axis=1)[:, None] * axis, axis=1)
+    order = np.argsort(distance)
+    within = np.cumsum(hits.energy_em[order]) / hits.energy_em.sum()
+    measured = (
+        in_ecal.sum() / num / energy,
+        (~in_ecal).sum() / num / energy,
+        hits.energy_em[in_ecal].sum() / hits.energy_em.sum(),
+        distance[order][np.searchsorted(within, 0.9)],
+    )
+    tolerance = 0.10 if pdg_id == 22 else 0.25
+    for value, expected in zip(measured, GEANT4_SHOWERS[pdg_id, energy], strict=True):
+        if expected is not None:
+            assert value == pytest.approx(expected, rel=tolerance)
+
+
+def test_the_energy_that_a_muon_deposits_fluctuates_as_in_geant4():
+    """By 20 % from delta electrons and radiation, most of it in few muons."""
+    measured = energy_sum(fire(13, 10.0, 1000, (-0.3, 0.3))[1].hits)
+    low, median, high = np.percentile(measured, [25, 50, 75])
+    assert (high - low) / 1.349 / median == pytest.approx(0.148, rel=0.2)
+    assert 0.15 < measured.std() / measured.mean() < 0.35
 
 
 @pytest.mark.parametrize("energy", [5.0, 10.0, 20.0])

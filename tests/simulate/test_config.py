@@ -11,7 +11,7 @@ from partflow.simulate.config import EFFECTS
     "settings",
     [
         {"neutral_pion_fraction": 0.9},
-        {"visible_nuclear_local": 0.99},
+        {"visible_nuclear": 1.01},
         {"transverse_momentum": -0.1},
         {"terminal_alpha": 0.0},
         {"max_shower_spots": 0},

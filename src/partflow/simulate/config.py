@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from partflow.core.errors import ConfigError
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 """Raise it by one whenever a constant or a formula of the simulation changes the results."""
 
 EFFECTS = (
@@ -23,9 +23,10 @@ EFFECTS = (
 class SimulationConfig:
     """Settings of the simulation; detector constants are in `core.detector`.
 
-    The constants of the hadronic cascade were tuned so that the energy resolution of single K0L
-    from 2 to 50 GeV agrees with the fit to the full simulation of CLICdet
-    (`validate.published.neutral_hadron_resolution`); they have no other source.
+    The constants of the hadronic cascade were fitted to showers of K0L, pions and neutrons in
+    Geant4 (see `fast.hadronic`), except that the energy resolution of single K0L from 5 to 50 GeV
+    agrees with the fit to the full simulation of CLICdet
+    (`validate.formulas.neutral_hadron_resolution`).
 
     Raises ConfigError for values that are impossible.
     """
@@ -35,35 +36,37 @@ class SimulationConfig:
     max_shower_spots: int = 20_000
     """Largest number of spots of one electromagnetic shower. A shower that needs more has spots of
     higher energy, and its resolution is drawn explicitly."""
-    transverse_momentum: float = 0.35
+    transverse_momentum: float = 0.45
     """Scale of the transverse momentum of secondaries about their parent [GeV]."""
-    nuclear_fraction_low: float = 0.5
+    nuclear_fraction_low: float = 0.65
     """Share of the energy lost to nuclei at low energy; falls as 1/(1 + (E/nuclear_energy)^2)."""
-    nuclear_fraction_high: float = 0.045
+    nuclear_fraction_high: float = 0.043
     """Share of the energy lost to nuclei at high energy, added to the falling one."""
-    nuclear_energy: float = 5.0
+    nuclear_energy: float = 4.7
     """Energy at which the falling share has dropped to one half [GeV]."""
-    nuclear_shape: float = 0.7
+    nuclear_shape: float = 0.6
     """Shape of the gamma distribution of the fluctuations of the nuclear share."""
-    terminal_alpha: float = 0.6
+    terminal_alpha: float = 0.32
     """First parameter of the beta distribution of the visible share of a hadron that stops, for E
     near 0; both parameters grow as 1 + E/(2 GeV)."""
-    terminal_beta: float = 0.25
+    terminal_beta: float = 0.15
     """Second parameter of that distribution."""
-    terminal_energy: float = 6.0
+    terminal_energy: float = 5.0
     """An interaction ends the cascade with probability exp(-(E/terminal_energy)^2) [GeV]."""
-    multiplicity_slope: float = 1.5
+    multiplicity_slope: float = 2.45
     """Mean number of secondaries is 2 + slope ln(1 + E/GeV)."""
-    neutral_pion_fraction: float = 0.25
+    neutral_pion_fraction: float = 0.3
     """Share of secondaries that shower electromagnetically."""
     neutral_hadron_fraction: float = 0.14
     """Share of secondaries that are neutral hadrons; the others are charged."""
-    visible_nuclear_local: float = 0.30
-    """Visible share of the nuclear energy at the interaction."""
-    visible_nuclear_remote: float = 0.08
-    """Visible share of the nuclear energy that neutrons carry away from it."""
-    meson_path_factor: float = 1.2
-    """Mean free path of a meson to its first interaction, in interaction lengths of a baryon."""
+    visible_nuclear: float = 0.5
+    """Visible share of the nuclear energy."""
+    meson_path_factor: float = 1.03
+    """Mean free path of a meson of high energy to its first interaction, in interaction lengths of
+    a baryon."""
+    leading_weight: float = 1.75
+    """Weight that the first secondary of a baryon has in addition to its random one, which is 1.2
+    on average, when the secondaries share the energy."""
     decays_in_flight: bool = False
     """Whether charged pions and kaons decay in the tracker."""
     bremsstrahlung: bool = False
@@ -106,8 +109,7 @@ class SimulationConfig:
             "duplicate_rate": self.duplicate_rate,
             "neutral_pion_fraction + neutral_hadron_fraction": self.neutral_pion_fraction
             + self.neutral_hadron_fraction,
-            "visible_nuclear_local + visible_nuclear_remote": self.visible_nuclear_local
-            + self.visible_nuclear_remote,
+            "visible_nuclear": self.visible_nuclear,
         }
         for name, share in shares.items():
             if share > 1:

@@ -33,9 +33,9 @@ class CascadeConstants(NamedTuple):
     multiplicity_slope: float
     neutral_pion_fraction: float
     neutral_hadron_fraction: float
-    visible_nuclear_local: float
-    visible_nuclear_remote: float
+    visible_nuclear: float
     meson_path_factor: float
+    leading_weight: float
 
 
 class ShowerConstants(NamedTuple):

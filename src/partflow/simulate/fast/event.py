@@ -10,7 +10,7 @@ from numba import njit
 from partflow.core.detector import FACE_NONE
 from partflow.simulate.directions import Ray
 from partflow.simulate.fast.electromagnetic import electromagnetic_shower
-from partflow.simulate.fast.hadronic import NEVER, Hadron, hadronic_shower
+from partflow.simulate.fast.hadronic import NEVER, Hadron, hadronic_shower, meson_path_factor
 from partflow.simulate.hits import accumulate
 from partflow.simulate.tracker.flights import NO_END, Species, available_energy, face_of
 from partflow.simulate.tracker.tracking import find_tracks
@@ -57,12 +57,14 @@ def _shower(rng, flight, constants, spots, stack):
             rng, spots, none, constants, ray, flight.energy, is_photon
         ), True
     if flight.species == Species.MUON:
-        energy, path_factor = flight.energy - flight.mass, NEVER
+        energy, path_factor, leading = flight.energy - flight.mass, NEVER, 0.0
     else:
         energy = available_energy(flight)
-        is_meson = flight.species == Species.MESON
-        path_factor = constants.cascade.meson_path_factor if is_meson else 1.0
+        path_factor, leading = 1.0, constants.cascade.leading_weight
+        if flight.species == Species.MESON:
+            path_factor = meson_path_factor(constants.cascade, energy)
+            leading = 0.0
     if energy <= 0.0:
         return 0, True
-    hadron = Hadron(ray, energy, float(flight.charge))
-    return hadronic_shower(rng, spots, none, stack, constants, hadron, path_factor)
+    hadron = Hadron(ray, energy, float(flight.charge), path_factor, leading)
+    return hadronic_shower(rng, spots, none, stack, constants, hadron)
