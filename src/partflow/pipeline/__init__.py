@@ -17,6 +17,7 @@ from partflow.pipeline.evaluation import compare, evaluate, judge
 from partflow.pipeline.events import (
     PRELOAD,
     generate,
+    reconstruct_by_rules,
     simulate,
     simulate_events,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "label",
     "label_events",
     "reconstruct",
+    "reconstruct_by_rules",
     "reference_candidates",
     "simulate",
     "simulate_events",

@@ -145,6 +145,12 @@ def write_report(folder: Path, lost: Sequence[LostEvent], num_events: int) -> No
     console.print(f"{len(lost)} of {num_events} events are left out, see {REPORT_FILE}")
 
 
+def num_left_out(folder: Path) -> int:
+    """Number of events that the report of a folder of events says are left out."""
+    file = folder / REPORT_FILE
+    return len(json.loads(file.read_text(encoding="utf-8"))["left_out"]) if file.exists() else 0
+
+
 class _Shard:
     """The events of one row group on their way to a shard."""
 

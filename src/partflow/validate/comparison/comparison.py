@@ -19,6 +19,7 @@ from partflow.core.outputs import growing_folder, output_error, replacing, write
 from partflow.core.progress import console, progress
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.workers import check_workers, in_processes
+from partflow.pipeline.geant4 import num_left_out
 from partflow.report.page import SavedPlot
 from partflow.report.style import Plot, drawing, save
 from partflow.validate.comparison import jet_quantities, shower_quantities, tables
@@ -167,6 +168,9 @@ def _page(
         remarks.append(
             f"{result.num_between_regions} particles between barrel and endcaps are not compared."
         )
+    for reference in references:
+        if lost := num_left_out(reference.folder):
+            remarks.append(f"{reference.folder.name}: {lost} events were left out by the engine.")
     folders = ", ".join(reference.folder.resolve().name for reference in references)
     num_events = sum(group.num_events for group in result.groups)
     return build_comparison_page(

@@ -9,7 +9,7 @@ from typing import Any
 
 from partflow.core.detector import Detector
 from partflow.core.errors import ConfigError, InputError
-from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.hadron_scale import for_engine, load_hadron_scale
 from partflow.core.json_objects import from_json_object
 from partflow.core.provenance import Provenance, fingerprint
 from partflow.core.store import read_provenance, shards
@@ -87,8 +87,9 @@ def read_references(folders: Sequence[Path]) -> tuple[list[Reference], Detector]
                 f"{reference.folder}: holds the same events as {seen[content]}; give each once"
             )
         seen[content] = reference.folder
-    load_hadron_scale(detectors[0])  # raises ConfigError before any event is simulated
-    return references, detectors[0]
+    for engine in (first.engine, FAST):  # raises ConfigError before any event is simulated
+        load_hadron_scale(for_engine(detectors[0], engine))
+    return references, for_engine(detectors[0], first.engine)
 
 
 def _read_reference(folder: Path) -> Reference:

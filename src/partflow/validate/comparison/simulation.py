@@ -16,16 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from partflow import pipeline
+from partflow.core import engines
 from partflow.core.detector import Detector
 from partflow.core.errors import InputError
-from partflow.core.hadron_scale import load_hadron_scale
+from partflow.core.hadron_scale import for_engine, load_hadron_scale
 from partflow.core.progress import progress
 from partflow.core.records import Array, Events
 from partflow.core.store import num_row_groups, read_row_group
 from partflow.core.workers import in_processes
 from partflow.evaluate.sample import Sample
 from partflow.generate.processes import GUN
-from partflow.simulate import simulate
+from partflow.simulate import Simulated, simulate
 from partflow.validate.comparison.jet_quantities import measure_collisions
 from partflow.validate.comparison.reference import Reference
 from partflow.validate.comparison.shapes import measure_shapes
@@ -178,11 +179,12 @@ def _summarise_chunk(chunk: Chunk, file: Path, detector: Detector) -> int:
             FAST: {SHOWERS: _fast_showers(generated, chunk.reference, detector)},
         }
     else:
-        scale = load_hadron_scale(detector)
-        fast = pipeline.simulate_events(generated, detector, chunk.reference.config)
+        config, of_fast = chunk.reference.config, for_engine(detector, engines.FAST)
+        again = pipeline.reconstruct_by_rules(stored, _simulated(stored), detector, config)
+        fast = pipeline.simulate_events(generated, of_fast, config)
         measured = {
-            REFERENCE: measure_collisions(stored, detector, scale),
-            FAST: measure_collisions(fast, detector, scale),
+            REFERENCE: measure_collisions(again, detector, load_hadron_scale(detector)),
+            FAST: measure_collisions(fast, of_fast, load_hadron_scale(of_fast)),
         }
     tables = {
         f"{engine} {name}": table
@@ -191,6 +193,14 @@ def _summarise_chunk(chunk: Chunk, file: Path, detector: Detector) -> int:
     }
     save(file, Summary(len(stored), tables))
     return len(stored)
+
+
+def _simulated(events: Events) -> Simulated:
+    """What an engine made of stored events, for the present baseline to reconstruct.
+
+    The one that is stored with the events may be of an older version.
+    """
+    return Simulated(events.hits, events.tracks, events.contributions, events.track_particles)
 
 
 def _fast_showers(generated: Events, reference: Reference, detector: Detector) -> Sample:
