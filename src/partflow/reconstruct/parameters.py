@@ -1,8 +1,10 @@
 """The constants of the rule-based particle flow, step by step: what a tuning varies.
 
 The values come from our own tuning on uds events at 91, 200 and 380 GeV together (a single energy
-biases the removal of fragments); those of photons near tracks also on ttbar and ww events. Each
-step has a frozen dataclass; `kernel_constants` gives compiled kernels the same names. In
+biases the removal of fragments); those of photons near tracks also on ttbar and ww events. What
+neutrons leave far from their shower makes many clusters of few hits: the constants of soft clusters
+and the limits of fragments were tuned again with showers fitted to Geant4, on uds and ttbar events.
+Each step has a frozen dataclass; `kernel_constants` gives compiled kernels the same names. In
 parentheses: the parameter of Pandora's LCContent with the same or a similar meaning, where there
 is one; the values differ.
 """
@@ -175,12 +177,12 @@ class AssociationConfig:
     """Last layer of this hit (MaxSearchLayer)."""
     recovery_max_chi: float = 2.0
     """Largest chi of the track's cluster after recovery (MaxAbsoluteTrackClusterChi)."""
-    soft_max_hits: int = 4
+    soft_max_hits: int = 8
     """A neutral cluster of at most so many hits is soft (MaxHitsInSoftCluster)."""
-    soft_max_energy: float = 0.35
+    soft_max_energy: float = 1.0
     """A neutral cluster of at most this hadronic energy is soft [GeV]
     (MaxHadEnergyForSoftClusterNoTrack)."""
-    soft_distance: float = 120.0
+    soft_distance: float = 300.0
     """Largest distance of a soft cluster from the one that it joins [mm]
     (MaxClusterDistanceFine, MaxClusterDistanceCoarse)."""
 
@@ -213,7 +215,7 @@ class FragmentConfig:
 
     sweeps: int = 3
     """Number of passes over all clusters (NMaxPasses)."""
-    min_score: float = 1.1
+    min_score: float = 0.9
     """Smallest score of a neutral fragment (MinRequiredEvidence). A photon is one at even odds."""
     max_distance: float = 2000.0
     """Largest distance of a fragment's centroid from the track at the calorimeter face [mm]."""
@@ -253,7 +255,7 @@ class FragmentConfig:
     """Score times the decrease of chi^2 by merging."""
     max_chi_fall: float = 3.0
     """Largest decrease or increase of chi^2 that counts."""
-    photon_distance: float = 31.0
+    photon_distance: float = 38.0
     """d_0: mean distance from the line plus r at which a photon of 1 GeV is a fragment with even
     odds if chi^2 is unchanged [mm]."""
     photon_radius: float = 10.0
