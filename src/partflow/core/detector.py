@@ -318,17 +318,25 @@ class Detector:
             max_path=self.max_path,
         )
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, engine: str = "fast") -> str:
         """Hash of name, field and calorimeters: the constants that a calibration depends on.
 
-        Without the slabs of the layers and the sampling fractions, which only Geant4 uses: the
-        fingerprint of a Geant4 calibration has them (`simulate.geant4.config`).
+        For showers of the `fast` engine without the slabs and sampling fractions, for those of
+        `geant4` without the effective media.
         """
         constants = asdict(self)
         del constants["tracker"], constants["yoke"], constants["hadron_scale"]
         for part in ("ecal", "hcal"):
-            del constants[part]["layer"], constants[part]["sampling_fraction"]
+            for name in _FAST_ONLY if engine == "geant4" else _GEANT4_ONLY:
+                del constants[part][name]
         return json_fingerprint(constants)
+
+
+_GEANT4_ONLY = ("layer", "sampling_fraction")
+_FAST_ONLY = (
+    "radiation_length", "moliere_radius", "critical_energy", "interaction_length", "effective_z",
+    "layer_radiation_lengths", "electron_response", "sampling_term",
+)  # fmt: skip
 
 
 def json_fingerprint(values: Any) -> str:

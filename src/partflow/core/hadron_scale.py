@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from partflow.core.detector import ECAL, Detector, ScaleFit
-from partflow.core.engines import GEANT4
+from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError
 from partflow.core.known_detectors import DETECTORS, GEANT4_SUFFIX, known_detector
 from partflow.core.records import Array
@@ -104,11 +104,13 @@ def load_hadron_scale(detector: Detector) -> HadronScale:
     if isinstance(name, str):
         detector = replace(known_detector(name.removesuffix(GEANT4_SUFFIX)), hadron_scale=name)
     stored = _stored_scale(detector)
-    if stored["fingerprint"] != detector.fingerprint():
+    engine = stored.get("engine", FAST)
+    expected = detector.fingerprint(engine)
+    if stored["fingerprint"] != expected:
         raise ConfigError(
             f"{detector.name}: its hadronic scale was fitted for other detector constants "
-            f"({stored['fingerprint']}, now {detector.fingerprint()}); fit it again with "
-            "`partflow calibrate`"
+            f"({stored['fingerprint']}, now {expected}); fit it again with "
+            f"`partflow calibrate --engine {engine}`"
         )
     constants = ScaleConstants(
         *(np.array(stored[key], dtype=np.float64) for key in ScaleConstants._fields)

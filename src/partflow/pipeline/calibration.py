@@ -116,10 +116,10 @@ def calibrate(
         fractions = _sampling_fractions(detector, geant4)
         if name_or_file.endswith(SUFFIX):
             detector = with_sampling_fractions(detector, fractions)
-        simulation, engine = geant4.fingerprint(detector), GEANT4
+        simulation, engine = geant4.fingerprint(), GEANT4
     showers = _Showers(detector, geant4, workers)
     constants = fit_hadron_scale(*showers(FIT_ENERGIES, num_showers, FIT_SEED))
-    scale = HadronScale(constants, detector.fingerprint(), simulation)
+    scale = HadronScale(constants, detector.fingerprint(engine), simulation)
     path = _store(scale, detector, name_or_file, engine)
     tests = tuple(_test_scale(scale, showers, energy, num_tested) for energy in TEST_ENERGIES)
     return Calibration(path, tests, fractions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-from partflow.core.detector import Detector, json_fingerprint
+from partflow.core.detector import json_fingerprint
 from partflow.core.errors import ConfigError
 
 MODEL_VERSION = 1
@@ -54,14 +54,6 @@ class Geant4Config:
                 "its end must come after its start"
             )
 
-    def fingerprint(self, detector: Detector) -> str:
-        """Hash of all that the energy scale of Geant4 events depends on beside the detector's own
-        fingerprint: these settings, slabs, sampling fractions, and the version of the engine.
-        """
-        values = {"model_version": MODEL_VERSION, **asdict(self)}
-        for name, part in (("ecal", detector.ecal), ("hcal", detector.hcal)):
-            values[name] = {
-                "layer": [asdict(slab) for slab in part.layer],
-                "sampling_fraction": part.sampling_fraction,
-            }
-        return json_fingerprint(values)
+    def fingerprint(self) -> str:
+        """Hash of these settings and of the engine's version: a calibration belongs to one."""
+        return json_fingerprint({"model_version": MODEL_VERSION, **asdict(self)})
