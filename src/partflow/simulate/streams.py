@@ -32,10 +32,10 @@ def effect_stream(event_id: int, effect: Effect) -> np.random.Generator:
 def particle_seed(event_id: int, row: int) -> int:
     """A seed for an engine that follows each particle of an event with random numbers of its own.
 
-    `row` is that of the particle among the flights of the event. 0 to 2^63 - 1.
+    `row` is that of the particle among the flights of the event. 1 to 2^63 - 1.
     """
     seed = np.random.SeedSequence(event_id % (1 << 64), spawn_key=(_PARTICLES, row))
-    return int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return max(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)), 1)
 
 
 def _generator(event_id: int, key: tuple[int, ...]) -> np.random.Generator:

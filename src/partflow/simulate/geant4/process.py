@@ -26,7 +26,7 @@ _NEUTRAL_HADRONS = (
 )  # fmt: skip
 
 
-class _Detector(g4.G4VUserDetectorConstruction):
+class GeantDetector(g4.G4VUserDetectorConstruction):
     """Volumes, field and sensitive slabs."""
 
     def __init__(self, detector: Detector, max_time: float, deposits: list[Any]) -> None:
@@ -36,23 +36,29 @@ class _Detector(g4.G4VUserDetectorConstruction):
         self.sensors: list[Any] = []
 
     def Construct(self) -> Any:
+        """Build the volumes; called by Geant4, as the next one."""
         self.volumes = build(self.detector, self.max_time)
         return self.volumes.world
 
-    def ConstructSDandField(self) -> None:
-        assert self.volumes is not None
+    def make_field(self) -> None:
+        """Fill the world with the solenoid's field."""
         strength = self.detector.magnetic_field * g4.tesla
         self.field = g4.G4UniformMagField(g4.G4ThreeVector(0.0, 0.0, strength))
         manager = g4.G4TransportationManager.GetTransportationManager().GetFieldManager()
         manager.SetDetectorField(self.field)
         manager.CreateChordFinder(self.field)
+
+    def ConstructSDandField(self) -> None:
+        """Make the field, and scorers for the active slabs."""
+        assert self.volumes is not None
+        self.make_field()
         self.filters = (g4.G4SDChargedFilter("charged"), _neutral_hadrons())
         by_part = {}
         for part in Part:
             by_part[part] = g4.G4MultiFunctionalDetector(part.name.lower())
             for is_neutral, passing in enumerate(self.filters):
                 name = f"{part.name.lower()}_{passing.GetName()}"
-                scorer = _Scorer(name, part, bool(is_neutral), passing, self.deposits)
+                scorer = Scorer(name, part, bool(is_neutral), passing, self.deposits)
                 by_part[part].RegisterPrimitive(scorer)
                 self.sensors.append(scorer)
             g4.G4SDManager.GetSDMpointer().AddNewDetector(by_part[part])
@@ -69,7 +75,7 @@ def _neutral_hadrons() -> Any:
     return passing
 
 
-class _Scorer(g4.G4VPrimitiveScorer):
+class Scorer(g4.G4VPrimitiveScorer):
     """Records the energy deposited by each step of the particles that a filter passes.
 
     The filter is compiled: Python is not called for the many steps of photons, which deposit
@@ -85,6 +91,7 @@ class _Scorer(g4.G4VPrimitiveScorer):
         self.SetFilter(filter)
 
     def ProcessHits(self, step: Any, history: Any) -> bool:
+        """Record one step; called by Geant4."""
         energy = step.GetTotalEnergyDeposit()
         if energy > 0.0:
             start = step.GetPreStepPoint()
@@ -160,7 +167,7 @@ class Geant4Process:
         self.detector, self.config = detector, config
         self.deposits: list[Any] = []
         self.manager = g4.G4RunManager()
-        self.construction = _Detector(detector, max_time(detector, config), self.deposits)
+        self.construction = GeantDetector(detector, max_time(detector, config), self.deposits)
         self.physics = physics_list(config)
         self.actions = _Actions(self.deposits)
         for part in (self.construction, self.physics, self.actions):

@@ -36,4 +36,4 @@ class Shot(NamedTuple):
     time: float
     """ns."""
     seed: int
-    """Of the random numbers of this particle, 0 to 2^63 - 1."""
+    """Of the random numbers of this particle, 1 to 2^63 - 1."""
