@@ -76,8 +76,9 @@ def calibrate(
     settings = geant4_settings(engine, geant4)
     fit = pipeline.calibrate(detector, num_showers, num_tested, settings, workers)
     if fit.sampling_fractions is not None:
-        ecal, hcal = fit.sampling_fractions
-        print(f"Sampling fractions: ECAL 1/{1 / ecal:.2f}, HCAL 1/{1 / hcal:.2f}")
+        print("Sampling fractions of barrel and endcap:")
+        for name, (barrel, endcap) in fit.sampling_fractions._asdict().items():
+            print(f"{name.upper():>8}  1/{1 / barrel:.2f}  1/{1 / endcap:.2f}")
     print(f"{'E [GeV]':>8}{'median':>8}{'IQR/1.349/median':>18}")
     for energy, median, resolution in fit.tests:
         print(f"{energy:>8g}{median:>8.3f}{resolution:>18.3f}")

@@ -95,9 +95,11 @@ class Calorimeter:
     """Stochastic term of the energy resolution for EM showers [sqrt(GeV)]."""
     layer: tuple[Slab, ...] = ()
     """Slabs of one layer from its front, for Geant4; empty where they are not known."""
-    sampling_fraction: float | None = None
-    """Share of an EM shower's energy that the active slabs see, in Geant4: `partflow calibrate
-    --engine geant4` measures it. EM-scale energy is the energy seen, divided by it."""
+    sampling_fractions: tuple[float, float] | None = None
+    """Shares of an EM shower's energy that the active slabs of barrel and endcap see, in Geant4:
+    `partflow calibrate --engine geant4` measures them. EM-scale energy is the energy seen, divided
+    by the share. They differ because the field is along the slabs of the barrel and across those of
+    the endcap."""
 
     @property
     def group_thickness(self) -> float:
@@ -202,9 +204,9 @@ class Detector:
         """Refuse layers and cells that cannot be, and calorimeters that overlap."""
         for name, part in (("ecal", self.ecal), ("hcal", self.hcal)):
             values = asdict(part)
-            del values["layer"]
+            del values["layer"], values["sampling_fractions"]
             for key, value in values.items():
-                if value is not None and not 0 < value < math.inf:
+                if not 0 < value < math.inf:
                     raise ConfigError(f"{self.name}: {name}.{key} = {value}; it must be positive")
             self._check_layer(name, part)
             for key in ("num_groups", "layers_per_group"):
@@ -247,10 +249,10 @@ class Detector:
                 f"{self.name}: the slabs of {name}.layer are {thickness:g} mm thick, but a layer "
                 f"has {part.layer_pitch:g} mm (depth / num_groups / layers_per_group)"
             )
-        if part.sampling_fraction is not None and part.sampling_fraction >= 1:
+        if part.sampling_fractions and not all(0 < f < 1 for f in part.sampling_fractions):
             raise ConfigError(
-                f"{self.name}: {name}.sampling_fraction = {part.sampling_fraction}; "
-                "it must be below 1"
+                f"{self.name}: {name}.sampling_fractions = {part.sampling_fractions}; "
+                "both must be between 0 and 1"
             )
 
     def _check_openings(self) -> None:
@@ -332,7 +334,7 @@ class Detector:
         return json_fingerprint(constants)
 
 
-_GEANT4_ONLY = ("layer", "sampling_fraction")
+_GEANT4_ONLY = ("layer", "sampling_fractions")
 _FAST_ONLY = (
     "radiation_length", "moliere_radius", "critical_energy", "interaction_length", "effective_z",
     "layer_radiation_lengths", "electron_response", "sampling_term",

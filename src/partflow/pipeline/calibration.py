@@ -46,7 +46,7 @@ from partflow.pipeline.geant4 import (
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.digitisation import Simulated
 from partflow.simulate.fast.simulation import simulate
-from partflow.simulate.geant4.calibration import measure_sampling_fractions
+from partflow.simulate.geant4.calibration import SamplingFractions, measure_sampling_fractions
 from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.data_sets import find_data_sets
 from partflow.simulate.geant4.layers import check_layers
@@ -82,8 +82,8 @@ class Calibration(NamedTuple):
     path: Path
     """File in which it is stored."""
     tests: tuple[ScaleTest, ...]
-    sampling_fractions: tuple[float, float] | None = None
-    """Of ECAL and HCAL, as measured with Geant4."""
+    sampling_fractions: SamplingFractions | None = None
+    """As measured with Geant4."""
 
 
 def calibrate(
@@ -125,17 +125,16 @@ def calibrate(
     return Calibration(path, tests, fractions)
 
 
-def with_sampling_fractions(detector: Detector, fractions: tuple[float, float]) -> Detector:
-    """The detector with measured sampling fractions of ECAL and HCAL."""
-    ecal, hcal = fractions
+def with_sampling_fractions(detector: Detector, fractions: SamplingFractions) -> Detector:
+    """The detector with measured sampling fractions."""
     return replace(
         detector,
-        ecal=replace(detector.ecal, sampling_fraction=ecal),
-        hcal=replace(detector.hcal, sampling_fraction=hcal),
+        ecal=replace(detector.ecal, sampling_fractions=fractions.ecal),
+        hcal=replace(detector.hcal, sampling_fractions=fractions.hcal),
     )
 
 
-def _sampling_fractions(detector: Detector, geant4: Geant4Config) -> tuple[float, float]:
+def _sampling_fractions(detector: Detector, geant4: Geant4Config) -> SamplingFractions:
     """Sampling fractions, measured in a process of their own."""
     check_layers(detector)
     find_data_sets(geant4.stand_in_data)
@@ -148,7 +147,7 @@ def _sampling_fractions(detector: Detector, geant4: Geant4Config) -> tuple[float
             if isinstance(result, Failure):
                 raise PartflowError(f"Geant4 failed: {result.reason}")
             advance(1)
-            fractions: tuple[float, float] = result
+            fractions: SamplingFractions = result
     return fractions
 
 
@@ -214,7 +213,7 @@ def _store(scale: HadronScale, detector: Detector, name_or_file: str, engine: st
         fit = {**read_description(path), "hadron_scale": fit}
         if engine == GEANT4:
             for name, part in (("ecal", detector.ecal), ("hcal", detector.hcal)):
-                fit[name] = {**fit.get(name, {}), "sampling_fraction": part.sampling_fraction}
+                fit[name] = {**fit.get(name, {}), "sampling_fractions": part.sampling_fractions}
     else:
         name = detector.name + (GEANT4_SUFFIX if engine == GEANT4 else "")
         path = Path(str(resources.files("partflow.core"))) / "calibration" / f"{name}.json"

@@ -103,7 +103,7 @@ def test_deposits_out_of_the_window_are_not_measured():
         ]
     )
     found = contributions_of(rows, np.zeros(1, int), CLIC, GRID, CONFIG)
-    assert found.energies * CLIC.ecal.sampling_fraction == pytest.approx([6e-3])
+    assert found.energies * CLIC.ecal.sampling_fractions[0] == pytest.approx([6e-3])
     assert found.times == pytest.approx([arrival - 0.9])
 
 
@@ -115,7 +115,7 @@ def test_contributions_are_summed_by_cell_and_generator_particle():
     origins = np.array([7, 5, 7])  # the first and the third descend from particle 7
     found = contributions_of(rows, origins, CLIC, GRID, CONFIG)
     assert (found.keys % MAX_PARTICLES).tolist() == [5, 7]
-    assert found.energies * CLIC.ecal.sampling_fraction == pytest.approx([2e-3, 13e-3])
+    assert found.energies * CLIC.ecal.sampling_fractions[0] == pytest.approx([2e-3, 13e-3])
     assert (np.diff(found.keys) > 0).all()
 
 

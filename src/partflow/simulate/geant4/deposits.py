@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partflow.core.detector import Detector
+from partflow.core.detector import BARREL, ENDCAP, Detector
 from partflow.core.records import Array
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.cells import NO_CELL, CellGrid, cell_keys
@@ -57,14 +57,18 @@ def seen_energies(deposits: Array) -> Array:
 
 def em_energies(deposits: Array, detector: Detector) -> Array:
     """EM-scale energies [GeV] of the rows of DEPOSIT."""
-    assert detector.ecal.sampling_fraction is not None
-    assert detector.hcal.sampling_fraction is not None
-    fraction = np.where(
-        np.isin(deposits["part"], _ECAL),
-        detector.ecal.sampling_fraction,
-        detector.hcal.sampling_fraction,
-    )
-    energies: Array = _MEV * seen_energies(deposits) / fraction
+    ecal, hcal = detector.ecal.sampling_fractions, detector.hcal.sampling_fractions
+    assert ecal is not None
+    assert hcal is not None
+    fractions = {
+        Part.ECAL_BARREL: ecal[BARREL],
+        Part.ECAL_ENDCAP: ecal[ENDCAP],
+        Part.HCAL_BARREL: hcal[BARREL],
+        Part.HCAL_ENDCAP: hcal[ENDCAP],
+        Part.HCAL_RING: hcal[ENDCAP],
+    }
+    table = np.array([fractions[part] for part in Part])
+    energies: Array = _MEV * seen_energies(deposits) / table[deposits["part"]]
     return energies
 
 

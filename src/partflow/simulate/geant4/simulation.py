@@ -94,9 +94,9 @@ def check_geant4(detector: Detector, config: Geant4Config) -> None:
     find_data_sets(config.stand_in_data)
     check_layers(detector)
     for name, part in (("ecal", detector.ecal), ("hcal", detector.hcal)):
-        if part.sampling_fraction is None:
+        if part.sampling_fractions is None:
             raise ConfigError(
-                f"{detector.name}: {name}.sampling_fraction is missing; measure it with "
+                f"{detector.name}: {name}.sampling_fractions is missing; measure it with "
                 "`partflow calibrate FILE.json --engine geant4`"
             )
 
