@@ -14,7 +14,7 @@ from partflow.core.hadron_scale import load_hadron_scale
 from partflow.core.store import read_events
 from partflow.evaluate import EvaluationConfig
 from partflow.generate import GenerationConfig
-from partflow.pipeline.calibration import showers
+from partflow.pipeline.calibration import Showers
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -88,7 +88,7 @@ def test_calibrate_fits_a_scale_and_writes_it_into_the_file(folder: Path, run: R
     assert stored == f"The scale: {file}"
     assert {**json.loads(file.read_text()), "hadron_scale": None} == {**MINE, "hadron_scale": None}
     detector = find_detector(str(file))
-    sums, truth = showers(detector, (10.0, 10.0), 200, seed=3)
+    sums, truth = Showers(detector)((10.0, 10.0), 200, 3)
     response = load_hadron_scale(detector).energy(sums) / truth
     assert np.median(response) == pytest.approx(1.0, abs=0.1)
 

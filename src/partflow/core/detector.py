@@ -232,7 +232,7 @@ class Detector:
             )
 
     def _check_layer(self, name: str, part: Calorimeter) -> None:
-        """Refuse slabs that do not fill a layer, and a layer without exactly one active slab."""
+        """Refuse slabs without thickness, and a layer without exactly one active slab."""
         if not part.layer:
             return
         for number, slab in enumerate(part.layer):
@@ -243,12 +243,6 @@ class Detector:
                 )
         if sum(slab.is_active for slab in part.layer) != 1:
             raise ConfigError(f"{self.name}: {name}.layer needs exactly one slab with is_active")
-        thickness = math.fsum(slab.thickness for slab in part.layer)
-        if abs(thickness - part.layer_pitch) > 1e-6:
-            raise ConfigError(
-                f"{self.name}: the slabs of {name}.layer are {thickness:g} mm thick, but a layer "
-                f"has {part.layer_pitch:g} mm (depth / num_groups / layers_per_group)"
-            )
         if part.sampling_fractions and not all(0 < f < 1 for f in part.sampling_fractions):
             raise ConfigError(
                 f"{self.name}: {name}.sampling_fractions = {part.sampling_fractions}; "

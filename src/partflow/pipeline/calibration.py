@@ -117,7 +117,7 @@ def calibrate(
         if name_or_file.endswith(SUFFIX):
             detector = with_sampling_fractions(detector, fractions)
         simulation, engine = geant4.fingerprint(), GEANT4
-    showers = _Showers(detector, geant4, workers)
+    showers = Showers(detector, geant4, workers)
     constants = fit_hadron_scale(*showers(FIT_ENERGIES, num_showers, FIT_SEED))
     scale = HadronScale(constants, detector.fingerprint(engine), simulation)
     path = _store(scale, detector, name_or_file, engine)
@@ -152,12 +152,12 @@ def _sampling_fractions(detector: Detector, geant4: Geant4Config) -> SamplingFra
 
 
 @dataclass(frozen=True)
-class _Showers:
+class Showers:
     """Makes simulated showers of K0L."""
 
     detector: Detector
-    geant4: Geant4Config | None
-    workers: int
+    geant4: Geant4Config | None = None
+    workers: int = 1
 
     def __call__(self, energy: tuple[float, float], num: int, seed: int) -> tuple[Array, Array]:
         """Hit energies summed in bins [shower, bin] and true energies [shower] of `num` K0L [GeV].
@@ -221,7 +221,7 @@ def _store(scale: HadronScale, detector: Detector, name_or_file: str, engine: st
     return path
 
 
-def _test_scale(scale: HadronScale, showers: _Showers, energy: float, num: int) -> ScaleTest:
+def _test_scale(scale: HadronScale, showers: Showers, energy: float, num: int) -> ScaleTest:
     """Response and resolution of the scale for showers of one energy [GeV]."""
     sums, truth = showers((energy, energy), num, TEST_SEED)
     low, median, high = np.percentile(scale.energy(sums) / truth, [25, 50, 75])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 from partflow.core.detector import Calorimeter, Detector
@@ -35,10 +36,17 @@ def active_depth(part: Calorimeter) -> float:
 
 
 def check_layers(detector: Detector) -> None:
-    """Raise ConfigError where the slabs of the layers are not known."""
+    """Raise ConfigError where the slabs of a layer are not known or do not fill it."""
     for name, part in (("ecal", detector.ecal), ("hcal", detector.hcal)):
         if not part.layer:
             raise ConfigError(
                 f"{detector.name}: {name}.layer is missing; Geant4 needs the slabs of a layer: "
                 f'"{name}": {{"layer": [{{"material": "G4_W", "thickness": 1.9}}, ...]}}'
+            )
+        thickness = math.fsum(slab.thickness for slab in part.layer)
+        if abs(thickness - part.layer_pitch) > 1e-6:
+            raise ConfigError(
+                f"{detector.name}: the slabs of {name}.layer are {thickness:g} mm thick, but a "
+                f"layer has {part.layer_pitch:g} mm (depth / num_groups / layers_per_group); give "
+                "the slabs of this detector"
             )
