@@ -130,6 +130,6 @@ result = {
     "second_detector": second_detector,
     "share_late": float(1 - is_in_window(late, CONFIG).mean()),
     "latest": float(late["time"].max()),
-    "sampling_fractions": measure_sampling_fractions(CLIC, CONFIG, 25),
+    "sampling_fractions": measure_sampling_fractions(CLIC, CONFIG, 8),
 }
 print("RESULT", json.dumps(result), flush=True)
