@@ -134,7 +134,7 @@ def test_compact_pieces_of_a_charged_shower_are_no_photons(toy):
     assert np.sum(balanced.pdg_id == PHOTON) == 4
 
 
-@pytest.mark.parametrize(("energy", "num"), [(1.0, 1), (8.0, 2)])
+@pytest.mark.parametrize(("energy", "num"), [(1.0, 1), (12.0, 2)])
 def test_a_soft_piece_near_the_line_is_a_fragment_and_a_hard_one_a_photon(toy, energy, num):
     """At the same distance from a track that lacks the same energy."""
     rows = toy.hadron(first_layer=2, shower=0.2)

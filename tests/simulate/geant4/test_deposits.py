@@ -1,9 +1,12 @@
 """Deposits of steps in cells: light, window, places, sums. No Geant4 is needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from partflow.core.detector import HCAL
+from partflow.core.detector import HCAL, Slab
+from partflow.core.errors import ConfigError
 from partflow.core.known_detectors import CLIC
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
 from partflow.simulate.cells import cell_centre, cell_grid
@@ -14,7 +17,7 @@ from partflow.simulate.geant4.deposits import (
     nested_box_positions,
     smeared_times,
 )
-from partflow.simulate.geant4.layers import Part, active_depth, num_ring_layers
+from partflow.simulate.geant4.layers import Part, active_depth, check_layers, num_ring_layers
 from partflow.simulate.geant4.shots import DEPOSIT
 from partflow.simulate.hits import MAX_PARTICLES, cell_of
 
@@ -137,3 +140,35 @@ def test_all_times_of_a_cell_have_the_same_error():
     assert error[0] == pytest.approx(error[1])
     assert error[2] == pytest.approx(error[3])
     assert abs(error[0] - error[2]) > 0.01
+
+
+def test_geant4_wants_slabs_that_fill_the_layer():
+    deeper = replace(CLIC, name="mine", ecal=replace(CLIC.ecal, layers_per_group=5))
+    with pytest.raises(ConfigError, match=r"mine: the slabs of ecal.layer are 5.05 mm thick, but"):
+        check_layers(deeper)
+    unknown = replace(CLIC, name="mine", hcal=replace(CLIC.hcal, layer=()))
+    with pytest.raises(ConfigError, match=r"mine: hcal.layer is missing"):
+        check_layers(unknown)
+    check_layers(CLIC)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer": (Slab("G4_W", 2.0), Slab("Air", 3.05))}, "exactly one slab with is_active"),
+        ({"layer": (Slab("G4_Si", 5.05, True), Slab("Air", 0.0))}, r"layer\[1\].thickness = 0.0"),
+        ({"sampling_fractions": (0.03, 1.2)}, "both must be between 0 and 1"),
+    ],
+)
+def test_impossible_layers_are_refused_by_the_detector(change, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(CLIC, name="mine", ecal=replace(CLIC.ecal, **change))
+
+
+def test_the_fingerprint_of_an_engine_has_what_its_showers_depend_on():
+    other_slabs = replace(CLIC, ecal=replace(CLIC.ecal, sampling_fractions=(0.02, 0.02)))
+    assert other_slabs.fingerprint("fast") == CLIC.fingerprint("fast")
+    assert other_slabs.fingerprint("geant4") != CLIC.fingerprint("geant4")
+    other_medium = replace(CLIC, ecal=replace(CLIC.ecal, moliere_radius=21.0))
+    assert other_medium.fingerprint("fast") != CLIC.fingerprint("fast")
+    assert other_medium.fingerprint("geant4") == CLIC.fingerprint("geant4")

@@ -20,7 +20,7 @@ from partflow.validate.measure import estimate
 
 ECAL_FIRST, ECAL_LAST, HCAL_FIRST = 10.1, 191.9, 293.0
 """Depths of the middles of three layer groups [mm]: 202/20, 202 - 202/20, 202 + 38 + 106/2."""
-IN_LAMBDA = {ECAL_FIRST: 0.05, ECAL_LAST: 0.95, HCAL_FIRST: 1.25}
+IN_LAMBDA = {ECAL_FIRST: 0.0527, ECAL_LAST: 1.0013, HCAL_FIRST: 1.304}
 """The same in interaction lengths, of 202 mm in the ECAL and 212 mm in the HCAL."""
 
 
@@ -85,7 +85,7 @@ LENGTHS = (
         (quantities.ecal_hits, {}, 4 / 15),
         (quantities.hcal_hits, {}, 1 / 15),
         (quantities.mean_depth, {}, (2 * ECAL_FIRST + 3 * ECAL_LAST + 3 * HCAL_FIRST) / 8),
-        (quantities.mean_interaction_lengths, {}, (2 * 0.05 + 3 * 0.95 + 3 * 1.25) / 8),
+        (quantities.mean_interaction_lengths, {}, (2 * 0.0527 + 3 * 1.0013 + 3 * 1.304) / 8),
         # 7.2 of 8 GeV: 5 GeV are in the ECAL, 2.2 of the 3 GeV in the first group of the HCAL.
         (quantities.depth_of_90_percent, {"detector": CLIC}, 240 + 106 * 2.2 / 3),
         (quantities.event_length, {}, np.mean(LENGTHS)),
@@ -94,7 +94,7 @@ LENGTHS = (
             {},
             ((ECAL_FIRST + 2 * ECAL_LAST + 3 * HCAL_FIRST) / 6 - (ECAL_FIRST + ECAL_LAST) / 2) / 2,
         ),
-        (quantities.first_interaction, {}, 0.05),
+        (quantities.first_interaction, {}, 0.0527),
         (quantities.first_group_share, {}, 2 / 8),
         # 3 of 8 GeV are within 0.5 mm, 2 GeV within 6 and 6.5 mm, the rest at 30 mm.
         (quantities.radius, {"level": 0.25}, 0.5 * 2 / 3),
@@ -159,12 +159,12 @@ def test_the_first_interaction_of_a_charged_particle_is_no_ionisation():
     columns["energy_em"] = np.array([6 * MIP[ECAL], 20 * MIP[ECAL], 3.0, 7.0, 0.001, 0.001])
     weak = Collection(HITS, hits().offsets, columns).select(hits().subdetector <= HCAL)
     charged = first_interaction(weak, np.array([True, True]), CLIC)
-    assert charged[0] == pytest.approx(0.95)
+    assert charged[0] == pytest.approx(1.0013)
     assert np.isnan(charged[1])
     columns["energy_em"][0] = 12 * MIP[ECAL]
     strong = Collection(HITS, hits().offsets, columns).select(hits().subdetector <= HCAL)
-    assert first_interaction(strong, np.array([False, False]), CLIC)[0] == pytest.approx(0.05)
-    assert first_interaction(strong, np.array([True, True]), CLIC)[0] == pytest.approx(0.95)
+    assert first_interaction(strong, np.array([False, False]), CLIC)[0] == pytest.approx(0.0527)
+    assert first_interaction(strong, np.array([True, True]), CLIC)[0] == pytest.approx(1.0013)
 
 
 def test_depth_in_an_endcap_is_along_the_beam():
@@ -183,8 +183,8 @@ def test_depth_in_an_endcap_is_along_the_beam():
 def test_depths_in_material_leave_out_the_gap_between_the_calorimeters():
     depth = np.array([ECAL_FIRST, ECAL_LAST, 220.0, HCAL_FIRST])
     lengths = interaction_lengths(depth, CLIC)
-    assert lengths == pytest.approx([*list(IN_LAMBDA.values())[:2], 1.0, 1.25])
-    assert radiation_lengths(depth, CLIC) == pytest.approx([1.1, 20.9, 22.0, 22.0 + 53 / 24.5])
+    assert lengths == pytest.approx([*list(IN_LAMBDA.values())[:2], 1.054, 1.304])
+    assert radiation_lengths(depth, CLIC) == pytest.approx([1.1, 20.9, 22.0, 22.0 + 53 * 69 / 1590])
     assert group_edges(CLIC)[[9, 10]] == pytest.approx(np.array([[181.8, 202.0], [240.0, 346.0]]))
 
 

@@ -15,10 +15,9 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import geant4_pybind as g4
-
 from partflow.core.detector import Calorimeter, Detector
 from partflow.core.outputs import replacing
+from partflow.simulate.geant4.binding import g4
 from partflow.simulate.geant4.layers import Part, check_layers, num_layers, num_ring_layers
 from partflow.simulate.geant4.materials import find_material
 

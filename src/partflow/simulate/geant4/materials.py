@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import geant4_pybind as g4
-
 from partflow.core.errors import ConfigError
+from partflow.simulate.geant4.binding import g4
 
 NIST_PREFIX = "G4_"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import geant4_pybind as g4
-
+from partflow.simulate.geant4.binding import g4
 from partflow.simulate.geant4.config import Geant4Config
 
 COMMANDS = ("/process/em/verbose 0", "/process/had/verbose 0")

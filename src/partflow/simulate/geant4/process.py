@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import geant4_pybind as g4
 import numpy as np
 
 from partflow.core.detector import Detector
 from partflow.core.errors import DataError
 from partflow.core.records import Array
 from partflow.core.units import LIGHT_SPEED_MM_PER_NS
+from partflow.simulate.geant4.binding import g4
 from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.geometry import Volumes, build
 from partflow.simulate.geant4.layers import Part

@@ -87,9 +87,9 @@ def read_references(folders: Sequence[Path]) -> tuple[list[Reference], Detector]
                 f"{reference.folder}: holds the same events as {seen[content]}; give each once"
             )
         seen[content] = reference.folder
-    for engine in (first.engine, FAST):  # raises ConfigError before any event is simulated
-        load_hadron_scale(for_engine(detectors[0], engine))
-    return references, for_engine(detectors[0], first.engine)
+    for detector in (detectors[0], for_engine(detectors[0], FAST)):
+        load_hadron_scale(detector)  # raises ConfigError before any event is simulated
+    return references, detectors[0]
 
 
 def _read_reference(folder: Path) -> Reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -90,4 +91,4 @@ def _read(entry: Mapping[str, Any], figure: str) -> Estimate:
 def _inverse(entry: Mapping[str, Any]) -> Estimate:
     """The inverse of a ratio to the baseline; the ends of an interval of quantiles are inverted."""
     value, low, high = _read(entry, "iqr_over_median")
-    return Estimate(1 / value, 1 / high, 1 / low)
+    return Estimate(1 / value, 1 / high, 1 / low if low > 0 else math.inf)
