@@ -97,7 +97,7 @@ def simulate(
         _check_decays(file, detector)
     settings = {
         "detector": describe(detector),
-        "simulation": asdict(config),
+        "simulation": asdict(config) if engine == FAST else config.shared(),
         "fine_elements": fine_elements,
         "engine": engine,
     }

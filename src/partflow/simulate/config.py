@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from partflow.core.errors import ConfigError
 
@@ -17,6 +18,8 @@ EFFECTS = (
     "noise_hcal", "hit_times", "hit_time_resolution", "yoke_hits",
 )  # fmt: skip
 """Settings of detector effects that are off by default: the plain simulation lacks them."""
+SHARED_SETTINGS = ("tracker_material", *EFFECTS)
+"""Settings that every engine has; the others are of the showers of the fast one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,10 @@ class SimulationConfig:
         for name, share in shares.items():
             if share > 1:
                 raise ConfigError(f"simulation: {name} = {share}; give a share of at most 1")
+
+    def shared(self) -> dict[str, Any]:
+        """The settings that every engine has, by their names."""
+        return {name: getattr(self, name) for name in SHARED_SETTINGS}
 
     def fingerprint(self) -> str:
         """Hash of all settings and of the model's version: a calibration belongs to one.

@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from partflow.core.detector import Detector
+from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.hadron_scale import for_engine, load_hadron_scale
 from partflow.core.json_objects import from_json_object
 from partflow.core.provenance import Provenance, fingerprint
 from partflow.core.store import read_provenance, shards
 from partflow.pipeline.folders import detector_of
-from partflow.simulate.config import EFFECTS, SimulationConfig
+from partflow.simulate.config import EFFECTS, SHARED_SETTINGS, SimulationConfig
 
-FAST = "fast"
-"""Engine of a folder whose provenance names none."""
-ENGINE_LABELS = {FAST: "fast, stored", "geant4": "Geant4"}
-"""How tables and plots name the engine of the stored events."""
-SHARED_SETTINGS = ("tracker_material", *EFFECTS)
-"""Settings that all engines share. The others are parameters of the showers of the fast engine;
-for these the comparison takes the present values, since it is them that it tests."""
+ENGINE_LABELS = {FAST: "fast, stored", GEANT4: "Geant4"}
+"""How tables and plots name the engine of the stored events; FAST is that of a folder whose
+provenance names none."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,10 @@ def _read_reference(folder: Path) -> Reference:
 
 
 def _shared_config(provenance: Provenance, folder: Path) -> SimulationConfig:
-    """Settings of the fast engine: shared ones from the provenance, the others by default."""
+    """Settings of the fast engine: shared ones from the provenance, the others by default.
+
+    The others are parameters of its showers; it is the present ones that a comparison tests.
+    """
     stored = provenance.config.get("simulation", {})
     known = {field.name for field in fields(SimulationConfig)}
     shared = {k: v for k, v in stored.items() if k in SHARED_SETTINGS and k in known}
