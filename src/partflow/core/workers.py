@@ -99,8 +99,7 @@ def in_separate_processes(
                 num_done += not isinstance(result, Failure)
                 if num_done == 0 and len(num_deaths) >= _MAX_HOPELESS:
                     raise PartflowError(
-                        f"none of the first {len(num_deaths)} tasks succeeded: {result.reason}; "
-                        "run one of them with --workers 1 and look at its messages"
+                        f"none of the first {len(num_deaths)} tasks succeeded: {result.reason}"
                     )
                 yield number, result
         pool.close()

@@ -77,17 +77,17 @@ def nested_box_positions(deposits: Array, detector: Detector) -> tuple[Array, Ar
     ecal, hcal = detector.ecal, detector.hcal
     part, layer = deposits["part"], deposits["layer"]
     ring_front = hcal.endcap_z - num_ring_layers(detector) * hcal.layer_pitch
-    fronts = {
+    fronts = {  # where its first layer begins, and the calorimeter it is of
         Part.ECAL_BARREL: (ecal.inner_radius, ecal),
         Part.ECAL_ENDCAP: (ecal.endcap_z, ecal),
         Part.HCAL_BARREL: (hcal.inner_radius, hcal),
         Part.HCAL_ENDCAP: (hcal.endcap_z, hcal),
         Part.HCAL_RING: (ring_front, hcal),
     }
-    table = np.array(
-        [(front + active_depth(c), c.layer_pitch) for front, c in map(fronts.get, Part)]  # type: ignore[misc]
-    )
-    level = table[part, 0] + layer * table[part, 1]
+    parts = [fronts[p] for p in Part]
+    first = np.array([front + active_depth(calorimeter) for front, calorimeter in parts])
+    pitch = np.array([calorimeter.layer_pitch for _, calorimeter in parts])
+    level = first[part] + layer * pitch[part]
     x, y, z = deposits["x"], deposits["y"], deposits["z"]
     in_barrel = np.isin(part, _BARREL)
     scale = np.where(in_barrel, level / np.hypot(x, y), 1.0)

@@ -164,7 +164,6 @@ class Geant4Process:
     """Geant4, set up for a detector and a configuration."""
 
     def __init__(self, detector: Detector, config: Geant4Config) -> None:
-        self.detector, self.config = detector, config
         self.deposits: list[Any] = []
         self.manager = g4.G4RunManager()
         self.construction = GeantDetector(detector, max_time(detector, config), self.deposits)
@@ -177,12 +176,6 @@ class Geant4Process:
             interface.ApplyCommand(command)
         self.manager.Initialize()
         interface.ApplyCommand(f"/run/setCut {config.range_cut} mm")
-
-    @property
-    def volumes(self) -> Volumes:
-        """The volumes of the detector."""
-        assert self.construction.volumes is not None
-        return self.construction.volumes
 
     def shoot(self, shots: list[Shot]) -> Array:
         """Rows of DEPOSIT that particles leave, in the order of the particles and of their steps.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -122,8 +123,9 @@ def geant4_process(detector: Detector, config: Geant4Config) -> Any:
     return _processes[key]
 
 
+@lru_cache(maxsize=1)
 def set_up(detector: Detector, simulation: SimulationConfig, config: Geant4Config) -> Geant4Engine:
-    """The engine for a detector in this process.
+    """The engine for a detector in this process, made once: its data are checked for some time.
 
     Raises ConfigError where Geant4, its data or the detector's layers are missing.
     """
