@@ -34,10 +34,11 @@ from partflow.simulate.digitisation import (
     Simulated,
     SimulatedEvent,
     digitisation_constants,
+    digitised,
 )
 from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.data_sets import find_data_sets
-from partflow.simulate.geant4.simulation import check_geant4, digitised, set_up
+from partflow.simulate.geant4.simulation import check_geant4, set_up
 from partflow.simulate.tracker.flights import flights_of
 
 REPORT_FILE = "simulation-report.json"
@@ -194,7 +195,7 @@ class _Shard:
             generated = with_background(generated, run.background, run.background_fingerprint)
         events = [_load(self.event_file(i)) for i in kept.tolist()]
         constants = digitisation_constants(run.detector, run.simulation)
-        simulated = digitised(generated.event_id, events, constants, run.detector, run.simulation)
+        simulated = digitised(generated.event_id, events, run.detector, constants, run.simulation)
         lost = [
             LostEvent(int(self.event_id[i]), str(self.process[i]), self.lost[i])
             for i in sorted(self.lost)

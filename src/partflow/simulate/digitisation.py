@@ -125,6 +125,22 @@ def _merged(first: Contributions, second: Contributions, has_times: bool) -> Con
     return Contributions(keys[order], energies[order], times)
 
 
+def digitised(
+    event_id: Array,
+    events: Sequence[SimulatedEvent],
+    detector: Detector,
+    constants: DigitisationConstants,
+    config: SimulationConfig,
+) -> Simulated:
+    """The collections of simulated events with every effect that is switched on."""
+    identities = np.asarray(event_id, dtype=np.int64).tolist()
+    finished = [
+        digitise(identity, event, constants, config)
+        for identity, event in zip(identities, events, strict=True)
+    ]
+    return collect(finished, detector, constants, config)
+
+
 def collect(
     events: Sequence[SimulatedEvent],
     detector: Detector,

@@ -16,9 +16,8 @@ from partflow.simulate.digitisation import (
     DigitisationConstants,
     Simulated,
     SimulatedEvent,
-    collect,
     digitisation_constants,
-    digitise,
+    digitised,
 )
 from partflow.simulate.fast.constants import EventConstants, event_constants
 from partflow.simulate.fast.event import simulate_event
@@ -79,8 +78,8 @@ def simulate(
     for i, identity in enumerate(np.asarray(event_id, dtype=np.int64).tolist()):
         rows = flights[particles.offsets[i] : particles.offsets[i + 1]]
         event, space = _simulate_one(identity, rows, constants, digitisation, config, space)
-        events.append(digitise(identity, event, digitisation, config))
-    return collect(events, detector, digitisation, config)
+        events.append(event)
+    return digitised(event_id, events, detector, digitisation, config)
 
 
 def _simulate_one(

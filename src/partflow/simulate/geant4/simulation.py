@@ -8,8 +8,6 @@ them is one event of Geant4, so that every deposit belongs to a known generator 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,9 +24,8 @@ from partflow.simulate.digitisation import (
     DigitisationConstants,
     Simulated,
     SimulatedEvent,
-    collect,
     digitisation_constants,
-    digitise,
+    digitised,
 )
 from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.data_sets import find_data_sets, require_geant4, use
@@ -164,23 +161,7 @@ def simulate(
         engine.simulate_event(identity, flights[particles.offsets[i] : particles.offsets[i + 1]])
         for i, identity in enumerate(np.asarray(event_id, dtype=np.int64).tolist())
     ]
-    return digitised(event_id, events, engine.digitisation, detector, simulation)
-
-
-def digitised(
-    event_id: Array,
-    events: Sequence[SimulatedEvent],
-    digitisation: DigitisationConstants,
-    detector: Detector,
-    simulation: SimulationConfig,
-) -> Simulated:
-    """The collections of simulated events with every effect that is switched on."""
-    identities = np.asarray(event_id, dtype=np.int64).tolist()
-    finished = [
-        digitise(identity, event, digitisation, simulation)
-        for identity, event in zip(identities, events, strict=True)
-    ]
-    return collect(finished, detector, digitisation, simulation)
+    return digitised(event_id, events, detector, engine.digitisation, simulation)
 
 
 def _shots(event_id: int, flights: Array, geometry: Geometry) -> tuple[Array, list[Shot]]:
@@ -190,7 +171,7 @@ def _shots(event_id: int, flights: Array, geometry: Geometry) -> tuple[Array, li
         if flight["species"] == Species.INVISIBLE or flight["end"] < NO_END:
             continue
         face, x, y, z, px, py, pz = face_of(flight, geometry)
-        if face == FACE_NONE or not math.hypot(px, py, pz) > 0.0:
+        if face == FACE_NONE:
             continue
         time, _, _, _ = arrival(flight, geometry)
         rows.append(row)
