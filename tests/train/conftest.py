@@ -4,22 +4,34 @@ import torch
 from partflow.core.provenance import Provenance
 from partflow.dataset.batches import batch_loader
 from partflow.dataset.columns import TargetColumn
+from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.model.config import ModelConfig
 from partflow.model.heads import Output
 
 
 @pytest.fixture(scope="session")
-def dataset(learnable_events, tmp_path_factory):
+def toy_events(learnable_events):
     """120 toy events, among them one without elements, one without tracks or clusters each."""
     num_tracks = [0, 0, 5] + [3 + i % 5 for i in range(117)]
     num_clusters = [0, 6, 0] + [6 + i % 7 for i in range(117)]
-    events = learnable_events(num_tracks, num_clusters, seed=9)
+    return learnable_events(num_tracks, num_clusters, seed=9)
+
+
+@pytest.fixture(scope="session")
+def dataset(toy_events, tmp_path_factory):
+    """The toy events, packed."""
     return pack(
-        [events],
+        [toy_events],
         tmp_path_factory.mktemp("toy") / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
+
+
+@pytest.fixture(scope="session")
+def mixture(dataset):
+    """The toy events as the only source of a training."""
+    return Mixture.open([dataset.folder])
 
 
 @pytest.fixture(scope="session")

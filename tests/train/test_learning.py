@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from partflow.core.provenance import Provenance
+from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.infer.reconstruction import reconstruct
 from partflow.model.config import ModelConfig, ReadoutConfig
@@ -30,7 +31,7 @@ def candidates(learnable_events, tmp_path_factory):
         epochs=8, batch_elements=300, learning_rate=6e-3, threads=1, accelerator="cpu"
     )
     model = ModelConfig(dim=32, num_layers=1, num_heads=2)
-    train(dataset, model, config, folder / "run")
+    train(Mixture.open([dataset.folder]), model, config, folder / "run")
     unseen = random_toy_events(learnable_events, 200, 2)
     readout = ReadoutConfig("threshold", threshold=0.0)
     return reconstruct(load_model(folder / "run"), unseen.elements, readout), unseen.targets

@@ -11,7 +11,19 @@ from partflow.dataset.columns import TargetColumn
 from partflow.model.config import ModelConfig
 from partflow.model.heads import IMPOSSIBLE, Output
 from partflow.model.mlpf import MLPF
-from partflow.train.loss import LossConfig, local_sum_losses, loss_terms, share_loss
+from partflow.train.loss import (
+    LossConfig,
+    local_sum_losses,
+    loss_terms,
+    missing_momentum_loss,
+    share_loss,
+)
+from partflow.train.terms import TermSums
+
+
+def means(terms):
+    """The value of each term."""
+    return {name: float(term.mean) for name, term in terms.items()}
 
 
 def random_output(batch, seed=0):
@@ -85,7 +97,7 @@ def test_the_terms_agree_with_their_definition(labelled_batch):
     output = random_output(labelled_batch)
     terms = loss_terms(output, labelled_batch, LossConfig(expected_sum=0.0, listed_sum=0.0))
     expected = slow_terms(output, labelled_batch)
-    assert {n: float(v) for n, v in terms.items()} == pytest.approx(expected, rel=1e-5)
+    assert means(terms) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("radius", [0.2, 1.0])
@@ -94,7 +106,7 @@ def test_the_local_sums_agree_with_their_definition(labelled_batch, radius):
     sums = local_sum_losses(output, labelled_batch, radius)
     for loss, is_listed in ((sums.expected, False), (sums.listed, True)):
         expected = slow_local_sum(output, labelled_batch, radius, is_listed)
-        assert float(loss) == pytest.approx(expected, rel=1e-4)
+        assert float(loss.mean) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_gradient_of_the_listed_sum_moves_probabilities_towards_the_targets(
@@ -109,25 +121,25 @@ def test_the_gradient_of_the_listed_sum_moves_probabilities_towards_the_targets(
         logit[row] = sign * 0.5
         logit.requires_grad_()
         loss = local_sum_losses(replace(output, is_particle_logit=logit), labelled_batch, 0.2)
-        (gradient,) = torch.autograd.grad(loss.listed, logit)
-        assert float(loss.listed.detach()) > 0
+        (gradient,) = torch.autograd.grad(loss.listed.mean, logit)
+        assert float(loss.listed.mean.detach()) > 0
         assert math.copysign(1.0, float(gradient[row])) == sign
 
 
 def test_a_weight_scales_its_own_term_only(labelled_batch):
     output = random_output(labelled_batch)
-    plain = loss_terms(output, labelled_batch, LossConfig(expected_sum=1.0, listed_sum=1.0))
-    weighted = loss_terms(
-        output, labelled_batch, LossConfig(log_pt=3.0, expected_sum=1.0, listed_sum=2.0)
-    )
-    factors = {name: float(weighted[name] / plain[name]) for name in plain}
+    ones = LossConfig(expected_sum=1.0, listed_sum=1.0, missing_momentum=1.0)
+    others = replace(ones, log_pt=3.0, listed_sum=2.0, missing_momentum=0.5)
+    plain, weighted = (means(loss_terms(output, labelled_batch, c)) for c in (ones, others))
+    factors = {name: weighted[name] / plain[name] for name in plain}
     expected = {**dict.fromkeys(plain, 1.0), "log_pt": 3.0, "listed_sum": 2.0}
+    expected["missing_momentum"] = 0.5
     assert factors == pytest.approx(expected)
 
 
 def test_a_perfect_network_has_no_loss(labelled_batch, perfect_output):
     terms = loss_terms(perfect_output(labelled_batch), labelled_batch, LossConfig())
-    assert all(0 <= float(value) < 1e-5 for value in terms.values())
+    assert all(0 <= value < 1e-5 for value in means(terms).values())
 
 
 def test_momentum_moved_to_a_near_cluster_changes_the_local_sums_little(
@@ -153,7 +165,7 @@ def test_momentum_moved_to_a_near_cluster_changes_the_local_sums_little(
         pt = batch.targets[:, TargetColumn.PT]
         ratio[source] += torch.log1p(-(moved + lost) / pt[source])
         ratio[target] += torch.log1p(moved / pt[target])
-        return float(local_sum_losses(replace(output, log_pt_ratio=ratio), batch, 0.2).listed)
+        return float(local_sum_losses(replace(output, log_pt_ratio=ratio), batch, 0.2).listed.mean)
 
     amount = 0.5 * float(batch.targets[source, TargetColumn.PT])
     assert loss(amount, 0.0) < 0.1 * loss(0.0, amount)
@@ -162,8 +174,8 @@ def test_momentum_moved_to_a_near_cluster_changes_the_local_sums_little(
 def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
     nothing = replace(labelled_batch, targets=torch.zeros_like(labelled_batch.targets))
     terms = loss_terms(random_output(nothing), nothing, LossConfig())
-    assert all(math.isfinite(float(v)) for v in terms.values())
-    assert float(terms["log_pt"]) == 0
+    assert all(math.isfinite(value) for value in means(terms).values())
+    assert means(terms)["log_pt"] == 0
     rows = torch.zeros(0, dtype=torch.long)
     empty = replace(
         labelled_batch,
@@ -175,9 +187,88 @@ def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
         offsets=rows.new_zeros(2),
         gen_met=torch.zeros(1, 2),
         process_index=rows.new_zeros(1),
+        event_weight=torch.ones(1),
     )
     terms = loss_terms(random_output(empty), empty, LossConfig())
-    assert all(float(v) == 0 for v in terms.values())
+    assert all(value == 0 for value in means(terms).values())
+
+
+def test_the_sums_of_two_parts_of_a_batch_give_the_loss_of_the_whole(labelled_batch):
+    """So the gradient does not depend on how a batch is divided over processes."""
+    output = random_output(labelled_batch)
+    config = LossConfig(missing_momentum=1.0)
+    whole = means(loss_terms(output, labelled_batch, config))
+    sums = TermSums()
+    half = labelled_batch.num_events // 2
+    for events in (range(half), range(half, labelled_batch.num_events)):
+        rows = torch.isin(labelled_batch.event_index, torch.tensor(events))
+        sums.add(loss_terms(part_of(output, rows), events_of(labelled_batch, events), config))
+    assert sums.means() == pytest.approx(whole, rel=1e-4)
+
+
+def part_of(output, rows):
+    return replace(output, **{f.name: getattr(output, f.name)[rows] for f in fields(output)})
+
+
+def events_of(batch, events):
+    """The batch of some consecutive events."""
+    rows = torch.isin(batch.event_index, torch.tensor(events))
+    chosen = slice(events.start, events.stop)
+    return replace(
+        batch,
+        features=batch.features[rows],
+        targets=batch.targets[rows],
+        event_index=batch.event_index[rows] - events.start,
+        counts=batch.counts[chosen],
+        event_id=batch.event_id[chosen],
+        offsets=batch.offsets[events.start : events.stop + 1] - batch.offsets[events.start],
+        gen_met=batch.gen_met[chosen],
+        process_index=batch.process_index[chosen],
+        event_weight=batch.event_weight[chosen],
+    )
+
+
+def test_an_event_of_weight_two_counts_as_two_events(labelled_batch):
+    """Twice the weight of the second half gives the means of that half taken twice."""
+    output = random_output(labelled_batch)
+    config = LossConfig(missing_momentum=1.0)
+    half = labelled_batch.num_events // 2
+    weight = torch.ones(labelled_batch.num_events)
+    weight[half:] = 2.0
+    batch = replace(labelled_batch, event_weight=weight)
+    weighted = means(loss_terms(output, batch, config, has_event_weights=True))
+    sums = TermSums()
+    for events in (range(half), *2 * [range(half, labelled_batch.num_events)]):
+        rows = torch.isin(labelled_batch.event_index, torch.tensor(events))
+        sums.add(loss_terms(part_of(output, rows), events_of(labelled_batch, events), config))
+    assert weighted == pytest.approx(sums.means(), rel=1e-4)
+    plain = means(loss_terms(output, batch, config))
+    assert plain["log_pt"] != pytest.approx(weighted["log_pt"], rel=1e-3)
+
+
+def test_the_loss_of_the_missing_momentum_agrees_with_its_definition(labelled_batch):
+    output = random_output(labelled_batch)
+    batch = labelled_batch
+    probability = torch.sigmoid(output.is_particle_logit).double()
+    features = batch.features.double()
+    total = 0.0
+    for event in range(batch.num_events):
+        rows = torch.nonzero(batch.event_index == event).flatten().tolist()
+        px = py = sum_pt = 0.0
+        for i in rows:
+            is_track = float(features[i, 0]) == 1
+            ratio = 0.0 if is_track else float(output.log_pt_ratio[i])
+            pt = float(probability[i]) * float(features[i, 1]) * math.exp(ratio)
+            sin, cos = (
+                (features[i, 3], features[i, 4]) if is_track else (output.sin_phi[i], output.cos_phi[i])
+            )
+            px, py = px + pt * float(cos), py + pt * float(sin)
+            sum_pt += float(batch.targets[i, TargetColumn.PT])
+        for component, true in zip((px, py), batch.gen_met[event].tolist(), strict=True):
+            pull = abs(component - true) / (0.5 * math.sqrt(1 + sum_pt))
+            total += 0.5 * pull**2 if pull < 1 else pull - 0.5
+    term = missing_momentum_loss(output, batch)
+    assert float(term.mean) == pytest.approx(total / batch.num_events, rel=1e-4)
 
 
 def shared_output(batch, seed=0):
@@ -221,7 +312,7 @@ def test_the_share_loss_is_the_cross_entropy_weighted_with_energy(shared):
         loss -= energy * log_share[cluster, owner]
         total += energy
     terms = loss_terms(output, batch, LossConfig(share=3.0))
-    assert float(terms["share"]) == pytest.approx(3.0 * loss / total, rel=1e-4)
+    assert means(terms)["share"] == pytest.approx(3.0 * loss / total, rel=1e-4)
 
 
 def test_the_true_shares_have_the_smallest_loss(shared):
@@ -231,18 +322,18 @@ def test_the_true_shares_have_the_smallest_loss(shared):
     least = share_loss(best, true, batch)
     for seed in range(3):
         other = shared_output(batch, seed)
-        assert float(share_loss(other, true, batch)) > float(least)
+        assert float(share_loss(other, true, batch).mean) > float(least.mean)
 
 
 def test_the_momentum_terms_use_the_true_shares(shared):
     """The predicted shares do not enter the momentum terms."""
     output, batch = shared
     moved = replace(output, log_share=output.log_share.flip(0))
-    terms, others = (loss_terms(o, batch, LossConfig()) for o in (output, moved))
+    terms, others = (means(loss_terms(o, batch, LossConfig())) for o in (output, moved))
     for name in ("log_pt", "log_energy", "eta"):
-        assert float(terms[name]) == pytest.approx(float(others[name]), rel=1e-6)
-        assert float(terms[name]) > 0
-    assert float(terms["share"]) != pytest.approx(float(others["share"]), rel=1e-3)
+        assert terms[name] == pytest.approx(others[name], rel=1e-6)
+        assert terms[name] > 0
+    assert terms["share"] != pytest.approx(others["share"], rel=1e-3)
 
 
 def test_the_local_sums_do_not_multiply_shared_momenta_by_probabilities(shared):
@@ -262,7 +353,7 @@ def test_the_local_sums_do_not_multiply_shared_momenta_by_probabilities(shared):
         )
         expected = local_sum_losses(direct, batch, 0.2).expected
         found = getattr(local_sum_losses(output, batch, 0.2), term)
-        assert float(found) == pytest.approx(float(expected), rel=1e-4)
+        assert float(found.mean) == pytest.approx(float(expected.mean), rel=1e-4)
 
 
 def test_events_without_shares_are_refused_for_a_sharing_head(labelled_batch):

@@ -3,17 +3,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from partflow.train.metrics import missing_momentum_error, sliced_wasserstein
+from partflow.train.metrics import missing_momentum_error, projections, sliced_wasserstein
 
 
-def generator():
-    return torch.Generator().manual_seed(1)
+DIRECTIONS = projections(seed=1)
 
 
 def test_a_perfect_network_has_no_error(labelled_batch, perfect_output):
     output = perfect_output(labelled_batch)
-    assert float(missing_momentum_error(output, labelled_batch)) == pytest.approx(0, abs=1e-3)
-    assert float(sliced_wasserstein(output, labelled_batch, generator())) < 1e-3
+    assert float(missing_momentum_error(output, labelled_batch).mean) == pytest.approx(0, abs=1e-3)
+    assert float(sliced_wasserstein(output, labelled_batch, DIRECTIONS).mean) < 1e-3
 
 
 def test_doubled_momenta_give_an_error_of_the_true_met(labelled_batch, perfect_output):
@@ -29,7 +28,7 @@ def test_doubled_momenta_give_an_error_of_the_true_met(labelled_batch, perfect_o
     met = float(torch.linalg.vector_norm(batch.gen_met[only_clusters]))
     assert met > 1  # beyond the quadratic part of the Huber loss
     doubled = torch.where(rows, double.log_pt_ratio, output.log_pt_ratio)
-    error = float(missing_momentum_error(replace(output, log_pt_ratio=doubled), batch))
+    error = float(missing_momentum_error(replace(output, log_pt_ratio=doubled), batch).mean)
     assert error * batch.num_events == pytest.approx(met - 0.5, rel=1e-3)
 
 
@@ -44,6 +43,6 @@ def test_the_sliced_wasserstein_distance_does_not_depend_on_the_order_of_particl
     swapped = labelled_batch.targets.clone()
     swapped[first], swapped[second] = swapped[second].clone(), swapped[first].clone()
     batch = replace(labelled_batch, targets=swapped)
-    assert float(sliced_wasserstein(output, batch, generator())) < 1e-3
+    assert float(sliced_wasserstein(output, batch, DIRECTIONS).mean) < 1e-3
     lost = replace(output, is_particle_logit=torch.full_like(output.is_particle_logit, -60.0))
-    assert float(sliced_wasserstein(lost, batch, generator())) > 0.1
+    assert float(sliced_wasserstein(lost, batch, DIRECTIONS).mean) > 0.1

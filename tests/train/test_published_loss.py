@@ -19,6 +19,7 @@ def labelled(features, targets, gen_met, counts):
         targets=torch.from_numpy(targets[:, : len(TargetColumn)]),
         gen_met=torch.from_numpy(np.stack([gen_met, np.zeros_like(gen_met)], 1)),
         process_index=torch.zeros(len(counts), dtype=torch.int64),
+        event_weight=torch.ones(len(counts)),
     )
 
 

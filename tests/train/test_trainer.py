@@ -1,6 +1,7 @@
 import csv
 import errno
 import io
+import itertools
 import json
 import os
 import shutil
@@ -16,34 +17,36 @@ from partflow.core.errors import ConfigError, DataError, InputError, OutputError
 from partflow.core.face import CalorimeterFace
 from partflow.core.known_detectors import CLD, CLIC
 from partflow.core.provenance import Provenance
+from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.model.folder import load_config, load_model, load_provenance
 from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from partflow.train.config import TrainConfig
-from partflow.train.module import MLPFTraining
+from partflow.train.loggers import PACKAGES
+from partflow.train.step import Stepper
 from partflow.train.trainer import train
 
 CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu", learning_rate=3e-3)
 
 
 @pytest.fixture(scope="module")
-def run(dataset, model_config, tmp_path_factory):
+def run(mixture, model_config, tmp_path_factory):
     """A finished run of three epochs."""
     folder = tmp_path_factory.mktemp("run") / "run"
     provenance = Provenance("model", {"preset": "toy"}, seed=1)
-    return train(dataset, model_config, CONFIG, folder, provenance=provenance)
+    return train(mixture, model_config, CONFIG, folder, provenance=provenance)
 
 
 def interrupt_after(steps, monkeypatch):
     """Press Ctrl-C during batch `steps` + 1."""
-    original = MLPFTraining.training_step
+    original, steps_done = Stepper.step, itertools.count()
 
-    def training_step(module, batch, batch_idx):
-        if module.run_state.steps == steps:
+    def step(stepper, *arguments):
+        if next(steps_done) == steps:
             signal.raise_signal(signal.SIGINT)
-        return original(module, batch, batch_idx)
+        return original(stepper, *arguments)
 
-    monkeypatch.setattr(MLPFTraining, "training_step", training_step)
+    monkeypatch.setattr(Stepper, "step", step)
 
 
 def history(folder):
@@ -64,7 +67,7 @@ def test_a_run_trains_on_every_event_in_every_epoch(run, dataset):
 
 def test_a_run_writes_the_model_its_provenance_and_nothing_else(run):
     assert sorted(p.name for p in run.folder.iterdir()) == [
-        "checkpoint.pt", "config.json", "loss.png", "model.safetensors", "threshold.json",
+        "checkpoint.pt", "config.json", "logs", "loss.png", "model.safetensors", "threshold.json",
         "training.csv",
     ]  # fmt: skip
     assert load_model(run.folder).num_parameters > 1000
@@ -80,17 +83,17 @@ def test_inputs_are_standardised_with_the_training_events(run):
 
 
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(
-    run, dataset, model_config, tmp_path, monkeypatch
+    run, mixture, model_config, tmp_path, monkeypatch
 ):
     folder = tmp_path / "interrupted"
     with monkeypatch.context() as patch:
         interrupt_after(5, patch)
         with pytest.raises(KeyboardInterrupt):
-            train(dataset, model_config, CONFIG, folder)
+            train(mixture, model_config, CONFIG, folder)
     assert load_checkpoint(folder / CHECKPOINT_FILE).state.steps == 6
     load_model(folder)  # raises nothing: the model is complete
 
-    resumed = train(dataset, model_config, CONFIG, folder, resume=True)
+    resumed = train(mixture, model_config, CONFIG, folder, resume=True)
     assert (resumed.steps, resumed.events_seen) == (run.steps, run.events_seen)
     ours, theirs = (load_checkpoint(r.folder / CHECKPOINT_FILE) for r in (resumed, run))
     for name, weight in theirs.model.items():
@@ -98,51 +101,51 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(
     assert history(folder)[-1]["learning_rate"] == history(run.folder)[-1]["learning_rate"]
 
 
-def test_the_handler_of_ctrl_c_is_restored_after_a_run(dataset, model_config, tmp_path):
+def test_the_handler_of_ctrl_c_is_restored_after_a_run(mixture, model_config, tmp_path):
     def of_the_caller(number, frame):
         raise AssertionError
 
     before = signal.signal(signal.SIGINT, of_the_caller)
     try:
-        train(dataset, model_config, replace(CONFIG, epochs=1), tmp_path / "run")
+        train(mixture, model_config, replace(CONFIG, epochs=1), tmp_path / "run")
         assert signal.getsignal(signal.SIGINT) is of_the_caller
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_complete_run_can_be_continued_with_more_epochs(run, dataset, model_config, tmp_path):
+def test_a_complete_run_can_be_continued_with_more_epochs(run, mixture, model_config, tmp_path):
     folder = tmp_path / "longer"
     shutil.copytree(run.folder, folder)
-    same = train(dataset, model_config, CONFIG, folder, resume=True)
+    same = train(mixture, model_config, CONFIG, folder, resume=True)
     assert same.steps == run.steps
-    longer = train(dataset, model_config, replace(CONFIG, epochs=4), folder, resume=True)
+    longer = train(mixture, model_config, replace(CONFIG, epochs=4), folder, resume=True)
     assert longer.events_seen == run.events_seen * 4 // 3
 
 
 def test_a_run_that_the_time_limit_ends_has_a_low_learning_rate_at_the_end(
-    dataset, model_config, tmp_path
+    mixture, model_config, tmp_path
 ):
     config = replace(CONFIG, epochs=10_000, max_minutes=0.03)
-    result = train(dataset, model_config, config, tmp_path / "short")
+    result = train(mixture, model_config, config, tmp_path / "short")
     assert 0.03 <= result.minutes < 0.3
     assert result.losses["learning_rate"] == pytest.approx(0.01 * config.learning_rate)
 
 
-def test_a_second_run_in_the_same_folder_is_refused(run, dataset, model_config):
+def test_a_second_run_in_the_same_folder_is_refused(run, mixture, model_config):
     with pytest.raises(OutputError, match="holds a training run; --resume continues it"):
-        train(dataset, model_config, CONFIG, run.folder)
+        train(mixture, model_config, CONFIG, run.folder)
 
 
-def test_resuming_without_a_run_is_refused(dataset, model_config, tmp_path):
+def test_resuming_without_a_run_is_refused(mixture, model_config, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from; start without --resume"):
-        train(dataset, model_config, CONFIG, tmp_path, resume=True)
+        train(mixture, model_config, CONFIG, tmp_path, resume=True)
 
 
-def test_resuming_with_another_setting_is_refused_and_names_it(run, dataset, model_config):
+def test_resuming_with_another_setting_is_refused_and_names_it(run, mixture, model_config):
     with pytest.raises(ConfigError, match=r"train\.learning_rate = 0\.003, not 0\.01"):
-        train(dataset, model_config, replace(CONFIG, learning_rate=0.01), run.folder, resume=True)
+        train(mixture, model_config, replace(CONFIG, learning_rate=0.01), run.folder, resume=True)
     with pytest.raises(ConfigError, match=r"model\.dim = 16, not 32"):
-        train(dataset, replace(model_config, dim=32), CONFIG, run.folder, resume=True)
+        train(mixture, replace(model_config, dim=32), CONFIG, run.folder, resume=True)
 
 
 def test_training_on_events_without_elements_is_refused(learnable_events, model_config, tmp_path):
@@ -152,7 +155,7 @@ def test_training_on_events_without_elements_is_refused(learnable_events, model_
         Provenance("labelled", {"detector": "clic"}),
     )
     with pytest.raises(DataError, match="no event with elements to train on among 2"):
-        train(empty, model_config, CONFIG, tmp_path / "run")
+        train(Mixture.open([empty.folder]), model_config, CONFIG, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -162,7 +165,7 @@ def test_a_single_event_can_be_trained_on(learnable_events, model_config, tmp_pa
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
-    result = train(one, model_config, replace(CONFIG, epochs=2), tmp_path / "run")
+    result = train(Mixture.open([one.folder]), model_config, replace(CONFIG, epochs=2), tmp_path / "run")
     assert result.steps == 2
 
 
@@ -194,20 +197,25 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
+def contents(folder):
+    """Bytes of the files of a run, without its logs."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
 def test_a_full_disk_is_an_output_error_and_keeps_the_old_checkpoint(
-    run, dataset, model_config, tmp_path, monkeypatch
+    run, mixture, model_config, tmp_path, monkeypatch
 ):
     folder = tmp_path / "full"
     shutil.copytree(run.folder, folder)
-    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    before = contents(folder)
 
     def full_disk(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
     with pytest.raises(OutputError, match="the disk is full"):
-        train(dataset, model_config, replace(CONFIG, epochs=5), folder, resume=True)
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+        train(mixture, model_config, replace(CONFIG, epochs=5), folder, resume=True)
+    assert contents(folder) == before
 
 
 def test_resuming_with_other_events_is_refused(run, learnable_events, model_config, tmp_path):
@@ -216,8 +224,8 @@ def test_resuming_with_other_events_is_refused(run, learnable_events, model_conf
         tmp_path / "packed",
         Provenance("labelled", {"detector": "clic"}),
     )
-    with pytest.raises(ConfigError, match=r"data\.events = 120, not 9"):
-        train(other, model_config, CONFIG, run.folder, resume=True)
+    with pytest.raises(ConfigError, match=r"data\.sources = .*120.*, not .*9"):
+        train(Mixture.open([other.folder]), model_config, CONFIG, run.folder, resume=True)
 
 
 def test_the_detector_of_the_events_replaces_that_of_the_configuration(
@@ -229,26 +237,131 @@ def test_the_detector_of_the_events_replaces_that_of_the_configuration(
         tmp_path / "packed",
         Provenance("labelled", {"detector": "cld"}),
     )
-    train(of_cld, model_config, replace(CONFIG, epochs=1), tmp_path / "run")
+    train(Mixture.open([of_cld.folder]), model_config, replace(CONFIG, epochs=1), tmp_path / "run")
     assert load_config(tmp_path / "run").face == CalorimeterFace.of(CLD)
 
 
-def test_resuming_with_events_of_another_detector_is_refused(run, dataset, model_config):
-    other = replace(dataset, face=CalorimeterFace.of(CLD))
+def test_resuming_with_events_of_another_detector_is_refused(
+    run, toy_events, model_config, tmp_path
+):
+    other = pack([toy_events], tmp_path / "packed", Provenance("labelled", {"detector": "cld"}))
     with pytest.raises(ConfigError, match=r"model\.detector = clic, not cld"):
-        train(other, model_config, replace(CONFIG, epochs=5), run.folder, resume=True)
+        train(Mixture.open([other.folder]), model_config, CONFIG, run.folder, resume=True)
 
 
-def test_a_training_that_diverges_is_a_data_error(dataset, model_config, tmp_path):
-    with pytest.raises(DataError, match="diverged; lower its learning rate"):
-        train(dataset, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")
+def test_a_training_that_diverges_is_a_data_error(mixture, model_config, tmp_path):
+    with pytest.raises(DataError, match=r"batch of \d+ events .*diverged"):
+        train(mixture, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")
 
 
 @pytest.mark.parametrize("backbone", ["favor", "gnn_lsh"])
-def test_the_linear_backbones_can_be_trained_and_loaded(backbone, dataset, model_config, tmp_path):
+def test_the_linear_backbones_can_be_trained_and_loaded(backbone, mixture, model_config, tmp_path):
     config = replace(model_config, backbone=backbone)
-    trained = train(dataset, config, replace(CONFIG, epochs=2), tmp_path / "run")
+    trained = train(mixture, config, replace(CONFIG, epochs=2), tmp_path / "run")
     first, last = (float(history(trained.folder)[i]["validation_loss"]) for i in (0, -1))
     assert last < first
     loaded = load_model(trained.folder)
     assert loaded.config == config
+
+
+def test_two_accumulated_batches_of_a_step_average_their_gradients(mixture, model_config, tmp_path):
+    """So the optimiser makes half as many steps, and as many epochs as before."""
+    config = replace(CONFIG, accumulate=2, batch_elements=50)
+    result = train(mixture, model_config, config, tmp_path / "run")
+    whole = train(mixture, model_config, replace(CONFIG, batch_elements=50), tmp_path / "whole")
+    assert abs(result.events_seen - whole.events_seen) <= mixture.num_events / 5
+    assert result.steps == pytest.approx(whole.steps / 2, abs=1)
+    assert result.validation_loss < 1.3 * whole.validation_loss
+
+
+def test_averaged_weights_become_the_model(mixture, model_config, tmp_path):
+    config = replace(CONFIG, ema_decay=0.9)
+    folder = train(mixture, model_config, config, tmp_path / "run").folder
+    checkpoint = load_checkpoint(folder / CHECKPOINT_FILE)
+    weights = load_file(folder / "model.safetensors")
+    last = float(history(folder)[-1]["validation_loss"])
+    assert last == min(float(row["validation_loss"]) for row in history(folder))
+    name = "track_encoder.0.weight"
+    assert torch.equal(weights[name], checkpoint.average[f"module.{name}"])
+    assert not torch.equal(weights[name], checkpoint.model[name])
+    assert torch.allclose(weights[name], checkpoint.model[name], atol=0.1)
+
+
+def test_the_best_models_and_one_every_few_steps_are_kept_with_epoch_and_loss_in_their_names(
+    mixture, model_config, tmp_path
+):
+    config = replace(CONFIG, keep_best=2, checkpoint_interval=10)
+    folder = train(mixture, model_config, config, tmp_path / "run").folder
+    losses = sorted(float(row["validation_loss"]) for row in history(folder))
+    names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    best = [name for name in names if not name.endswith("-interval")]
+    kept = sorted(float(name.split("loss")[1]) for name in best)
+    assert kept == pytest.approx(losses[:2], abs=1e-4)
+    steps = [int(name.split("step")[1][:7]) for name in names if name.endswith("-interval")]
+    assert steps == list(range(10, load_checkpoint(folder / CHECKPOINT_FILE).state.steps + 1, 10))
+    for name in names:
+        load_model(folder / "checkpoints" / name)  # raises nothing
+
+
+def test_a_training_that_starts_from_a_model_has_its_weights_and_standardisation(
+    run, mixture, model_config, tmp_path
+):
+    config = replace(CONFIG, epochs=1, learning_rate=1e-12, weight_decay=0.0)
+    started = train(mixture, model_config, config, tmp_path / "run", initial_model=run.folder)
+    ours, theirs = (load_file(r.folder / "model.safetensors") for r in (started, run))
+    for name, weight in theirs.items():
+        assert torch.allclose(ours[name], weight, atol=1e-7), name
+
+
+def test_frozen_weights_stay_as_they_are(run, mixture, model_config, tmp_path):
+    config = replace(CONFIG, epochs=1, freeze="all_but_heads")
+    started = train(mixture, model_config, config, tmp_path / "run", initial_model=run.folder)
+    ours, theirs = (load_file(r.folder / "model.safetensors") for r in (started, run))
+    changed = {n.split(".")[0] for n, weight in theirs.items() if not torch.equal(ours[n], weight)}
+    assert changed == {"track_heads", "cluster_heads"}
+
+
+def test_a_training_from_another_network_is_refused_by_name(run, mixture, model_config, tmp_path):
+    other = replace(model_config, num_layers=2)
+    with pytest.raises(ConfigError, match=r"has model\.num_layers = 1, not 2"):
+        train(mixture, other, CONFIG, tmp_path / "run", initial_model=run.folder)
+    with pytest.raises(InputError, match="no such"):
+        train(mixture, other, CONFIG, tmp_path / "run", initial_model=tmp_path / "none")
+
+
+def test_a_report_that_returns_true_ends_the_run(mixture, model_config, tmp_path):
+    seen = []
+
+    def report(steps, loss):
+        seen.append((steps, loss))
+        return len(seen) == 2
+
+    result = train(mixture, model_config, CONFIG, tmp_path / "run", report=report)
+    rows = history(result.folder)
+    assert [loss for _, loss in seen] == [float(row["validation_loss"]) for row in rows]
+    assert len(seen) == 2 and result.steps == seen[-1][0]
+
+
+def test_tensorboard_gets_the_losses_and_the_settings(run):
+    (file,) = (run.folder / "logs").glob("events.out.tfevents.*")
+    content = file.read_bytes()
+    assert b"validation_loss" in content and b"training_loss" in content
+
+
+@pytest.mark.parametrize("name", ["mlflow", "wandb", "comet"])
+def test_optional_loggers_write_offline(name, mixture, model_config, tmp_path, monkeypatch):
+    pytest.importorskip({"comet": "comet_ml"}.get(name, name))
+    for variable in ("WANDB_MODE", "WANDB_API_KEY", "COMET_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    config = replace(CONFIG, epochs=1, loggers=(name,), offline=True)
+    folder = train(mixture, model_config, config, tmp_path / "run").folder
+    assert any(path.is_file() for path in (folder / "logs").rglob("*"))
+
+
+def test_a_logger_that_is_not_installed_is_refused_before_the_run(
+    mixture, model_config, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(PACKAGES, "wandb", "no_such_package")
+    with pytest.raises(ConfigError, match=r'pip install "partflow\[wandb\]"'):
+        train(mixture, model_config, replace(CONFIG, loggers=("wandb",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

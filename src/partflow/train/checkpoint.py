@@ -19,7 +19,7 @@ from partflow.core.errors import InputError, SchemaError
 from partflow.core.outputs import replacing
 
 CHECKPOINT_FILE = "checkpoint.pt"
-CHECKPOINT_FORMAT = "partflow-checkpoint-1"
+CHECKPOINT_FORMAT = "partflow-checkpoint-2"
 
 
 @dataclass
@@ -31,7 +31,7 @@ class RunState:
     batches_of_epoch: int = 0
     """Batches of the current epoch that are done."""
     events_of_epoch: int = 0
-    """Events of the current epoch that are done."""
+    """Events of the current epoch that are done, of all processes."""
     steps: int = 0
     """Optimiser steps."""
     events_seen: int = 0
@@ -39,9 +39,13 @@ class RunState:
     minutes: float = 0.0
     """Duration of the run, without the time between an interruption and its continuation."""
     training_seconds: float = 0.0
-    """Time spent in training batches, without validation and writing."""
+    """Time spent in training steps, without validation and writing."""
     best_validation_loss: float = float("inf")
     """Lowest validation loss so far; the model folder holds the weights that had it."""
+    kept: dict[str, float] = field(default_factory=dict)
+    """Validation loss of each of the best models that are kept, by its name."""
+    recent_losses: dict[str, float] = field(default_factory=dict)
+    """Running means of the terms of the training loss."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One row for each validation (`train.history`)."""
 
@@ -49,6 +53,11 @@ class RunState:
     def events_per_second(self) -> float:
         """Training events per second, without validation and writing."""
         return self.events_seen / self.training_seconds if self.training_seconds else 0.0
+
+    @property
+    def training_loss(self) -> float:
+        """Running mean of the training loss."""
+        return sum(self.recent_losses.values())
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,11 @@ class Checkpoint:
     """Weights and standardisation."""
     optimizer: dict[str, Any]
     """State of AdamW."""
-    random_state: torch.Tensor
-    """State of torch's generator; the order of events and their symmetries need none."""
+    average: dict[str, torch.Tensor] | None
+    """State of the moving average of the weights, if the run has one."""
+    random_states: list[torch.Tensor]
+    """State of torch's generator in each process; the order of events and their symmetries need
+    none."""
     settings: dict[str, Any]
     """Settings of data, model and training, in types that JSON has."""
 
@@ -73,7 +85,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "state": asdict(checkpoint.state),
         "model": checkpoint.model,
         "optimizer": checkpoint.optimizer,
-        "random_state": checkpoint.random_state,
+        "average": checkpoint.average,
+        "random_states": checkpoint.random_states,
         "settings": checkpoint.settings,
     }
     buffer = io.BytesIO()  # torch.save would report a full disk as another error

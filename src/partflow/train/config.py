@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from partflow.core.errors import ConfigError
 from partflow.train.loss import LossConfig
+
+Accelerator = Literal["auto", "cpu", "gpu", "mps"]
+TrainingDtype = Literal["auto", "float32", "bfloat16"]
+Frozen = Literal["nothing", "backbone", "all_but_heads"]
+LoggerName = Literal["tensorboard", "comet", "mlflow", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -29,34 +35,80 @@ class TrainConfig:
     gradient_clip: float = 1.0
     """Largest norm of the gradient; larger gradients are scaled down."""
     batch_elements: int = 2500
-    """Largest number of elements (tracks and clusters) in a batch: about 18 events."""
+    """Largest number of elements (tracks and clusters) in a batch, over all devices together:
+    about 18 events."""
+    accumulate: int = 1
+    """Batches for each step of the optimiser; their gradients are averaged."""
     validation_fraction: float = 0.1
     """Fraction of the events that are used for validation only."""
     max_validation_events: int = 1000
-    """Largest number of events in a validation, which limits its time."""
+    """Largest number of events of each source in a validation, which limits its time."""
     validation_interval: int = 500
-    """Batches between two validations; at least one validation per epoch."""
+    """Steps between two validations; at least one validation per epoch."""
     augment: bool = True
     """Rotate and reflect each event by a symmetry of the detector, a new one in every epoch."""
+    event_weights: bool = False
+    """Weight the events in the loss with the weights that the data set holds."""
+    ema_decay: float = 0.0
+    """Decay of an exponential moving average of the weights, per step. If it is above 0 (usually
+    0.999), the averaged weights are validated and become the model."""
+    freeze: Frozen = "nothing"
+    """Weights that stay as they are: nothing, backbone, or all_but_heads (encoders and backbone).
+    For a training that starts from a model (--init)."""
     seed: int = 1
     """Seed of the initial weights and of the order of events."""
     threads: int | None = None
-    """CPU threads to use; all cores if None."""
-    accelerator: str = "auto"
-    """Where to train: auto, cpu or gpu."""
+    """CPU threads of each process; None: all cores, divided by the processes of this machine."""
+    accelerator: Accelerator = "auto"
+    """Kind of device: cpu, gpu (CUDA or ROCm), mps (Apple), or auto, the best there is."""
+    devices: int = 1
+    """Devices of each node: one process for each. On CPUs they are processes."""
+    nodes: int = 1
+    """Nodes (computers); a scheduler or torchrun starts the command on each of them."""
+    dtype: TrainingDtype = "float32"
+    """Type of numbers of the matrix products: float32, bfloat16, or auto, the faster one on this
+    device. Weights, norms, softmax, momenta and the loss are float32."""
+    loader_workers: int = 0
+    """Processes for each device that prepare batches ahead; 0 prepares them in between."""
+    checkpoint_interval: int | None = None
+    """Steps between models that are kept in `checkpoints/`, whatever their loss; None: none."""
+    keep_best: int = 0
+    """Models with the lowest validation losses that are kept in `checkpoints/`, besides the best in
+    the run's folder."""
+    loggers: tuple[LoggerName, ...] = ("tensorboard",)
+    """Programs that get the losses, besides training.csv."""
+    offline: bool = False
+    """Comet and Weights & Biases write to the run's folder and send nothing."""
     loss: LossConfig = field(default_factory=LossConfig)
     """Weights of the terms of the loss."""
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a setting out of range."""
-        for name in ("epochs", "learning_rate", "gradient_clip", "batch_elements",
-                     "max_validation_events", "validation_interval"):  # fmt: skip
+        for name in ("epochs", "learning_rate", "gradient_clip", "batch_elements", "accumulate",
+                     "max_validation_events", "validation_interval", "devices", "nodes"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be positive")
-        for name in ("warmup", "final_learning_rate", "validation_fraction"):
+        for name in ("warmup", "final_learning_rate", "validation_fraction", "ema_decay"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be in [0, 1)")
-        if self.max_minutes is not None and self.max_minutes <= 0:
-            raise ConfigError(f"train.max_minutes = {self.max_minutes}; it must be positive")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"train.threads = {self.threads}; give at least 1")
+        for name in ("max_minutes", "threads", "checkpoint_interval"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"train.{name} = {value}; it must be positive")
+        for name in ("weight_decay", "loader_workers", "keep_best"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"train.{name} = {getattr(self, name)}; it must not be negative")
+        for name, choices in (("accelerator", Accelerator), ("dtype", TrainingDtype),
+                              ("freeze", Frozen)):  # fmt: skip
+            if getattr(self, name) not in get_args(choices):
+                known = ", ".join(get_args(choices))
+                raise ConfigError(f"train.{name} = {getattr(self, name)!r}; choose one of {known}")
+        for logger in self.loggers:
+            if logger not in get_args(LoggerName):
+                known = ", ".join(get_args(LoggerName))
+                raise ConfigError(f"train.loggers = {logger!r}; choose from {known}")
+
+    @property
+    def num_ranks(self) -> int:
+        """Processes of the training."""
+        return self.devices * self.nodes

@@ -7,29 +7,40 @@ import io
 from pathlib import Path
 
 from partflow.core.outputs import replacing
-from partflow.train.module import MLPFTraining
+from partflow.train.checkpoint import RunState
+from partflow.train.config import TrainConfig
 from partflow.train.schedule import learning_rate
+from partflow.train.validation import Validation
 
 HISTORY_FILE = "training.csv"
 FIGURE_FILE = "loss.png"
+SOURCE_PREFIX = "validation_loss/"
+"""Prefix of the columns with the validation loss of a single source."""
 
 
-def history_row(module: MLPFTraining) -> dict[str, float]:
-    """Progress, losses and metrics at the last validation, by name."""
-    run_state = module.run_state
-    return {
+def history_row(
+    run_state: RunState, validation: Validation, progress: float, config: TrainConfig
+) -> dict[str, float]:
+    """Progress, losses and metrics at a validation, by name."""
+    row = {
         "steps": float(run_state.steps),
         "epoch": float(run_state.epoch),
         "events_seen": float(run_state.events_seen),
         "minutes": float(run_state.minutes),
         "events_per_second": run_state.events_per_second,
-        "learning_rate": learning_rate(module.progress, module.config),
-        "training_loss": module.training_loss,
-        "validation_loss": module.validation_loss,
-        **{f"training_{name}": value for name, value in module.recent_losses.items()},
-        **{f"validation_{name}": value for name, value in module.validation_losses.items()},
-        **module.validation_metrics,
+        "learning_rate": learning_rate(progress, config),
+        "training_loss": run_state.training_loss,
+        "validation_loss": validation.loss,
+        **{f"training_{name}": value for name, value in run_state.recent_losses.items()},
+        **{f"validation_{name}": value for name, value in validation.losses.items()},
+        **validation.metrics,
     }
+    if len(validation.of_sources) > 1:
+        row |= {
+            f"{SOURCE_PREFIX}{source}": validation.loss_of(source)
+            for source in validation.of_sources
+        }
+    return row
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
@@ -57,7 +68,7 @@ def draw_losses(history: list[dict[str, float]], path: Path) -> None:
         values = [row[name] for row in history]
         axes.plot(events_seen, values, style, label=name.replace("_", " "))
     prefix = "validation_"
-    terms = [n for n in history[0] if n.startswith(prefix) and n != "validation_loss"]
+    terms = [n for n in history[0] if n.startswith(prefix) and "validation_loss" not in n]
     for name in terms:
         values = [row[name] for row in history]
         axes.plot(events_seen, values, linewidth=1, label=name.removeprefix(prefix))

@@ -65,6 +65,8 @@ from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.sharing import SharingOutput
+from partflow.train.metrics import expected_momentum
+from partflow.train.terms import Term, Terms
 
 MIN_TARGET = 1e-6
 """Lower limit of a target's pt and energy [GeV], which keeps their logarithms finite."""
@@ -94,57 +96,89 @@ class LossConfig:
     """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
     sum_radius: float = 0.2
     """Width in delta_r of the Gaussian of both local sums."""
+    missing_momentum: float = 0.0
+    """Weight of the missing transverse momentum of whole events; 0 leaves the term out."""
 
 
-Terms = dict[str, Tensor]
-"""Weighted terms of the loss by name; their sum is the loss."""
+def loss_terms(
+    output: Output, batch: LabelledBatch, config: LossConfig, *, has_event_weights: bool = False
+) -> Terms:
+    """Terms of the loss of one batch; all are 0 if it has no elements.
 
-
-def loss_terms(output: Output, batch: LabelledBatch, config: LossConfig) -> Terms:
-    """Weighted terms of the loss of one batch; all 0 if it has no elements.
-
+    With `has_event_weights` every event counts with its weight (`LabelledBatch.event_weight`).
     Raises DataError for the output of a sharing head if the batch has no energy shares.
     """
-    num_elements = max(len(batch), 1)
+    logit = output.is_particle_logit
+    weight = batch.event_weight[batch.event_index] if has_event_weights else torch.ones_like(logit)
     has_target = batch.targets[:, TargetColumn.CLASS] > 0
     rows = torch.nonzero(has_target).flatten()
+    num_elements = weight.sum()
+    is_particle = F.binary_cross_entropy_with_logits(
+        logit, has_target.to(logit), weight=weight, reduction="sum"
+    )
+    of_class = focal_losses(
+        output.class_logits[rows],
+        batch.targets[rows, TargetColumn.CLASS].long() - 1,
+        config.focal_gamma,
+    )
     terms = {
-        "is_particle": config.is_particle
-        * F.binary_cross_entropy_with_logits(
-            output.is_particle_logit, has_target.to(output.is_particle_logit), reduction="sum"
-        )
-        / num_elements,
-        "class": config.particle_class
-        * focal_loss(
-            output.class_logits[rows],
-            batch.targets[rows, TargetColumn.CLASS].long() - 1,
-            config.focal_gamma,
-        )
-        / num_elements,
+        "is_particle": Term(config.is_particle * is_particle, num_elements),
+        "class": Term(config.particle_class * (weight[rows] * of_class).sum(), num_elements),
     }
     if isinstance(output, SharingOutput):
         true_share = _true_share(output, batch)
-        terms["share"] = config.share * share_loss(output, true_share, batch)
+        terms["share"] = share_loss(output, true_share, batch, weight).scaled(config.share)
         rows = rows[_has_energy(output, true_share, batch)[rows]]
-        terms |= _momentum_terms(output.with_shares(true_share), batch, rows, config)
+        terms |= _momentum_terms(output.with_shares(true_share), batch, rows, weight, config)
     else:
-        terms |= _momentum_terms(output, batch, rows, config)
+        terms |= _momentum_terms(output, batch, rows, weight, config)
     if config.expected_sum > 0 or config.listed_sum > 0:
-        sums = local_sum_losses(output, batch, config.sum_radius)
+        sums = local_sum_losses(output, batch, config.sum_radius, weight)
         weights = {"expected": config.expected_sum, "listed": config.listed_sum}
-        terms |= {f"{n}_sum": w * getattr(sums, n) for n, w in weights.items() if w > 0}
+        terms |= {
+            f"{n}_sum": getattr(sums, n).scaled(w) for n, w in weights.items() if w > 0
+        }
+    if config.missing_momentum > 0:
+        of_events = batch.event_weight if has_event_weights else None
+        term = missing_momentum_loss(output, batch, of_events)
+        terms["missing_momentum"] = term.scaled(config.missing_momentum)
     return terms
 
 
 def share_loss(
-    output: SharingOutput, true_share: Float[Tensor, " pair"], batch: LabelledBatch
-) -> Float[Tensor, ""]:
+    output: SharingOutput,
+    true_share: Float[Tensor, " pair"],
+    batch: LabelledBatch,
+    element_weight: Float[Tensor, " element"] | None = None,
+) -> Term:
     """Energy-weighted mean of the cross-entropy between true and predicted shares.
 
-    `true_share` are fractions of the energy of the clusters, for the pairs of `output`.
+    `true_share` are fractions of the energy of the clusters, for the pairs of `output`;
+    `element_weight` is the weight of each element's event (1 if None).
     """
-    energy = reference_energy(batch.features)[output.pairs.cluster] * true_share
-    return -(energy * output.log_share).sum() / energy.sum().clamp(min=MIN_TARGET)
+    energy = reference_energy(batch.features)
+    if element_weight is not None:
+        energy = energy * element_weight
+    energy = energy[output.pairs.cluster] * true_share
+    return Term(-(energy * output.log_share).sum(), energy.sum())
+
+
+def missing_momentum_loss(
+    output: Output, batch: LabelledBatch, event_weight: Float[Tensor, " event"] | None = None
+) -> Term:
+    """Mean over events of the smooth-L1 loss of the missing transverse momentum.
+
+    It compares both components of the expected momentum of an event with those of its visible
+    particles, in units of 0.5 sqrt(sum of pt) [GeV], about the resolution of the missing momentum.
+    """
+    expected = expected_momentum(output, batch)[:, :2]
+    summed = expected.new_zeros(batch.num_events, 2).index_add(0, batch.event_index, expected)
+    target_pt = batch.targets[:, TargetColumn.PT]
+    sum_pt = target_pt.new_zeros(batch.num_events).index_add(0, batch.event_index, target_pt)
+    pull = (summed - batch.gen_met) / (0.5 * (1.0 + sum_pt).sqrt())[:, None]
+    losses = F.smooth_l1_loss(pull, torch.zeros_like(pull), reduction="none").sum(1)
+    weight = torch.ones_like(losses) if event_weight is None else event_weight
+    return Term((weight * losses).sum(), weight.sum())
 
 
 def _true_share(output: SharingOutput, batch: LabelledBatch) -> Tensor:
@@ -166,31 +200,36 @@ def _has_energy(output: SharingOutput, true_share: Tensor, batch: LabelledBatch)
     return batch.is_track | (share_sum > 0)
 
 
-def focal_loss(
+def focal_losses(
     logits: Float[Tensor, "target kind"], class_index: Int[Tensor, " target"], gamma: float
-) -> Float[Tensor, ""]:
-    """Focal loss (arXiv:1708.02002): sum over targets of (1 - p)^gamma (-log p)."""
+) -> Float[Tensor, " target"]:
+    """Focal loss (arXiv:1708.02002) of each target: (1 - p)^gamma (-log p)."""
     log_probability = F.log_softmax(logits, 1).gather(1, class_index[:, None])[:, 0]
-    return -((1.0 - log_probability.exp()) ** gamma * log_probability).sum()
+    return -((1.0 - log_probability.exp()) ** gamma * log_probability)
 
 
 def _momentum_terms(
-    output: Output, batch: LabelledBatch, rows: Int[Tensor, " target"], config: LossConfig
+    output: Output,
+    batch: LabelledBatch,
+    rows: Int[Tensor, " target"],
+    element_weight: Float[Tensor, " element"],
+    config: LossConfig,
 ) -> Terms:
     """Squared errors of the momenta of the elements `rows`, which have a target."""
     features, targets = batch.features[rows], batch.targets[rows]
     column = TargetColumn
     target_pt = targets[:, column.PT].clamp(min=MIN_TARGET)
     target_energy = targets[:, column.ENERGY].clamp(min=MIN_TARGET)
-    weight = target_pt.sqrt()
+    weight = element_weight[rows]
+    weight_of_ratio = weight * target_pt.sqrt()
     log_pt_error = output.log_pt_ratio[rows] - (target_pt / reference_pt(features)).log()
     log_energy_error = (
         output.log_energy_ratio[rows] - (target_energy / reference_energy(features)).log()
     )
-    per_target = 1.0 / max(len(rows), 1)
-    terms = {
-        "log_pt": config.log_pt * (weight * log_pt_error.square()).sum() * per_target,
-        "log_energy": config.log_energy * (weight * log_energy_error.square()).sum() * per_target,
+    num_targets = weight.sum()
+    sums = {
+        "log_pt": config.log_pt * (weight_of_ratio * log_pt_error.square()).sum(),
+        "log_energy": config.log_energy * (weight_of_ratio * log_energy_error.square()).sum(),
     }
     for name, index in (
         ("eta", column.ETA),
@@ -198,18 +237,23 @@ def _momentum_terms(
         ("cos_phi", column.COS_PHI),
     ):
         error = getattr(output, name)[rows] - targets[:, index]
-        terms[name] = config.angle * error.square().sum() * per_target
-    return terms
+        sums[name] = config.angle * (weight * error.square()).sum()
+    return {name: Term(total, num_targets) for name, total in sums.items()}
 
 
 class LocalSums(NamedTuple):
     """Losses of the local sums of transverse momentum; see `local_sum_losses`."""
 
-    expected: Float[Tensor, ""]
-    listed: Float[Tensor, ""]
+    expected: Term
+    listed: Term
 
 
-def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> LocalSums:
+def local_sum_losses(
+    output: Output,
+    batch: LabelledBatch,
+    radius: float,
+    element_weight: Float[Tensor, " element"] | None = None,
+) -> LocalSums:
     """Losses of the sums of transverse momentum around every element.
 
     For element i, with the kernel k_ij = exp(-delta_r_ij^2 / (2 radius^2)),
@@ -218,10 +262,12 @@ def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> Loc
 
     in GeV, where w_j is the probability of the element (`expected`), or 1 if that is above 1/2
     and else 0 (`listed`). The square root makes S_i of the order of the resolution. The loss is
-    the mean of the smooth-L1 loss of S_i over all elements, weighted with their pt. Tracks enter
-    with their measured momentum.
+    the mean of the smooth-L1 loss of S_i over all elements, weighted with their pt and the weight
+    of their event, `element_weight` (1 if None). Tracks enter with their measured momentum.
     """
     weight = reference_pt(batch.features)
+    if element_weight is not None:
+        weight = weight * element_weight
     probability = output.probability
     is_listed = (output.is_particle_logit > 0).to(probability)
     straight_through = is_listed + probability - probability.detach()
@@ -240,8 +286,8 @@ def local_sum_losses(output: Output, batch: LabelledBatch, radius: float) -> Loc
     excess, target_sum = torch.cat(sums).split([2, 1], dim=1)
     pull = excess / (1.0 + target_sum).sqrt()
     distance = F.smooth_l1_loss(pull, torch.zeros_like(pull), beta=0.3, reduction="none")
-    mean = (weight[:, None] * distance).sum(0) / weight.sum().clamp(min=MIN_TARGET)
-    return LocalSums(expected=mean[0], listed=mean[1])
+    totals, weight_sum = (weight[:, None] * distance).sum(0), weight.sum()
+    return LocalSums(Term(totals[0], weight_sum), Term(totals[1], weight_sum))
 
 
 def _summed_pt(output: Output, batch: LabelledBatch) -> Float[Tensor, " element"]:

@@ -11,9 +11,10 @@ from partflow.core.features import TrackFeature
 from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import MetColumn, TargetColumn
 from partflow.model.heads import Output, reference_pt
+from partflow.train.terms import Term
 
 NUM_PROJECTIONS = 32
-"""Random directions of the sliced Wasserstein distance."""
+"""Directions of the sliced Wasserstein distance."""
 
 
 def expected_momentum(output: Output, batch: LabelledBatch) -> Float[Tensor, "element 3"]:
@@ -45,25 +46,31 @@ def target_momentum(batch: LabelledBatch) -> Float[Tensor, "element 3"]:
     )
 
 
-def missing_momentum_error(output: Output, batch: LabelledBatch) -> Float[Tensor, ""]:
+def missing_momentum_error(output: Output, batch: LabelledBatch) -> Term:
     """Mean over events of the Huber loss of the missing transverse momentum [GeV]."""
     transverse = expected_momentum(output, batch)[:, :2]
     summed = transverse.new_zeros(batch.num_events, 2).index_add(0, batch.event_index, transverse)
     met = torch.linalg.vector_norm(summed, dim=1)
     true_met = torch.hypot(batch.gen_met[:, MetColumn.PX], batch.gen_met[:, MetColumn.PY])
-    return F.huber_loss(met, true_met)
+    return Term(F.huber_loss(met, true_met, reduction="sum"), met.new_tensor(len(met)))
+
+
+def projections(seed: int) -> Float[Tensor, "3 projection"]:
+    """Random unit vectors, the same for every validation of a run."""
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.randn(3, NUM_PROJECTIONS, generator=generator)
+    return directions / torch.linalg.vector_norm(directions, dim=0)
 
 
 def sliced_wasserstein(
-    output: Output, batch: LabelledBatch, generator: torch.Generator
-) -> Float[Tensor, ""]:
+    output: Output, batch: LabelledBatch, directions: Float[Tensor, "3 projection"]
+) -> Term:
     """Sliced Wasserstein distance [GeV] between expected and target momenta of an event.
 
-    Both sets of momenta are projected on random directions and sorted; the distance is the mean
-    absolute difference over events, directions and ranks.
+    Both sets of momenta are projected on `directions` and sorted; the distance is the mean absolute
+    difference over events, directions and ranks.
     """
-    directions = torch.randn(3, NUM_PROJECTIONS, generator=generator).to(batch.features)
-    directions = directions / torch.linalg.vector_norm(directions, dim=0)
+    directions = directions.to(batch.features)
     predicted = expected_momentum(output, batch) @ directions
     true = target_momentum(batch) @ directions
     distances = [
@@ -71,4 +78,5 @@ def sliced_wasserstein(
         for p, t in zip(predicted.split(batch.counts), true.split(batch.counts), strict=True)
         if len(p)
     ]
-    return torch.stack(distances).mean() if distances else predicted.new_zeros(())
+    total = torch.stack(distances).sum() if distances else predicted.new_zeros(())
+    return Term(total, total.new_tensor(len(distances)))

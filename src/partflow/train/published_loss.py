@@ -25,7 +25,7 @@ from partflow.core.features import TrackFeature
 from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.published.mlpf import PublishedOutput
-from partflow.train.loss import focal_loss
+from partflow.train.loss import focal_losses
 
 BINARY_WEIGHT = 10.0
 ANGLE_WEIGHT = 1e-2
@@ -38,7 +38,7 @@ def published_loss(output: PublishedOutput, batch: LabelledBatch) -> dict[str, F
     rows = torch.nonzero(target_class).flatten()
     num_elements, num_targets = max(len(batch), 1), max(len(rows), 1)
     binary = F.cross_entropy(output.binary_logits, (target_class > 0).long(), reduction="sum")
-    of_class = focal_loss(output.class_logits[rows], target_class[rows], FOCAL_GAMMA)
+    of_class = focal_losses(output.class_logits[rows], target_class[rows], FOCAL_GAMMA).sum()
     squares = (output.momentum[rows] - _target_momentum(batch)[rows]).square()
     log_pt, eta, sin_phi, cos_phi, log_energy = squares.unbind(1)
     weight = _target_pt(batch)[rows].sqrt()

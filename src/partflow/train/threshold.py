@@ -24,7 +24,7 @@ from partflow.core.records import Array
 from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.config import ReadoutConfig
-from partflow.model.folder import load_model, save_model
+from partflow.model.folder import save_model
 from partflow.model.mlpf import MLPF
 
 THRESHOLD_FILE = "threshold.json"
@@ -50,16 +50,17 @@ class ThresholdChoice:
 
 
 def store_threshold(
-    folder: Path, batches: Iterable[LabelledBatch], provenance: Provenance | None = None
+    model: MLPF,
+    folder: Path,
+    batches: Iterable[LabelledBatch],
+    provenance: Provenance | None = None,
 ) -> ThresholdChoice | None:
-    """Choose a threshold for the network in `folder` on `batches`, and store it there.
+    """Choose a threshold for the network `model` on `batches`, and store both in `folder`.
 
     The threshold becomes part of the model's configuration. `threshold.json` holds the choice and
     the reliability of the probabilities of all elements. Returns None, and stores nothing, where
     no element is a particle.
     """
-    model = load_model(folder)
-    assert isinstance(model, MLPF)  # training makes no other
     probability, is_particle, is_track = probabilities(model, batches)
     readout = model.config.readout
     is_cut_on = is_track if readout.kind == "expectation" else np.ones(len(is_track), dtype=bool)

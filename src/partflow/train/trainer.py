@@ -1,53 +1,47 @@
-"""One training run, from the packed data set to the model folder.
+"""One training run, from labelled events to the model folder.
 
-    model.safetensors, config.json   the best weights so far, ready to use
-    checkpoint.pt                    the run, to be continued
-    training.csv, loss.png           losses of every validation, as a table and as a figure
-    threshold.json                   the threshold chosen at the end, and its F1
-
-Model, checkpoint and table are written after every validation, each file complete or not at all.
-So a run that is stopped at any time after the first validation leaves a usable model and can be
-continued.
+`train.run_files` lists what a run writes, after every validation. So a run that is stopped at any
+time after the first validation leaves a usable model and can be continued. At the end the
+probability threshold is chosen (`train.threshold`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from lightning.fabric import Fabric
+from safetensors.torch import load_file
 
-from partflow.core.errors import ConfigError, DataError, OutputError
+from partflow.core.errors import ConfigError, OutputError
 from partflow.core.progress import console
 from partflow.core.provenance import Provenance
-from partflow.core.records import Array
-from partflow.dataset.batches import LabelledBatch, batch_loader
-from partflow.dataset.packed import PackedDataset
+from partflow.dataset.batches import LabelledBatch
+from partflow.dataset.loader import training_batches, validation_batches
+from partflow.dataset.mixture import Mixture
 from partflow.model.config import ModelConfig
-from partflow.model.folder import CONFIG_FILE
+from partflow.model.folder import CONFIG_FILE, WEIGHTS_FILE
 from partflow.model.mlpf import MLPF
-from partflow.train.callbacks import InterruptHandler, ProgressBar, RunWriter
+from partflow.model.precision import resolve_dtype
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.config import TrainConfig
-from partflow.train.history import FIGURE_FILE, draw_losses
-from partflow.train.module import MLPFTraining
-from partflow.train.stream import CachedBatches, TrainingStream
+from partflow.train.history import FIGURE_FILE, SOURCE_PREFIX, draw_losses
+from partflow.train.loggers import RunLoggers, check_loggers
+from partflow.train.loop import Report, TrainingLoop
+from partflow.train.processes import launch, make_fabric, quiet_lightning, threads
+from partflow.train.run_files import RunFiles
 from partflow.train.threshold import store_threshold
+from partflow.train.transfer import freeze, load_initial_weights
 
 STANDARDISATION_EVENTS = 2000
 """Events that means and deviations of the inputs are computed from: enough for per mille."""
 CHANGEABLE = ("epochs", "max_minutes", "threads", "accelerator", "validation_interval",
-              "max_validation_events")  # fmt: skip
+              "max_validation_events", "loader_workers", "checkpoint_interval", "keep_best",
+              "loggers", "offline", "devices", "nodes")  # fmt: skip
 """Settings that may be changed when a run is continued."""
 
 
@@ -70,124 +64,183 @@ class TrainResult:
     losses: dict[str, float]
     """Last row of the history (`train.history`)."""
 
+    @property
+    def source_losses(self) -> dict[str, float]:
+        """Validation loss of each source, if there are several, at the last validation."""
+        return {
+            name.removeprefix(SOURCE_PREFIX): value
+            for name, value in self.losses.items()
+            if name.startswith(SOURCE_PREFIX)
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every process of a run needs to know; picklable."""
+
+    mixture: Mixture
+    model_config: ModelConfig
+    config: TrainConfig
+    output: Path
+    settings: dict[str, Any]
+    """Settings that identify the run, in types that JSON has."""
+    is_resumed: bool
+    initial_model: Path | None
+    provenance: Provenance | None
+
 
 def train(
-    dataset: PackedDataset,
+    mixture: Mixture,
     model_config: ModelConfig,
     config: TrainConfig,
     output: Path,
     *,
     resume: bool = False,
+    initial_model: Path | None = None,
     provenance: Provenance | None = None,
+    report: Report | None = None,
 ) -> TrainResult:
-    """Train a network on `dataset` and write it to the folder `output`.
+    """Train a network on the events of `mixture` and write it to the folder `output`.
 
     Args:
-        dataset: Labelled events; their detector replaces that of `model_config`.
+        mixture: Labelled events; their detector replaces that of `model_config`.
         model_config: Configuration of the network.
         config: Settings of the run.
         output: Model folder to write.
         resume: Continue the run in `output`, with the same events in the same order and the same
             learning rate as without the interruption; more epochs or minutes make it longer.
+        initial_model: Model folder whose weights the training starts from; its network must have
+            the configuration `model_config`.
         provenance: Provenance to store with the model.
+        report: Called after every validation; see `train.loop.Report`. For one process only.
 
     Raises:
         OutputError: `output` holds a run already.
-        InputError: There is no run to continue.
-        ConfigError: The run to continue has other settings.
+        InputError: There is no run to continue, or no initial model.
+        ConfigError: The run to continue has other settings, or devices are missing.
         DataError: No event has elements, or the loss is not finite.
-        KeyboardInterrupt: Ctrl-C was pressed; the run stopped after a batch.
+        PartflowError: A process of the training ended.
+        KeyboardInterrupt: Ctrl-C was pressed; the run stopped after a step.
     """
-    model_config = model_config.at(dataset.face)
-    with _threads(config.threads), _quiet_lightning(), _generator(config.seed):
-        settings = _settings(dataset, model_config, config)
-        checkpoint = _checkpoint(output, settings, resume)
+    if report is not None and config.num_ranks > 1:
+        raise ConfigError("a training that reports its losses runs in one process")
+    model_config = model_config.at(mixture.face)
+    settings = _settings(mixture, model_config, config)
+    _check_output(output, settings, resume)
+    check_loggers(config)
+    job = Job(mixture, model_config, config, output, settings, resume, initial_model, provenance)
+    with quiet_lightning():
+        fabric = make_fabric(config)
+        result = launch(fabric, _train_in_process, job, report)
+    if result is None:
+        raise KeyboardInterrupt
+    return result
+
+
+def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainResult | None:
+    """The training in one process; None where it was interrupted."""
+    config = job.config
+    with quiet_lightning(), threads(config, fabric), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        checkpoint = load_checkpoint(job.output / CHECKPOINT_FILE) if job.is_resumed else None
         run_state = RunState() if checkpoint is None else checkpoint.state
-        training, validation = _events(dataset, config)
-        loader = batch_loader(
-            dataset,
-            training,
-            config.batch_elements,
-            seed=config.seed,
-            augment=config.augment,
-        )
-        model = _model(model_config, config, checkpoint, dataset, training)
-        num_events = int(np.count_nonzero(dataset.counts[training]))
-        optimizer_state = None if checkpoint is None else checkpoint.optimizer
-        module = MLPFTraining(model, config, run_state, num_events, optimizer_state)
-        if module.progress < 1.0:
-            validation_batches = CachedBatches(
-                batch_loader(dataset, validation, config.batch_elements, shuffle=False)
-            )
-            if checkpoint is not None:  # last: reading a loader draws a random number
-                torch.set_rng_state(checkpoint.random_state)
-            _fit(module, loader, validation_batches, RunWriter(output, provenance, settings))
-            store_threshold(output, validation_batches, provenance)
-        else:
+        model = _model(job, checkpoint).to(fabric.device)
+        freeze(model, config.freeze)
+        if fabric.global_rank > 0:  # dropout differs between processes
+            torch.manual_seed(config.seed + 1_000_003 * fabric.global_rank)
+        num_steps = job.mixture.num_batches(0, config.batch_elements) // config.accumulate
+        dtype = resolve_dtype(config.dtype, fabric.device)
+        num_events = job.mixture.num_events
+        loop = TrainingLoop(fabric, model, config, dtype, run_state, num_events, num_steps)
+        if checkpoint is not None:
+            loop.restore(checkpoint)
+        if loop.progress >= 1.0:
             console.print(
-                f"{output}: training is complete; more --epochs or --max-minutes continue it",
+                f"{job.output}: training is complete; more --epochs or --max-minutes continue it",
                 soft_wrap=True,
             )
-    if run_state.history:
-        draw_losses(run_state.history, output / FIGURE_FILE)
-    return _result(output, run_state)
+            return _result(job.output, run_state)
+        was_interrupted = _run_loop(fabric, job, loop, report)
+        if fabric.global_rank == 0:
+            _finish(job, loop, was_interrupted)
+        fabric.barrier()
+        return None if was_interrupted else _result(job.output, run_state)
 
 
-def _fit(
-    module: MLPFTraining,
-    loader: DataLoader[LabelledBatch],
-    validation_batches: CachedBatches,
-    run_writer: RunWriter,
-) -> None:
-    """Train until the run is complete; raise KeyboardInterrupt where it was interrupted."""
-    config, run_state = module.config, module.run_state
-    batches_per_epoch = len(loader)
-    with InterruptHandler() as interrupt_handler, ProgressBar() as progress_bar:
-        trainer = lightning.Trainer(
-            accelerator=config.accelerator,
-            devices=1,
-            max_epochs=-1,  # the module stops the training
-            val_check_interval=min(config.validation_interval, batches_per_epoch),
-            check_val_every_n_epoch=None,  # the interval counts batches across epochs
-            num_sanity_val_steps=0,
-            gradient_clip_val=config.gradient_clip,
-            callbacks=[interrupt_handler, run_writer, progress_bar],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(module, TrainingStream(loader, run_state), validation_batches)
-    if interrupt_handler.interrupted:
+def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | None) -> bool:
+    """Run `loop`; returns whether it was interrupted."""
+    config, run_state = job.config, loop.run_state
+    batches = training_batches(
+        job.mixture,
+        config.batch_elements,
+        seed=config.seed,
+        augment=config.augment,
+        epoch=run_state.epoch,
+        first_batch=run_state.batches_of_epoch,
+        rank=fabric.global_rank,
+        num_ranks=fabric.world_size,
+        num_workers=config.loader_workers,
+    )
+    of_sources = validation_batches(
+        job.mixture, config.batch_elements, rank=fabric.global_rank, num_ranks=fabric.world_size
+    )
+    if fabric.global_rank > 0:
+        return loop.run(batches, of_sources, None, None, job.settings)
+    files = RunFiles(job.output, config, job.provenance)
+    loggers = RunLoggers(config, job.output, job.settings)
+    is_complete = False
+    try:
+        was_interrupted = loop.run(batches, of_sources, files, loggers, job.settings, report)
+        is_complete = not was_interrupted
+    finally:
+        loggers.close(is_complete)
+    return was_interrupted
+
+
+def _finish(job: Job, loop: TrainingLoop, was_interrupted: bool) -> None:
+    """Draw the losses; choose the threshold, or tell the user how to continue."""
+    run_state, output = loop.run_state, job.output
+    draw_losses(run_state.history, output / FIGURE_FILE)
+    if was_interrupted:
         console.print(
-            f"Stopped after {run_state.events_seen:,} events. {run_writer.folder} holds the best "
+            f"Stopped after {run_state.events_seen:,} events. {output} holds the best "
             "model so far; to continue, give the same command with --resume.",
             soft_wrap=True,
         )
-        raise KeyboardInterrupt
+        return
+    model = loop.validated_model
+    model.load_state_dict(load_file(output / WEIGHTS_FILE))
+    of_sources = validation_batches(job.mixture, job.config.batch_elements)
+    device = next(model.parameters()).device
+    batches = (batch.to(device) for of_source in of_sources.values() for batch in of_source)
+    store_threshold(model.eval(), output, batches, job.provenance)
 
 
-def _checkpoint(output: Path, settings: dict[str, Any], resume: bool) -> Checkpoint | None:
-    """The checkpoint to continue from; None for a new run."""
-    if not resume:
-        if any((output / name).exists() for name in (CHECKPOINT_FILE, CONFIG_FILE)):
-            raise OutputError(
-                f"{output}: holds a training run; --resume continues it, another --output "
-                "starts a new one"
-            )
-        return None
-    checkpoint = load_checkpoint(output / CHECKPOINT_FILE)
-    _check_same_run(checkpoint.settings, settings, output)
-    return checkpoint
+def _check_output(output: Path, settings: dict[str, Any], is_resumed: bool) -> None:
+    """Raise OutputError or ConfigError where the run in `output`, if any, does not fit."""
+    if is_resumed:
+        checkpoint = load_checkpoint(output / CHECKPOINT_FILE)
+        return _check_same_run(checkpoint.settings, settings, output)
+    if any((output / name).exists() for name in (CHECKPOINT_FILE, CONFIG_FILE)):
+        raise OutputError(
+            f"{output}: holds a training run; --resume continues it, another --output starts a "
+            "new one"
+        )
 
 
-def _settings(
-    dataset: PackedDataset, model_config: ModelConfig, config: TrainConfig
-) -> dict[str, Any]:
+def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) -> dict[str, Any]:
     """Settings that identify a run, in types that JSON has."""
+    data = [
+        {
+            "name": source.name,
+            "events": len(source.dataset),
+            "elements": int(source.dataset.offsets[-1]),
+            "weight": source.weight,
+        }
+        for source in mixture.sources
+    ]
     settings = {
-        "data": {"events": len(dataset), "elements": int(dataset.offsets[-1])},
+        "data": {"sources": data, "training_events": mixture.num_events},
         "model": asdict(model_config),
         "train": asdict(config),
     }
@@ -195,7 +248,9 @@ def _settings(
     return resolved
 
 
-def _check_same_run(stored: dict[str, Any], requested: dict[str, Any], output: Path) -> None:
+def _check_same_run(
+    stored: Mapping[str, Any], requested: Mapping[str, Any], output: Path
+) -> None:
     """Raise ConfigError where a requested setting differs from that of the stored run."""
     for part, settings in requested.items():
         for name, value in settings.items():
@@ -207,39 +262,29 @@ def _check_same_run(stored: dict[str, Any], requested: dict[str, Any], output: P
                 )
 
 
-def _events(dataset: PackedDataset, config: TrainConfig) -> tuple[Array, Array]:
-    """Indices of the events for training and of those for validation."""
-    training, validation = dataset.split(config.validation_fraction)
-    training, validation = (e[dataset.counts[e] > 0] for e in (training, validation))
-    if not len(training):
-        raise DataError(
-            f"{dataset.folder}: no event with elements to train on among {len(dataset)}; label "
-            "more events"
-        )
-    if not len(validation):
-        console.print("No events are left for validation: the training events are used instead.")
-        validation = training
-    step = -(-len(validation) // config.max_validation_events)  # spread over the whole data set
-    return training, validation[::step]
-
-
-def _model(
-    model_config: ModelConfig,
-    config: TrainConfig,
-    checkpoint: Checkpoint | None,
-    dataset: PackedDataset,
-    training: Array,
-) -> MLPF:
+def _model(job: Job, checkpoint: Checkpoint | None) -> MLPF:
     """The network of the checkpoint, or a new one with the standardisation of its inputs."""
-    model = MLPF(model_config)
+    model = MLPF(job.model_config)
     if checkpoint is not None:
         model.load_state_dict(checkpoint.model)
-        return model
-    rng = np.random.default_rng(config.seed)
-    sample = rng.permutation(training)[:STANDARDISATION_EVENTS]
-    sample_batches = batch_loader(dataset, sample, config.batch_elements, shuffle=False)
-    model.fit_standardisation(sample_batches)
+    elif job.initial_model is not None:
+        load_initial_weights(model, job.initial_model)
+    else:
+        model.fit_standardisation(_standardisation_batches(job))
     return model
+
+
+def _standardisation_batches(job: Job) -> Sequence[LabelledBatch]:
+    """Batches with at least STANDARDISATION_EVENTS training events, or all there are."""
+    config, mixture = job.config, job.mixture
+    wanted = min(STANDARDISATION_EVENTS, mixture.num_events)
+    batches: list[LabelledBatch] = []
+    stream = training_batches(
+        mixture, config.batch_elements, seed=config.seed, augment=False, epoch=0, first_batch=0
+    )
+    while sum(batch.num_events for batch in batches) < wanted:
+        batches.append(next(stream))
+    return batches
 
 
 def _result(output: Path, run_state: RunState) -> TrainResult:
@@ -253,43 +298,3 @@ def _result(output: Path, run_state: RunState) -> TrainResult:
         validation_loss=run_state.best_validation_loss,
         losses=run_state.history[-1] if run_state.history else {},
     )
-
-
-@contextlib.contextmanager
-def _threads(num_threads: int | None) -> Iterator[None]:
-    """Set the threads of torch in the block; None: all cores that this process may use."""
-    before = torch.get_num_threads()
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        available = os.cpu_count() or 1
-    torch.set_num_threads(num_threads or available)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _generator(seed: int) -> Iterator[None]:
-    """Seed torch's generator, which draws initial weights and dropout, in the block only."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Suppress Lightning's messages below warnings, such as its list of accelerators."""
-    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            # Lightning 2.6 calls a constructor that torch 2.13 has deprecated.
-            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

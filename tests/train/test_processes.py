@@ -1,0 +1,165 @@
+"""Training in several processes gives what training in one process gives."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from partflow.core.errors import ConfigError
+from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from partflow.train.config import TrainConfig
+from partflow.train.trainer import train
+
+CONFIG = TrainConfig(
+    epochs=4,
+    batch_elements=200,
+    threads=1,
+    accelerator="cpu",
+    learning_rate=3e-3,
+    max_validation_events=50,
+)
+SCRIPT = """
+import sys
+from pathlib import Path
+from partflow.dataset.mixture import Mixture
+from partflow.model.config import ModelConfig
+from partflow.train.config import TrainConfig
+from partflow.train.trainer import train
+
+if __name__ == "__main__":
+    packed, output, devices, resume, batch_elements, epochs = sys.argv[1:]
+    config = TrainConfig(
+        epochs=int(epochs), batch_elements=int(batch_elements), threads=1, accelerator="cpu",
+        learning_rate=3e-3, devices=int(devices), validation_interval=7,
+    )
+    model = ModelConfig(dim=16, num_layers=1, num_heads=2)
+    result = train(
+        Mixture.open([Path(packed)]), model, config, Path(output), resume=resume == "resume"
+    )
+    print("steps", result.steps)
+"""
+
+
+@pytest.fixture
+def start(dataset, tmp_path):
+    """Start a training in a program of its own."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+
+    def start_script(output, devices=1, resume="new", batch_elements=200, epochs=4):
+        arguments = [dataset.folder, output, devices, resume, batch_elements, epochs]
+        return subprocess.Popen(
+            [sys.executable, script, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    return start_script
+
+
+def weights(folder):
+    return load_checkpoint(folder / CHECKPOINT_FILE).model
+
+
+def processes_of(text):
+    """Processes of this machine whose command line holds `text`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if text in command and int(entry.parent.name) != os.getpid():
+            found.append(int(entry.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("batch_elements", [200, 12])
+def test_two_processes_train_as_one_does_on_the_same_batches(start, tmp_path, batch_elements):
+    """With 12 elements a batch is often a single event: one process has an empty part."""
+    programs = [
+        start(tmp_path / f"devices{n}", n, batch_elements=batch_elements, epochs=e)
+        for n, e in ((1, 1 if batch_elements == 12 else 4), (2, 1 if batch_elements == 12 else 4))
+    ]
+    for program in programs:
+        _, errors = program.communicate(timeout=300)
+        assert program.returncode == 0, errors
+    one, two = (load_checkpoint(tmp_path / f"devices{n}" / CHECKPOINT_FILE) for n in (1, 2))
+    assert one.state.steps == two.state.steps >= 20
+    assert one.state.events_seen == two.state.events_seen
+    for name, weight in one.model.items():
+        assert torch.allclose(two.model[name], weight, rtol=1e-5, atol=1e-5), name
+    losses = [c.state.history[-1]["validation_loss"] for c in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_a_killed_process_ends_the_training_and_the_run_continues(start, tmp_path):
+    folder = tmp_path / "killed"
+    program = start(folder, devices=2, epochs=2000)
+    wait_for(folder / CHECKPOINT_FILE, program)
+    children = children_of(program.pid)
+    os.kill(children[-1], signal.SIGKILL)
+    _, errors = program.communicate(timeout=60)
+    assert program.returncode != 0
+    assert "--resume continues" in errors.splitlines()[-1], errors
+    time.sleep(1)
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    steps = load_checkpoint(folder / CHECKPOINT_FILE).state.steps
+    again = start(folder, devices=2, resume="resume", epochs=max(steps // 6, 1))
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+
+
+def children_of(pid):
+    """Children of the process, first ones first."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(entry.parent.name))
+    return sorted(found)
+
+
+def wait_for(path, program, seconds=90):
+    """Wait until `path` exists while `program` runs."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert program.poll() is None, program.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(start, tmp_path):
+    undisturbed = start(tmp_path / "undisturbed")
+    killed = tmp_path / "killed"
+    program = start(killed)
+    wait_for(killed / CHECKPOINT_FILE, program)
+    program.kill()
+    program.communicate()
+    _, errors = undisturbed.communicate(timeout=120)
+    assert undisturbed.returncode == 0, errors
+    again = start(killed, resume="resume")
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    for name, weight in weights(tmp_path / "undisturbed").items():
+        assert torch.equal(weights(killed)[name], weight), name
+    ours, theirs = (load_file(f / "model.safetensors") for f in (killed, tmp_path / "undisturbed"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_training_that_reports_runs_in_one_process(mixture, model_config, tmp_path):
+    with pytest.raises(ConfigError, match="one process"):
+        config = replace(CONFIG, devices=2)
+        train(mixture, model_config, config, tmp_path / "run", report=lambda *_: False)
