@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from partflow.core.features import CLUSTER, TRACK, ClusterFeature, ExtraFeature, TrackFeature
 from partflow.core.records import Array
@@ -23,6 +24,7 @@ from partflow.dataset.columns import MetColumn, TargetColumn
 from partflow.dataset.draws import uniform
 
 _ANGLE, _MIRROR_Y, _MIRROR_Z = range(3)
+_PI = np.float32(np.pi)
 
 
 class Symmetry(NamedTuple):
@@ -40,13 +42,14 @@ class Symmetry(NamedTuple):
         return Symmetry(*(values[event_index] for values in self))
 
 
-def draw_symmetry(event_id: Array, seed: int, epoch: int) -> Symmetry:
+def draw_symmetry(event_id: Array, seed: int, pass_index: int | Array) -> Symmetry:
     """Draw a symmetry for each event, [event]; it does not depend on the batch.
 
-    It follows from the event's id, `seed` and `epoch` alone.
+    It follows from the event's id, `seed` and the number of times that the event was used before,
+    one number or [event].
     """
     angle, mirror_y, mirror_z = (
-        uniform(event_id, seed, epoch, which) for which in (_ANGLE, _MIRROR_Y, _MIRROR_Z)
+        uniform(event_id, seed, pass_index, which) for which in (_ANGLE, _MIRROR_Y, _MIRROR_Z)
     )
     return Symmetry(
         2 * np.pi * angle, np.where(mirror_y < 0.5, -1.0, 1.0), np.where(mirror_z < 0.5, -1.0, 1.0)
@@ -56,18 +59,8 @@ def draw_symmetry(event_id: Array, seed: int, epoch: int) -> Symmetry:
 def transform_features(features: Array, symmetry: Symmetry) -> Array:
     """Features [element, feature] after the symmetry [element] of each element."""
     out = features.copy()
-    _transform_vector(out, symmetry, TrackFeature.COS_PHI, TrackFeature.SIN_PHI, None)
-    for x, y, z in (
-        (ExtraFeature.FACE_X, ExtraFeature.FACE_Y, ExtraFeature.FACE_Z),
-        (ExtraFeature.FACE_DX, ExtraFeature.FACE_DY, ExtraFeature.FACE_DZ),
-    ):
-        _transform_vector(out, symmetry, x, y, z)
-    out[:, TrackFeature.ETA] *= symmetry.sign_z
-
-    is_track = features[:, TrackFeature.TYPE] == TRACK
-    out[is_track] = _transform_tracks(out[is_track], symmetry.take(is_track))
-    is_cluster = features[:, TrackFeature.TYPE] == CLUSTER
-    out[is_cluster] = _transform_clusters(out[is_cluster], symmetry.take(is_cluster))
+    cos, sin = np.cos(symmetry.angle), np.sin(symmetry.angle)
+    _transform_elements(out, cos, sin, symmetry.sign_y, symmetry.sign_z)
     return out
 
 
@@ -77,7 +70,7 @@ def transform_targets(targets: Array, symmetry: Symmetry) -> Array:
     The target of an element without a particle stays 0.
     """
     out = targets.copy()
-    _transform_vector(out, symmetry, TargetColumn.COS_PHI, TargetColumn.SIN_PHI, None)
+    _transform_vector(out, symmetry, TargetColumn.COS_PHI, TargetColumn.SIN_PHI)
     out[:, TargetColumn.ETA] *= symmetry.sign_z
     out[:, TargetColumn.CHARGE] *= symmetry.sign_y
     return out
@@ -86,41 +79,62 @@ def transform_targets(targets: Array, symmetry: Symmetry) -> Array:
 def transform_met(gen_met: Array, symmetry: Symmetry) -> Array:
     """Sums of transverse momenta [event, 2] (GeV) after the symmetry [event] of each event."""
     out = gen_met.copy()
-    _transform_vector(out, symmetry, MetColumn.PX, MetColumn.PY, None)
+    _transform_vector(out, symmetry, MetColumn.PX, MetColumn.PY)
     return out
 
 
-def _transform_tracks(tracks: Array, symmetry: Symmetry) -> Array:
-    """Transform the columns that only tracks have, in place."""
-    for odd_in_z in (TrackFeature.TAN_LAMBDA, TrackFeature.Z0):
-        tracks[:, odd_in_z] *= symmetry.sign_z
-    for odd_in_y in (TrackFeature.OMEGA, TrackFeature.D0):
-        tracks[:, odd_in_y] *= symmetry.sign_y
-    return tracks
-
-
-def _transform_clusters(clusters: Array, symmetry: Symmetry) -> Array:
-    """Transform the columns that only clusters have, in place."""
-    column = ClusterFeature
-    _transform_vector(clusters, symmetry, column.X, column.Y, column.Z)
-    theta = clusters[:, column.THETA]
-    clusters[:, column.THETA] = np.where(symmetry.sign_z < 0, np.pi - theta, theta)
-    cos2, sin2 = np.cos(symmetry.angle) ** 2, np.sin(symmetry.angle) ** 2
-    x2 = clusters[:, column.SIGMA_X].astype(np.float64) ** 2
-    y2 = clusters[:, column.SIGMA_Y].astype(np.float64) ** 2
-    clusters[:, column.SIGMA_X] = np.sqrt(cos2 * x2 + sin2 * y2)
-    clusters[:, column.SIGMA_Y] = np.sqrt(sin2 * x2 + cos2 * y2)
-    return clusters
-
-
-def _transform_vector(
-    values: Array, symmetry: Symmetry, x_column: int, y_column: int, z_column: int | None
+@njit(cache=True, nogil=True)
+def _transform_elements(
+    features: Array, cos: Array, sin: Array, sign_y: Array, sign_z: Array
 ) -> None:
-    """Transform the vector in the given columns of `values`, in place."""
+    """Transform the features of each element in place: one pass through memory.
+
+    `cos` and `sin` [element] are of the angle of rotation.
+    """
+    for row in range(len(features)):
+        element, y, z = features[row], sign_y[row], sign_z[row]
+        rotation = (cos[row], sin[row])
+        _transform_element_vector(element, rotation, y, TrackFeature.COS_PHI, TrackFeature.SIN_PHI)
+        _transform_element_vector(element, rotation, y, ExtraFeature.FACE_X, ExtraFeature.FACE_Y)
+        _transform_element_vector(element, rotation, y, ExtraFeature.FACE_DX, ExtraFeature.FACE_DY)
+        element[ExtraFeature.FACE_Z] *= z
+        element[ExtraFeature.FACE_DZ] *= z
+        element[TrackFeature.ETA] *= z
+        if element[TrackFeature.TYPE] == TRACK:
+            element[TrackFeature.TAN_LAMBDA] *= z
+            element[TrackFeature.Z0] *= z
+            element[TrackFeature.OMEGA] *= y
+            element[TrackFeature.D0] *= y
+        elif element[TrackFeature.TYPE] == CLUSTER:
+            _transform_element_vector(element, rotation, y, ClusterFeature.X, ClusterFeature.Y)
+            element[ClusterFeature.Z] *= z
+            if z < 0:
+                element[ClusterFeature.THETA] = _PI - element[ClusterFeature.THETA]
+            cos2, sin2 = cos[row] ** 2, sin[row] ** 2
+            x2 = np.float64(element[ClusterFeature.SIGMA_X]) ** 2
+            y2 = np.float64(element[ClusterFeature.SIGMA_Y]) ** 2
+            element[ClusterFeature.SIGMA_X] = np.sqrt(cos2 * x2 + sin2 * y2)
+            element[ClusterFeature.SIGMA_Y] = np.sqrt(sin2 * x2 + cos2 * y2)
+
+
+@njit(cache=True, nogil=True)
+def _transform_element_vector(
+    element: Array, rotation: tuple[float, float], sign_y: float, x_column: int, y_column: int
+) -> None:
+    """Transform the x and y of a vector in a row of features in place.
+
+    `rotation` is cosine and sine of the angle.
+    """
+    cos, sin = rotation
+    x, y = np.float64(element[x_column]), element[y_column] * sign_y
+    element[x_column] = cos * x - sin * y
+    element[y_column] = sin * x + cos * y
+
+
+def _transform_vector(values: Array, symmetry: Symmetry, x_column: int, y_column: int) -> None:
+    """Transform the transverse vector in two columns of `values`, in place."""
     cos, sin = np.cos(symmetry.angle), np.sin(symmetry.angle)
     x = values[:, x_column].astype(np.float64)
     y = values[:, y_column] * symmetry.sign_y
     values[:, x_column] = cos * x - sin * y
     values[:, y_column] = sin * x + cos * y
-    if z_column is not None:
-        values[:, z_column] *= symmetry.sign_z

@@ -12,33 +12,37 @@ and, if the events were labelled with energy shares (`core.schemas.SHARES`),
 
     share_offsets.npy [event + 1]           first share of each event, and their number
     share_cluster.npy, share_owner.npy, share_energy.npy [share]
+
+and, if the events have weights other than 1,
+
+    event_weight.npy  [event]
+
+A weight file may be added to a data set by hand: `numpy.save(folder / "event_weight.npy", weight)`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from partflow.core.errors import ConfigError, InputError, SchemaError
+from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
-from partflow.core.features import ELEMENTS
 from partflow.core.records import Array, offsets_from_counts
-from partflow.dataset.columns import MetColumn, TargetColumn, column_names
 from partflow.dataset.draws import uniform
+from partflow.dataset.packed_files import (
+    ELEMENT_ARRAYS,
+    EVENT_ARRAYS,
+    open_arrays,
+    open_event_weight,
+    read_description,
+    read_face,
+)
 
-PACKED_FORMAT = 3
-DESCRIPTION_FILE = "dataset.json"
-ARRAYS = ("features", "targets", "offsets", "event_id", "process_index", "gen_met")
-"""Each is NAME.npy in the folder."""
-SHARE_ARRAYS = ("share_offsets", "share_cluster", "share_owner", "share_energy")
-"""Each is NAME.npy in the folder of a data set with energy shares."""
 _SPLIT_KEY = 0x5B117  # makes the draw of the split independent of the event's other draws
-_AGAIN = "make it again with `partflow label` (published data: `partflow ingest`)"
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,13 @@ class PackedShares:
     energy_em: Array = field(repr=False)
     """EM-scale energy [GeV], [share] float32."""
 
-    @property
-    def counts(self) -> Array:
-        """Shares of each event, [event]."""
-        return np.diff(self.offsets)
-
-    def rows(self, event_index: Array) -> Array:
-        """Rows of the shares of the given events, one event after the other."""
-        return _rows_of_events(self.offsets, event_index)
-
 
 @dataclass(frozen=True)
 class PackedDataset:
     """Labelled events as flat arrays, memory-mapped: rows are read when they are used.
 
-    The elements of event `i` are rows `offsets[i]:offsets[i + 1]`.
+    The elements of event `i` are rows `offsets[i]:offsets[i + 1]`. Offsets, ids, processes and
+    weights of events are in memory: 32 bytes per event.
     """
 
     folder: Path
@@ -97,6 +93,8 @@ class PackedDataset:
     """Element set (`core.features.ELEMENT_SETS`) with which the events were labelled."""
     shares: PackedShares | None = field(default=None, repr=False)
     """Energy shares of the clusters; None if the events were labelled without."""
+    event_weight: Array | None = field(default=None, repr=False)
+    """Weight of each event, [event] float32; None if all are 1. It may be negative."""
 
     @classmethod
     def open(cls, folder: Path) -> PackedDataset:
@@ -106,39 +104,34 @@ class PackedDataset:
         or its columns are not those of this version.
         """
         folder = Path(folder)
-        description = _read_description(folder)
-        shapes = _expected_shapes(description)
-        arrays = {name: _open_array(folder / f"{name}.npy") for name in shapes}
-        for name, shape in shapes.items():
-            if arrays[name].shape != shape:
-                raise InputError(
-                    f"{folder}: {name}.npy holds {arrays[name].shape}, "
-                    f"{DESCRIPTION_FILE} says {shape}; {_AGAIN}"
-                )
-        # Small, and needed for every batch: in memory.
+        description = read_description(folder)
+        arrays = open_arrays(folder, description)
         for name in ("offsets", "event_id", "process_index"):
-            arrays[name] = np.array(arrays[name])
+            arrays[name] = np.array(arrays[name])  # small, and needed for every batch
         return cls(
             folder,
-            **{name: arrays[name] for name in ARRAYS},
+            **{name: arrays[name] for name in (*ELEMENT_ARRAYS, "offsets", *EVENT_ARRAYS)},
             processes=tuple(description["processes"]),
-            face=CalorimeterFace(**description["face"]),
+            face=read_face(folder, description),
             element_set=description["elements"],
             shares=_packed_shares(arrays) if "share_offsets" in arrays else None,
+            event_weight=open_event_weight(folder, description["num_events"]),
         )
 
     def __len__(self) -> int:
         """Number of events."""
         return len(self.event_id)
 
-    @property
+    @cached_property
     def counts(self) -> Array:
         """Elements of each event, [event]."""
         return np.diff(self.offsets)
 
     def rows(self, event_index: Array) -> Array:
         """Rows of the elements of the given events, one event after the other."""
-        return _rows_of_events(self.offsets, event_index)
+        first = self.offsets[event_index]
+        counts = self.offsets[np.asarray(event_index) + 1] - first
+        return np.arange(counts.sum()) + np.repeat(first - offsets_from_counts(counts)[:-1], counts)
 
     def split(self, validation_fraction: float = 0.1) -> tuple[Array, Array]:
         """Indices of the events for training and of those for validation.
@@ -159,66 +152,7 @@ class PackedDataset:
         return PackedDataset.open, (self.folder,)
 
 
-def _rows_of_events(offsets: Array, event_index: Array) -> Array:
-    """Rows of the given events, one after the other, in arrays with `offsets` [all events + 1]."""
-    counts = np.diff(offsets)[event_index]
-    return np.arange(counts.sum()) + np.repeat(
-        offsets[:-1][event_index] - offsets_from_counts(counts)[:-1], counts
-    )
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    """Read and check the description of the data set in `folder`."""
-    path = folder / DESCRIPTION_FILE
-    try:
-        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder}: no packed data set ({DESCRIPTION_FILE} is missing); "
-            "make one with `partflow label`"
-        ) from None
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
-    if description.get("format") != PACKED_FORMAT:
-        raise SchemaError(
-            f"{path}: written in format {description.get('format')}, this version reads "
-            f"{PACKED_FORMAT}; {_AGAIN}"
-        )
-    for kind, names in (("features", ELEMENTS.names), ("targets", column_names(TargetColumn))):
-        if tuple(description[kind]) != names:
-            other = sorted(set(description[kind]) ^ set(names)) or ["their order"]
-            raise SchemaError(
-                f"{path}: packed with other {kind} ({', '.join(other)} differ); {_AGAIN}"
-            )
-    return description
-
-
-def _expected_shapes(description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Shape of every array of the data set, by name."""
-    num_events, num_elements = description["num_events"], description["num_elements"]
-    shapes: dict[str, tuple[int, ...]] = {
-        "features": (num_elements, len(ELEMENTS.names)),
-        "targets": (num_elements, len(TargetColumn)),
-        "offsets": (num_events + 1,),
-        "event_id": (num_events,),
-        "process_index": (num_events,),
-        "gen_met": (num_events, len(MetColumn)),
-    }
-    num_shares = description["num_shares"]
-    if num_shares is not None:
-        shapes |= dict.fromkeys(SHARE_ARRAYS, (num_shares,))
-        shapes["share_offsets"] = (num_events + 1,)
-    return shapes
-
-
 def _packed_shares(arrays: Mapping[str, Array]) -> PackedShares:
-    offsets, *columns = (arrays[name] for name in SHARE_ARRAYS)
-    return PackedShares(np.array(offsets), *columns)
-
-
-def _open_array(path: Path) -> Array:
-    """Memory-map the array at `path`."""
-    try:
-        return np.asarray(np.load(path, mmap_mode="r"))
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
+    """The arrays of the energy shares, with their offsets in memory."""
+    columns = (arrays[name] for name in ("share_cluster", "share_owner", "share_energy"))
+    return PackedShares(np.array(arrays["share_offsets"]), *columns)

@@ -21,24 +21,16 @@ from partflow.core.particles import class_index
 from partflow.core.provenance import Provenance
 from partflow.core.records import Array, Collection, Events, offsets_from_counts
 from partflow.dataset.columns import MetColumn, TargetColumn, column_names
-from partflow.dataset.packed import DESCRIPTION_FILE, PACKED_FORMAT, PackedDataset
+from partflow.dataset.packed import PackedDataset
+from partflow.dataset.packed_files import (
+    DESCRIPTION_FILE,
+    ELEMENT_ARRAYS,
+    EVENT_ARRAYS,
+    EVENT_WEIGHT,
+    PACKED_FORMAT,
+    SHARE_ARRAYS,
+)
 
-RowFormat = tuple[type[np.generic], tuple[int, ...]]
-"""Type of the values of an array, and shape of one row."""
-ROW_FORMATS: dict[str, RowFormat] = {
-    "features": (np.float32, (len(ELEMENTS.names),)),
-    "targets": (np.float32, (len(TargetColumn),)),
-    "gen_met": (np.float32, (len(MetColumn),)),
-    "event_id": (np.int64, ()),
-    "process_index": (np.int64, ()),
-}
-"""Arrays that are written chunk by chunk; offsets are written at the end."""
-SHARE_ROW_FORMATS: dict[str, RowFormat] = {
-    "share_cluster": (np.int32, ()),
-    "share_owner": (np.int32, ()),
-    "share_energy": (np.float32, ()),
-}
-"""Those of events with energy shares."""
 SHARE_TOLERANCE = 1e-5
 """Allowed relative difference between a cluster's energy and the sum of its shares; both are
 single precision."""
@@ -54,8 +46,9 @@ def pack(
     """Write labelled events as a packed data set.
 
     Args:
-        chunks: Labelled events with the collections `elements`, `targets` and `gen_met`, and
-            with `shares` in all of them or in none. One chunk is in memory at a time.
+        chunks: Labelled events with the collections `elements`, `targets` and `gen_met`, perhaps
+            with `event_weight`, and with `shares` in all of them or in none. One chunk is in
+            memory at a time.
         path: Folder to write.
         provenance: Provenance of the labelled events; it names their detector.
         overwrite: Whether to replace a folder of other provenance.
@@ -100,10 +93,10 @@ def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
     chunks = iter(chunks)
     first = list(islice(chunks, 1))
     has_shares = any("shares" in events.collections for events in first)
-    formats = ROW_FORMATS | (SHARE_ROW_FORMATS if has_shares else {})
+    formats = ELEMENT_ARRAYS | EVENT_ARRAYS | (SHARE_ARRAYS if has_shares else {})
     processes: dict[str, int] = {}
     num_targets = 0
-    element_counts, share_counts = [], []  # of the events of each chunk
+    element_counts, share_counts, weights = [], [], []  # of the events of each chunk
     with contextlib.ExitStack() as files:
         append = {
             name: files.enter_context(_appended_array(folder / f"{name}.npy", *row_format))
@@ -122,9 +115,12 @@ def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
             for name in formats:
                 append[name](rows[name])
             element_counts.append(events.elements.counts)
+            weights.append(_event_weight(events))
             num_targets += int(np.count_nonzero(events.targets.pdg_id))
     num_elements = _write_offsets(folder / "offsets.npy", element_counts)
     num_shares = _write_offsets(folder / "share_offsets.npy", share_counts) if has_shares else None
+    if any(np.any(weight != 1) for weight in weights):
+        np.save(folder / f"{EVENT_WEIGHT}.npy", np.concatenate(weights))
     return {
         "processes": list(processes),
         "num_events": sum(map(len, element_counts)),
@@ -133,6 +129,22 @@ def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
         "num_shares": num_shares,
         "largest_event": max((int(c.max(initial=0)) for c in element_counts), default=0),
     }
+
+
+def _event_weight(events: Events) -> Array:
+    """Weight of each event, [event] float32; 1 where the events have none."""
+    if EVENT_WEIGHT not in events.collections:
+        return np.ones(len(events), dtype=np.float32)
+    collection = events.collections[EVENT_WEIGHT]
+    _check_counts(events, collection.counts, np.ones(len(events)), "weights for one event")
+    is_bad = ~np.isfinite(collection.weight)
+    if np.any(is_bad):
+        event = np.flatnonzero(is_bad)[0]
+        raise DataError(
+            f"event {events.event_id[event]}: its weight is {collection.weight[event]}; "
+            "leave the event out or make it again"
+        )
+    return collection.weight.astype(np.float32)
 
 
 def _write_offsets(path: Path, counts: list[Array]) -> int:
