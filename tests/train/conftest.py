@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from partflow.core.provenance import Provenance
-from partflow.dataset.batches import batch_loader
 from partflow.dataset.columns import TargetColumn
+from partflow.dataset.loader import read_batch
 from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.model.config import ModelConfig
@@ -37,8 +37,9 @@ def mixture(dataset):
 @pytest.fixture(scope="session")
 def labelled_batch(dataset):
     """The smallest 300 elements in one batch."""
-    training, _ = dataset.split(0.0)
-    return next(iter(batch_loader(dataset, training, 300, shuffle=False)))
+    mixture = Mixture.of({"toy": dataset}, validation_fraction=0.0)
+    everything = mixture.ordered(0, mixture.sources[0].training, 300)
+    return read_batch(mixture, everything[0])
 
 
 @pytest.fixture(scope="session")

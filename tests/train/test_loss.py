@@ -260,7 +260,9 @@ def test_the_loss_of_the_missing_momentum_agrees_with_its_definition(labelled_ba
             ratio = 0.0 if is_track else float(output.log_pt_ratio[i])
             pt = float(probability[i]) * float(features[i, 1]) * math.exp(ratio)
             sin, cos = (
-                (features[i, 3], features[i, 4]) if is_track else (output.sin_phi[i], output.cos_phi[i])
+                (features[i, 3], features[i, 4])
+                if is_track
+                else (output.sin_phi[i], output.cos_phi[i])
             )
             px, py = px + pt * float(cos), py + pt * float(sin)
             sum_pt += float(batch.targets[i, TargetColumn.PT])

@@ -5,7 +5,6 @@ import torch
 
 from partflow.train.metrics import missing_momentum_error, projections, sliced_wasserstein
 
-
 DIRECTIONS = projections(seed=1)
 
 

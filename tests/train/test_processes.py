@@ -25,6 +25,8 @@ CONFIG = TrainConfig(
     learning_rate=3e-3,
     max_validation_events=50,
 )
+DIM = 16
+"""Width of the network of `SCRIPT`."""
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -70,19 +72,6 @@ def weights(folder):
     return load_checkpoint(folder / CHECKPOINT_FILE).model
 
 
-def processes_of(text):
-    """Processes of this machine whose command line holds `text`."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = entry.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if text in command and int(entry.parent.name) != os.getpid():
-            found.append(int(entry.parent.name))
-    return found
-
-
 @pytest.mark.parametrize("batch_elements", [200, 12])
 def test_two_processes_train_as_one_does_on_the_same_batches(start, tmp_path, batch_elements):
     """With 12 elements a batch is often a single event: one process has an empty part."""
@@ -97,7 +86,12 @@ def test_two_processes_train_as_one_does_on_the_same_batches(start, tmp_path, ba
     assert one.state.steps == two.state.steps >= 20
     assert one.state.events_seen == two.state.events_seen
     for name, weight in one.model.items():
-        assert torch.allclose(two.model[name], weight, rtol=1e-5, atol=1e-5), name
+        if name.endswith("query_key_value.bias"):  # softmax does not depend on a bias of the keys:
+            weight, other = weight.clone(), two.model[name].clone()  # its gradient is rounding
+            weight[DIM : 2 * DIM] = other[DIM : 2 * DIM] = 0.0
+        else:
+            other = two.model[name]
+        assert torch.allclose(other, weight, rtol=1e-5, atol=1e-5), name
     losses = [c.state.history[-1]["validation_loss"] for c in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
@@ -107,32 +101,32 @@ def test_a_killed_process_ends_the_training_and_the_run_continues(start, tmp_pat
     program = start(folder, devices=2, epochs=2000)
     wait_for(folder / CHECKPOINT_FILE, program)
     children = children_of(program.pid)
-    os.kill(children[-1], signal.SIGKILL)
-    _, errors = program.communicate(timeout=60)
+    os.kill(max(pid for pid, text in children.items() if "spawn_main" in text), signal.SIGKILL)
+    _, errors = program.communicate(timeout=120)
     assert program.returncode != 0
     assert "--resume continues" in errors.splitlines()[-1], errors
     time.sleep(1)
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not {pid: command for pid, command in children.items() if Path(f"/proc/{pid}").exists()}
     steps = load_checkpoint(folder / CHECKPOINT_FILE).state.steps
     again = start(folder, devices=2, resume="resume", epochs=max(steps // 6, 1))
-    _, errors = again.communicate(timeout=120)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
 
 
 def children_of(pid):
-    """Children of the process, first ones first."""
-    found = []
+    """Command lines of the children of a process, by their ids."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = entry.read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
         if int(fields[1]) == pid:
-            found.append(int(entry.parent.name))
-    return sorted(found)
+            found[int(entry.parent.name)] = (entry.parent / "cmdline").read_text()
+    return found
 
 
-def wait_for(path, program, seconds=90):
+def wait_for(path, program, seconds=300):
     """Wait until `path` exists while `program` runs."""
     end = time.monotonic() + seconds
     while not path.exists():
@@ -148,10 +142,10 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(start, tm
     wait_for(killed / CHECKPOINT_FILE, program)
     program.kill()
     program.communicate()
-    _, errors = undisturbed.communicate(timeout=120)
+    _, errors = undisturbed.communicate(timeout=300)
     assert undisturbed.returncode == 0, errors
     again = start(killed, resume="resume")
-    _, errors = again.communicate(timeout=120)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     for name, weight in weights(tmp_path / "undisturbed").items():
         assert torch.equal(weights(killed)[name], weight), name

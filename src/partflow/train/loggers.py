@@ -77,7 +77,9 @@ def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Logger:
 
     if name == "comet":
         online = not is_offline
-        return loggers.CometLogger(project=PROJECT, online=online, **_comet_folder(logs, is_offline))
+        return loggers.CometLogger(
+            project=PROJECT, online=online, **_comet_folder(logs, is_offline)
+        )
     if name == "mlflow":
         return loggers.MLFlowLogger(PROJECT, run_name, save_dir=str(logs / "mlflow"))
     return loggers.WandbLogger(run_name, save_dir=logs, offline=is_offline, project=PROJECT)

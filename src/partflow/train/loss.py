@@ -135,9 +135,7 @@ def loss_terms(
     if config.expected_sum > 0 or config.listed_sum > 0:
         sums = local_sum_losses(output, batch, config.sum_radius, weight)
         weights = {"expected": config.expected_sum, "listed": config.listed_sum}
-        terms |= {
-            f"{n}_sum": getattr(sums, n).scaled(w) for n, w in weights.items() if w > 0
-        }
+        terms |= {f"{n}_sum": getattr(sums, n).scaled(w) for n, w in weights.items() if w > 0}
     if config.missing_momentum > 0:
         of_events = batch.event_weight if has_event_weights else None
         term = missing_momentum_loss(output, batch, of_events)

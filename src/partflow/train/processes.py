@@ -30,11 +30,8 @@ def make_fabric(config: TrainConfig) -> Fabric:
     """Fabric for the devices of `config`; raises ConfigError where they are not there."""
     strategy: str | DDPStrategy = "auto"
     if config.num_ranks > 1:
-        # A process may have a batch without tracks or clusters, and so without some gradients.
-        strategy = DDPStrategy(
-            start_method="popen" if _is_started_from_outside() else "spawn",
-            find_unused_parameters=True,
-        )
+        is_started = _is_started_from_outside()
+        strategy = DDPStrategy(start_method="popen" if is_started else "spawn")
     elif config.nodes > 1:
         raise ConfigError("train.nodes is above 1 on a single device; give --devices, too")
     try:
@@ -66,7 +63,7 @@ def launch(fabric: Fabric, function: Callable[..., Value], *arguments: Any) -> V
     # The processes handle an interruption themselves, and this one waits for them.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        outcome = fabric.launch(_outcome, function, *arguments)
+        outcome = fabric.launch(_Call(function, arguments)).value
     except ProcessExitedException as error:
         raise PartflowError(
             f"process {error.error_index} of the training ended ({_ending(error)}): the others "
@@ -83,17 +80,38 @@ def launch(fabric: Fabric, function: Callable[..., Value], *arguments: Any) -> V
     return outcome
 
 
-def _outcome(
-    fabric: Fabric, function: Callable[..., Value], *arguments: Any
-) -> Value | BaseException:
-    """What `function` returns, or the exception of the user's kind that it raises.
+class _Outcome:
+    """What a call in another process gave, hidden from Lightning as the arguments of `_Call`."""
 
-    All processes raise those together, so none of them is left waiting.
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Call:
+    """A call of a function in another process.
+
+    Lightning would search plain arguments and results for modules and tensors, and fails in frozen
+    dataclasses.
     """
-    try:
-        return function(fabric, *arguments)
-    except (PartflowError, KeyboardInterrupt) as error:
-        return error
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in the new process, which Lightning sets up before the call."""
+        self.__dict__ = state
+        _silence()
+
+    def __call__(self, fabric: Fabric) -> _Outcome:
+        """What the function returns, or the exception of the user's kind that it raises.
+
+        All processes raise those together, so none of them is left waiting.
+        """
+        try:
+            return _Outcome(self._function(fabric, *self._arguments))
+        except (PartflowError, KeyboardInterrupt) as error:
+            return _Outcome(error)
 
 
 def _ending(error: Any) -> str:
@@ -133,18 +151,26 @@ def threads(config: TrainConfig, fabric: Fabric) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+LOGGERS = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
+"""Loggers that tell of every process that starts or ends."""
+
+
+def _silence() -> None:
+    """Suppress messages below errors of LOGGERS, and a warning that concerns Lightning alone."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # Lightning 2.6 calls a constructor that torch 2.13 has deprecated.
+    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+
+
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Suppress Lightning's messages below warnings, such as its list of processes."""
-    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
+    """Suppress messages below errors of LOGGERS in the block."""
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
     try:
         with warnings.catch_warnings():
-            # Lightning 2.6 calls a constructor that torch 2.13 has deprecated.
-            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+            _silence()
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -8,7 +8,7 @@ probability threshold is chosen (`train.threshold`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from safetensors.torch import load_file
 from partflow.core.errors import ConfigError, OutputError
 from partflow.core.progress import console
 from partflow.core.provenance import Provenance
-from partflow.dataset.batches import LabelledBatch
-from partflow.dataset.loader import training_batches, validation_batches
+from partflow.dataset.loader import sample_batches, training_batches, validation_batches
 from partflow.dataset.mixture import Mixture
 from partflow.model.config import ModelConfig
 from partflow.model.folder import CONFIG_FILE, WEIGHTS_FILE
@@ -148,7 +147,8 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
         freeze(model, config.freeze)
         if fabric.global_rank > 0:  # dropout differs between processes
             torch.manual_seed(config.seed + 1_000_003 * fabric.global_rank)
-        num_steps = job.mixture.num_batches(0, config.batch_elements) // config.accumulate
+        num_batches = job.mixture.num_batches(0, config.batch_elements, config.seed)
+        num_steps = num_batches // config.accumulate
         dtype = resolve_dtype(config.dtype, fabric.device)
         num_events = job.mixture.num_events
         loop = TrainingLoop(fabric, model, config, dtype, run_state, num_events, num_steps)
@@ -232,7 +232,6 @@ def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) 
     """Settings that identify a run, in types that JSON has."""
     data = [
         {
-            "name": source.name,
             "events": len(source.dataset),
             "elements": int(source.dataset.offsets[-1]),
             "weight": source.weight,
@@ -248,9 +247,7 @@ def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) 
     return resolved
 
 
-def _check_same_run(
-    stored: Mapping[str, Any], requested: Mapping[str, Any], output: Path
-) -> None:
+def _check_same_run(stored: Mapping[str, Any], requested: Mapping[str, Any], output: Path) -> None:
     """Raise ConfigError where a requested setting differs from that of the stored run."""
     for part, settings in requested.items():
         for name, value in settings.items():
@@ -270,21 +267,15 @@ def _model(job: Job, checkpoint: Checkpoint | None) -> MLPF:
     elif job.initial_model is not None:
         load_initial_weights(model, job.initial_model)
     else:
-        model.fit_standardisation(_standardisation_batches(job))
+        model.fit_standardisation(
+            sample_batches(
+                job.mixture,
+                job.config.batch_elements,
+                num_events=STANDARDISATION_EVENTS,
+                seed=job.config.seed,
+            )
+        )
     return model
-
-
-def _standardisation_batches(job: Job) -> Sequence[LabelledBatch]:
-    """Batches with at least STANDARDISATION_EVENTS training events, or all there are."""
-    config, mixture = job.config, job.mixture
-    wanted = min(STANDARDISATION_EVENTS, mixture.num_events)
-    batches: list[LabelledBatch] = []
-    stream = training_batches(
-        mixture, config.batch_elements, seed=config.seed, augment=False, epoch=0, first_batch=0
-    )
-    while sum(batch.num_events for batch in batches) < wanted:
-        batches.append(next(stream))
-    return batches
 
 
 def _result(output: Path, run_state: RunState) -> TrainResult:

@@ -75,8 +75,7 @@ def validate(
 def _means(of_ranks: list[dict[str, TermSums]]) -> Validation:
     """The means over the sums of all processes."""
     of_sources = {
-        source: TermSums.joined([of_rank[source] for of_rank in of_ranks])
-        for source in of_ranks[0]
+        source: TermSums.joined([of_rank[source] for of_rank in of_ranks]) for source in of_ranks[0]
     }
     means = TermSums.joined(list(of_sources.values())).means()
     return Validation(
