@@ -6,6 +6,8 @@ from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, Events, offsets_from_counts
 from partflow.core.schemas import GEN_MET, TARGETS
+from partflow.dataset.loader import read_batch
+from partflow.dataset.mixture import Mixture, Selection
 from partflow.dataset.packing import pack
 
 PROVENANCE = Provenance("labelled", {"definition": "closed", "detector": "clic"}, seed=1)
@@ -55,3 +57,29 @@ def dataset(tmp_path_factory):
         labelled_events(sizes[250:], 5000, "qq"),
     ]
     return pack(chunks, tmp_path_factory.mktemp("packed") / "packed", PROVENANCE)
+
+
+@pytest.fixture(scope="session")
+def read_events():
+    """Function that reads a batch of events of one data set."""
+
+    def read(dataset, event_index, pass_index=0, augmentation_seed=None):
+        event_index = np.asarray(event_index)
+        number = len(event_index)
+        events = Selection(np.zeros(number, int), event_index, np.full(number, pass_index))
+        mixture = Mixture.of({"only": dataset}, validation_fraction=0.0)
+        return read_batch(mixture, events, augmentation_seed=augmentation_seed)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def make_dataset(tmp_path_factory):
+    """Function that packs events of the given sizes in a folder of the given name."""
+
+    def make(name, counts, first_id=100, process="ttbar"):
+        folder = tmp_path_factory.mktemp("labelled") / name
+        pack([labelled_events(counts, first_id, process)], folder / "packed", PROVENANCE)
+        return folder
+
+    return make

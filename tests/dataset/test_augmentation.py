@@ -233,7 +233,7 @@ def test_a_target_is_transformed_like_its_element(tracks, symmetry):
 def test_missing_momentum_is_transformed_like_the_targets():
     t = TargetColumn
     targets = drawn_targets(np.random.default_rng(5))
-    event = draw_symmetry(np.array([11]), seed=1, epoch=1)
+    event = draw_symmetry(np.array([11]), seed=1, pass_index=1)
     transformed = transform_targets(targets, event.take(np.zeros(NUM, dtype=int)))
 
     def met(x):
@@ -257,7 +257,7 @@ def test_the_input_arrays_are_not_changed(tracks, symmetry):
 
 
 def test_drawn_symmetries_cover_the_group_evenly():
-    drawn = draw_symmetry(np.arange(10000), seed=5, epoch=0)
+    drawn = draw_symmetry(np.arange(10000), seed=5, pass_index=0)
     # five standard deviations of the mean of 10000 numbers
     assert abs(drawn.sign_y.mean()) < 0.05
     assert abs(drawn.sign_z.mean()) < 0.05
@@ -266,7 +266,7 @@ def test_drawn_symmetries_cover_the_group_evenly():
     assert np.abs(np.histogram(drawn.angle, 10, (0, 2 * np.pi))[0] - 1000).max() < 5 * np.sqrt(900)
 
 
-def test_a_symmetry_depends_on_event_seed_and_epoch_alone():
+def test_a_symmetry_depends_on_event_seed_and_number_of_uses_alone():
     ids = np.array([3, 1, 2])
     some, all_of_them = draw_symmetry(ids[1:], 7, 2), draw_symmetry(ids, 7, 2)
     assert np.array_equal(some.angle, all_of_them.angle[1:])

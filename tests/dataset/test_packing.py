@@ -12,7 +12,7 @@ from partflow.core.known_detectors import CLIC
 from partflow.core.particles import CLASSES
 from partflow.core.provenance import Provenance
 from partflow.core.records import Collection, concatenate_events
-from partflow.core.schemas import JETS
+from partflow.core.schemas import EVENT_WEIGHT, JETS
 from partflow.core.store import iterate_events, write_events
 from partflow.dataset.columns import MetColumn, TargetColumn
 from partflow.dataset.packed import PackedDataset
@@ -189,6 +189,82 @@ def test_an_array_of_another_size_than_described_is_an_input_error(
     np.save(data.folder / "gen_met.npy", np.zeros((3, 2), np.float32))
     with pytest.raises(InputError, match=r"gen_met\.npy holds \(3, 2\)"):
         PackedDataset.open(data.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [("offsets", [0, 5, 3, 7], "falls from 5 to 3 at event 1; the file is damaged"),
+     ("offsets", [0, 3, 3, 6], "runs from 0 to 6, dataset.json says from 0 to 7"),
+     ("offsets", [0.0, 3.0, 4.0, 7.0], "holds <f8 values, int64 row by row are needed"),
+     ("process_index", [0, 1, 0], "event 1 is of process 1 of 1")],
+)  # fmt: skip
+def test_impossible_offsets_and_processes_are_refused_by_file_and_event(
+    tmp_path, make_events, provenance, name, array, message
+):
+    data = pack([make_events([3, 0, 4], 1)], tmp_path / "packed", provenance)
+    np.save(data.folder / f"{name}.npy", np.array(array))
+    with pytest.raises(InputError, match=rf"{name}\.npy: {message}"):
+        PackedDataset.open(data.folder)
+
+
+def test_a_half_copied_description_is_refused(tmp_path, make_events, provenance):
+    data = pack([make_events([3], 1)], tmp_path / "packed", provenance)
+    path = data.folder / "dataset.json"
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+    with pytest.raises(InputError, match=r"dataset\.json: cannot be read"):
+        PackedDataset.open(data.folder)
+    without = {k: v for k, v in json.loads(text).items() if k != "num_events"}
+    path.write_text(json.dumps(without))
+    with pytest.raises(SchemaError, match=r"dataset\.json: num_events missing"):
+        PackedDataset.open(data.folder)
+
+
+def test_a_gap_of_zeros_in_a_copied_file_is_named_when_it_is_read(
+    tmp_path, make_events, provenance, read_events
+):
+    data = pack([make_events([3, 4], 60)], tmp_path / "packed", provenance)
+    path = data.folder / "features.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[:-500] + bytes(500))
+    damaged = PackedDataset.open(data.folder)
+    read_events(damaged, [0])
+    with pytest.raises(DataError, match=r"features\.npy: event 61: an element of type 0"):
+        read_events(damaged, [0, 1])
+
+
+def with_weights(events, weights):
+    collection = Collection(EVENT_WEIGHT, np.arange(len(events) + 1), {"weight": np.array(weights)})
+    return events.with_collections(event_weight=collection)
+
+
+def test_weights_of_events_are_packed_where_some_differ_from_one(
+    tmp_path, make_events, provenance, read_events
+):
+    chunks = [make_events([3], 10), with_weights(make_events([4, 5], 20), [2.5, -1.0])]
+    data = pack(chunks, tmp_path / "packed", provenance)
+    assert data.event_weight.tolist() == [1.0, 2.5, -1.0]
+    assert read_events(data, [2, 0]).event_weight.tolist() == [-1.0, 1.0]
+    ones = pack([with_weights(make_events([3], 1), [1.0])], tmp_path / "ones", provenance)
+    assert ones.event_weight is None
+    assert not (ones.folder / "event_weight.npy").exists()
+
+
+def test_weights_may_be_added_to_a_data_set_by_hand(tmp_path, make_events, provenance, read_events):
+    data = pack([make_events([3, 4], 60)], tmp_path / "packed", provenance)
+    np.save(data.folder / "event_weight.npy", np.array([0.5, 3.0]))
+    again = PackedDataset.open(data.folder)
+    assert read_events(again, [1]).event_weight.tolist() == [3.0]
+    for weights, message in (([0.5], r"holds \(1,\)"), ([1.0, np.nan], "weight of event 1 is nan")):
+        np.save(data.folder / "event_weight.npy", np.array(weights))
+        with pytest.raises(InputError, match=rf"event_weight\.npy.*{message}"):
+            PackedDataset.open(data.folder)
+
+
+def test_a_weight_that_is_not_finite_is_not_packed(tmp_path, make_events, provenance):
+    events = with_weights(make_events([3, 4], 60), [1.0, np.inf])
+    with pytest.raises(DataError, match="event 61: its weight is inf"):
+        pack([events], tmp_path / "packed", provenance)
 
 
 @pytest.mark.parametrize("kind", ["features", "targets"])

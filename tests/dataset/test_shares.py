@@ -11,7 +11,7 @@ from partflow.core.errors import DataError, InputError
 from partflow.core.records import Collection, concatenate_events, offsets_from_counts
 from partflow.core.schemas import JETS, SHARES
 from partflow.core.store import iterate_events, write_events
-from partflow.dataset.batches import PackedBatches, Selection, batch_of_elements
+from partflow.dataset.batches import batch_of_elements
 from partflow.dataset.packed import PackedDataset
 from partflow.dataset.packing import pack
 
@@ -68,17 +68,17 @@ def test_shares_from_memory_and_from_a_file_are_packed_alike(tmp_path, chunks, p
         assert np.array_equal(getattr(in_memory.shares, name), getattr(from_file.shares, name))
 
 
-def test_a_data_set_of_labels_without_shares_has_none(dataset):
+def test_a_data_set_of_labels_without_shares_has_none(dataset, read_events):
     assert dataset.shares is None
     assert dataset.element_set == "final"
-    assert PackedBatches(dataset)[Selection(0, np.arange(3))].shares is None
+    assert read_events(dataset, np.arange(3)).shares is None
     assert not list(dataset.folder.glob("share_*"))
 
 
-def test_shares_of_a_batch_refer_to_its_rows(tmp_path, chunks, provenance):
+def test_shares_of_a_batch_refer_to_its_rows(tmp_path, chunks, provenance, read_events):
     data = pack(chunks, tmp_path / "packed", provenance)
     events = np.array([3, 1, 0])
-    batch = PackedBatches(data, augmentation_seed=1)[Selection(2, events)]
+    batch = read_events(data, events, 2, augmentation_seed=1)
     labelled = concatenate_events(chunks)
     expected = []
     for place, event in enumerate(events):
@@ -96,9 +96,9 @@ def test_shares_of_a_batch_refer_to_its_rows(tmp_path, chunks, provenance):
     assert torch.allclose(total, energy, rtol=1e-5)
 
 
-def test_shares_move_with_their_batch(tmp_path, chunks, provenance):
+def test_shares_move_with_their_batch(tmp_path, chunks, provenance, read_events):
     data = pack(chunks, tmp_path / "packed", provenance)
-    batch = PackedBatches(data)[Selection(0, np.arange(2))]
+    batch = read_events(data, np.arange(2))
     assert all(column.device.type == "meta" for column in batch.to("meta").shares)
     sent = pickle.loads(pickle.dumps(data))
     assert np.array_equal(sent.shares.energy_em, data.shares.energy_em)
@@ -139,3 +139,19 @@ def test_a_truncated_array_of_shares_is_an_input_error(tmp_path, chunks, provena
     np.save(data.folder / "share_owner.npy", np.zeros(3, np.int32))
     with pytest.raises(InputError, match=r"share_owner\.npy holds \(3,\)"):
         PackedDataset.open(data.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("share_cluster", -1), ("share_cluster", 6), ("share_owner", 6)]
+)
+def test_a_share_of_an_element_that_the_event_lacks_is_named_when_it_is_read(
+    tmp_path, chunks, provenance, read_events, name, value
+):
+    data = pack(chunks, tmp_path / "packed", provenance)
+    path = data.folder / f"{name}.npy"
+    array = np.load(path)
+    array[0] = value
+    np.save(path, array)
+    read_events(PackedDataset.open(data.folder), [2, 3])
+    with pytest.raises(DataError, match=rf"{name}\.npy: event 10: a share of element {value} of 6"):
+        read_events(PackedDataset.open(data.folder), [2, 0])

@@ -6,15 +6,16 @@ from partflow.core.errors import ConfigError
 from partflow.core.known_detectors import CLD, CLIC, known_detector
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
-from partflow.core.schemas import TRACK_PARTICLES, TRACKS
+from partflow.core.schemas import EVENT_WEIGHT, TRACK_PARTICLES, TRACKS
 from partflow.core.store import STAGES, read_events, write_events
+from partflow.dataset.packed import PackedDataset
 from partflow.generate import GenerationConfig, generate
 from partflow.ingest.edm4hep.export import export_edm4hep
 from partflow.ingest.edm4hep.ingestion import ingest_edm4hep
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
 from partflow.ingest.edm4hep.writing.writer import EdmWriter
-from partflow.pipeline import simulate_events
+from partflow.pipeline import PACKED, label, simulate_events
 from partflow.simulate import SimulationConfig
 
 SINGLE = 1e-6
@@ -43,6 +44,26 @@ def assert_same(result: Events, expected: Events):
                 np.testing.assert_allclose(
                     same, values, rtol=SINGLE, atol=LENGTH, err_msg=f"{name}.{column}"
                 )
+
+
+def test_weights_of_events_go_from_an_edm4hep_file_to_the_packed_arrays(toy, tmp_path):
+    weight = np.linspace(0.5, 2.0, len(toy))
+    rows = np.arange(len(toy) + 1)
+    weighted = toy.with_collections(event_weight=Collection(EVENT_WEIGHT, rows, {"weight": weight}))
+    events = {}
+    for name, content in (("with", weighted), ("without", toy)):
+        with EdmWriter(tmp_path / f"{name}.root", CLIC, Provenance("edm4hep")) as writer:
+            writer.write(content)
+        ingest_edm4hep([tmp_path / f"{name}.root"], tmp_path / name)
+        events[name] = read_events(tmp_path / name, "events")
+    assert "event_weight" not in events["without"].collections
+    assert events["with"].event_weight.weight == pytest.approx(weight, rel=1e-6)
+    for definition in ("closed", "mlpf-2.5"):
+        label(tmp_path / "with", tmp_path / definition, definition)
+        data = PackedDataset.open(tmp_path / definition / PACKED)
+        by_id = dict(zip(toy.event_id.tolist(), weight, strict=True))
+        expected = [by_id[event_id] for event_id in data.event_id.tolist()]
+        assert data.event_weight == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("sample", "detector"), [("toy", CLIC), ("cld", CLD)])

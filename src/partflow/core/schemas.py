@@ -210,6 +210,11 @@ GEN_MET = Schema(
 )
 """Minus the missing transverse momentum of the generator particles: one row per event."""
 
+EVENT_WEIGHT = Schema(
+    "event_weight", (Field("weight", "f8", "", "weight of the event in sums over events"),)
+)
+"""Weight that a generator gave to the event: one row per event. Without it all weights are 1."""
+
 TARGETS = Schema(
     "targets",
     (

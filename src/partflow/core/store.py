@@ -25,6 +25,7 @@ from partflow.core.schemas import (
     CLUSTERS,
     CONTRIBUTION_SOURCES,
     CONTRIBUTIONS,
+    EVENT_WEIGHT,
     GEN_MET,
     HIT_CLUSTERS,
     HITS,
@@ -76,17 +77,18 @@ OPTIONAL_COLLECTIONS: Mapping[str, Mapping[str, Schema]] = {
         "unrefitted_states": UNREFITTED_STATES,
         "fine_clusters": CLUSTERS,
         "fine_hit_clusters": HIT_CLUSTERS,
+        "event_weight": EVENT_WEIGHT,
     },
-    "labelled": {"baseline_targets": TARGETS, "shares": SHARES},
+    "labelled": {"baseline_targets": TARGETS, "shares": SHARES, "event_weight": EVENT_WEIGHT},
     "candidates": {"shares": SHARES},
 }
 """Collections that a file of a stage may hold in addition. Events: the truth of a full simulation,
-and fine clusters. Labelled events: the baseline's candidate of each element, and the target of the
-energy sharing. Candidates: the energy sharing that they were made with."""
+fine clusters, and weights. Labelled events: the baseline's candidate of each element, the target of
+the energy sharing, and weights. Candidates: the energy sharing that they were made with."""
 FULL_SIMULATION = tuple(
     name
     for name in OPTIONAL_COLLECTIONS["events"]
-    if name not in ("fine_clusters", "fine_hit_clusters")
+    if name not in ("fine_clusters", "fine_hit_clusters", "event_weight")
 )
 """The optional collections of events from a file of a full simulation."""
 MADE_BY = {

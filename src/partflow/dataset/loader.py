@@ -228,7 +228,7 @@ def _read_shares(mixture: Mixture, events: Selection, offsets: Array) -> Shares:
 def _damaged(
     mixture: Mixture, events: Selection, offsets: Array, row: int, file: str, what: str
 ) -> DataError:
-    """The error for the impossible `row` of a batch, in an array whose events start at `offsets`."""
+    """The error for a `row` of a batch that is impossible; its events start at `offsets`."""
     event = int(np.searchsorted(offsets, row, side="right")) - 1
     data: PackedDataset = mixture.sources[events.source_index[event]].dataset
     event_id = data.event_id[events.event_index[event]]

@@ -9,10 +9,11 @@ from partflow.core.detector_file import DETECTOR, recorded_detector
 from partflow.core.errors import ConfigError, InputError
 from partflow.core.features import ELEMENT_SETS
 from partflow.core.store import read_provenance, shards
+from partflow.dataset import packed_files
 
 SHARD_EVENTS = 100
 """Events per shard. A shard is the unit of memory and of work; a restart keeps finished shards."""
-PACKED = "packed"
+PACKED = packed_files.PACKED
 """Folder of flat arrays for training, next to the labelled shards."""
 
 

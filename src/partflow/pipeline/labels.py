@@ -109,4 +109,6 @@ def label_events(
         collections["baseline_targets"] = baseline_on_elements(
             events.baseline, events.tracks, clusters
         )
+    if "event_weight" in events.collections:
+        collections["event_weight"] = events.event_weight
     return Events(events.event_id, events.process, collections), labels.report

@@ -19,7 +19,7 @@ from partflow.core.store import FULL_SIMULATION, EventWriter
 from partflow.core.workers import in_processes
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading.contents import contents_of
-from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk
+from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk, read_event_weight
 from partflow.ingest.files import find_files, short_names
 from partflow.ingest.report import REPORT_FILE, BadEvent, FileReport, IngestReport, brief
 
@@ -122,9 +122,11 @@ def _write_shard(
     num_orphan_links = 0
     with open_podio(file, name) as podio:
         missing = contents_of(podio).missing
-        with EventWriter(shard, "events", provenance, FULL_SIMULATION) as writer:
+        weight = read_event_weight(podio)
+        optional = [*FULL_SIMULATION, *(["event_weight"] if weight is not None else [])]
+        with EventWriter(shard, "events", provenance, optional) as writer:
             for entries in entry_ranges(podio):
-                chunk = read_chunk(podio, entries, detector, process)
+                chunk = read_chunk(podio, entries, detector, process, weight)
                 writer.write(chunk.events)
                 bad_events += chunk.bad_events
                 num_orphan_links += chunk.num_orphan_links

@@ -55,6 +55,8 @@ def label_published(events: Events) -> PublishedLabels:
             events.baseline, events.tracks, events.clusters
         ).take(kept),
     }
+    if "event_weight" in events.collections:
+        collections["event_weight"] = events.event_weight.take(kept)
     return PublishedLabels(Events(events.event_id[kept], events.process[kept], collections), report)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from partflow.core.detector import Detector
 from partflow.core.errors import InputError
 from partflow.core.records import Array, Collection, Events
-from partflow.core.schemas import HIT_CLUSTERS, TRACK_PARTICLES
+from partflow.core.schemas import EVENT_WEIGHT, HIT_CLUSTERS, TRACK_PARTICLES
 from partflow.core.store import FULL_SIMULATION, STAGES, schema_of
 from partflow.ingest.edm4hep.columns import EntryRange, read_jagged
 from partflow.ingest.edm4hep.names import HEADER
@@ -71,17 +71,43 @@ def _short_ranges(start: int, stop: int) -> Iterator[EntryRange]:
         yield EntryRange(begin, min(begin + MAX_CHUNK, stop))
 
 
+def read_event_weight(file: PodioFile) -> Array | None:
+    """Weight of each event of a file, [event]; None where no event has a weight other than 1.
+
+    EDM4hep writes 0 where a generator gave no weights: a file with nothing else has none.
+    """
+    name = f"{HEADER}.weight"
+    if name not in file.branches or file.num_events == 0:
+        return None
+    offsets, weight = read_jagged(file, name, EntryRange(0, file.num_events))
+    if np.any(np.diff(offsets) != 1) or np.all(weight == 0) or np.all(weight == 1):
+        return None
+    return weight.astype(np.float64)
+
+
 def read_chunk(
-    file: PodioFile, entries: EntryRange, detector: Detector, process: str | None = None
+    file: PodioFile,
+    entries: EntryRange,
+    detector: Detector,
+    process: str | None = None,
+    event_weight: Array | None = None,
 ) -> Chunk:
     """The events of a range; bad events are skipped and listed.
 
     `process` names the process of the events; by default it is the name of the file without its
-    number. Raises InputError where a branch is missing or cannot be read.
+    number. `event_weight` is that of all events of the file, if they have weights
+    (`read_event_weight`). Raises InputError where a branch is missing or cannot be read.
     """
     contents = contents_of(file)
     faults = Faults(entries.num_events)
     collections, num_orphan_links = _read_collections(file, entries, detector, contents, faults)
+    if event_weight is not None:
+        weight = event_weight[entries.start : entries.stop]
+        rows = np.arange(entries.num_events)
+        faults.add(rows, ~np.isfinite(weight), f"{HEADER}: a weight that is not finite")
+        collections["event_weight"] = Collection(
+            EVENT_WEIGHT, np.arange(entries.num_events + 1), {"weight": weight}
+        )
     header = _read_header(file, entries)
     event_id, processes = _identify(file, entries, header, process)
     bad = tuple(

@@ -32,7 +32,11 @@ def event_columns(
         "eventNumber": events.event_id.astype(np.uint64),
         "runNumber": run_number.astype(np.uint32),
         "timeStamp": np.zeros(len(events), dtype=np.uint64),
-        "weight": np.ones(len(events)),
+        "weight": (
+            events.event_weight.weight
+            if "event_weight" in events.collections
+            else np.ones(len(events))
+        ),
     }
     hits = hit_columns(events.hits, detector)
     columns = {HEADER: MemberColumns(np.arange(len(events) + 1), header)}
