@@ -5,7 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from partflow.core.errors import ConfigError
-from partflow.train.loss import LossConfig
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of the loss."""
+
+    is_particle: float = 10.0
+    """Weight of the cross-entropy of "is there a particle"."""
+    particle_class: float = 1.0
+    """Weight of the focal loss of the class."""
+    focal_gamma: float = 2.0
+    """Exponent gamma of the focal loss; 0 gives the cross-entropy."""
+    log_pt: float = 1.0
+    """Weight of the squared error of log pt."""
+    log_energy: float = 1.0
+    """Weight of the squared error of log E."""
+    angle: float = 1e-2
+    """Weight of the squared errors of eta, sin phi and cos phi."""
+    expected_sum: float = 1.0
+    """Weight of the local sum of expected momenta, for the readout `expectation`."""
+    listed_sum: float = 1.0
+    """Weight of the local sum of the momenta of listed particles, for the readout `threshold`."""
+    share: float = 15.0
+    """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
+    sum_radius: float = 0.2
+    """Width in delta_r of the Gaussian of both local sums."""
 
 
 @dataclass(frozen=True)
