@@ -27,7 +27,8 @@ from partflow.dataset.packed import PackedDataset
 from partflow.model.config import BACKBONES
 from partflow.model.mlpf import MLPF
 from partflow.pipeline import PACKED
-from partflow.presets import PRESETS, Preset, preset
+from partflow.presets import PRESETS, preset
+from partflow.train.configuration import Configuration
 from partflow.train.loss import loss_terms
 from partflow.train.module import make_optimizer
 
@@ -39,7 +40,7 @@ Product = Callable[[], Tensor]
 
 def training_step(
     model: MLPF,
-    chosen: Preset,
+    chosen: Configuration,
     optimizer: torch.optim.Optimizer,
     next_batch: Callable[[], LabelledBatch],
 ) -> tuple[LabelledBatch, list[float]]:

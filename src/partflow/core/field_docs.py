@@ -37,4 +37,4 @@ def first_sentence(text: str) -> str:
     >>> first_sentence("Width of a layer. No effect on gnn_lsh.")
     'Width of a layer.'
     """
-    return re.split(r"(?<=\.)\s+(?=[A-Z])", text, maxsplit=1)[0]
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]

@@ -78,7 +78,9 @@ def _lines_of_table(table: str, config: Any, left_out: frozenset[str]) -> Iterat
             sub_tables.append(field.name)
             continue
         yield from _comment(type(config), field.name, hints[field.name])
-        yield f"# {field.name} =" if value is None else f"{field.name} = {toml_value(value)}"
+        yield (
+            f"# {field.name} = (none)" if value is None else f"{field.name} = {toml_value(value)}"
+        )
     for name in sub_tables:
         value = getattr(config, name)
         yield ""

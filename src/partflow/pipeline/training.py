@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import say_done
 from partflow.core.provenance import make_provenance
 from partflow.pipeline.folders import PACKED
 
-NO_LIMIT = 1_000_000
-"""Epochs of a run that only the time limit ends: more than any run reaches."""
+if TYPE_CHECKING:  # torch is imported by the stages that need it
+    from partflow.dataset.packed import PackedDataset
+    from partflow.train.configuration import Configuration
+    from partflow.train.dry_run import DryRun
 
 
 def train(
     labelled: Path,
     output: Path,
     preset: str = "small",
-    max_minutes: float | None = None,
-    epochs: int | None = None,
-    seed: int = 1,
-    threads: int | None = None,
+    config: Path | None = None,
+    *,
     resume: bool = False,
-    backbone: Literal["transformer", "gnn_lsh", "favor"] = "transformer",
-    head: Literal["direct", "sharing"] | None = None,
+    **options: Any,
 ) -> Any:
     """Train a network on labelled events.
 
     Args:
         labelled: Folder of `label`.
         output: Model folder to write.
-        preset: Name of the preset (`partflow.presets`).
-        max_minutes: Minutes of training; no limit if None.
-        epochs: Passes over the events. If None: no limit with `max_minutes`, else the preset's.
-        seed: Seed of the weights and of the order of events.
-        threads: CPU threads; all cores if None.
+        preset: Name of the preset (`partflow.presets`) to start from.
+        config: Configuration file to start from, or the folder of a former run, instead.
         resume: Continue the run in `output`.
-        backbone: Backbone of the network.
-        head: Head of the network. If None: `sharing` where the labels hold energy shares, else
-            `direct`.
+        options: Fields of the configuration that override the start, by the names of the options of
+            the command line: `dim=256`, `max_minutes=10`, `**{"loss.share": 5}`.
 
     Returns:
         `train.trainer.TrainResult`.
+
+    Raises:
+        ConfigError: A preset, an option or a field of the file is unknown or not possible.
     """
-    from partflow.dataset.packed import PackedDataset
-    from partflow.presets import preset as find_preset
     from partflow.train.trainer import train as train_network
 
-    chosen = find_preset(preset)
-    if epochs is None:
-        epochs = chosen.train.epochs if max_minutes is None else NO_LIMIT
-    config = replace(
-        chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
+    dataset, configuration = _configured(labelled, preset, config, options)
+    settings = {"preset": preset, **asdict(configuration)}
+    provenance = make_provenance("model", settings, configuration.train.seed, [labelled])
+    return train_network(
+        dataset,
+        configuration.model,
+        configuration.train,
+        output,
+        resume=resume,
+        provenance=provenance,
     )
+
+
+def dry_run(
+    labelled: Path, preset: str = "small", config: Path | None = None, **options: Any
+) -> DryRun:
+    """Size, memory, speed and end of the training that `train` would run; writes nothing.
+
+    Arguments and errors are those of `train`.
+    """
+    from partflow.train.dry_run import dry_run as measure
+
+    dataset, configuration = _configured(labelled, preset, config, options)
+    return measure(dataset, configuration.model, configuration.train)
+
+
+def _configured(
+    labelled: Path, preset: str, config: Path | None, options: Mapping[str, Any]
+) -> tuple[PackedDataset, Configuration]:
+    """The labelled events, and the configuration of a training on them."""
+    from partflow.dataset.packed import PackedDataset
+    from partflow.presets import starting_configuration
+
+    chosen = starting_configuration(preset, config).with_options(options)
     dataset = PackedDataset.open(labelled / PACKED)
-    if head is None:
-        head = "direct" if dataset.shares is None else "sharing"
-    model = replace(chosen.model, elements=dataset.element_set, backbone=backbone, head=head)
-    model = model.at(dataset.face)
-    settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
-    provenance = make_provenance("model", settings, seed, [labelled])
-    return train_network(dataset, model, config, output, resume=resume, provenance=provenance)
+    model = chosen.model.for_labels(dataset.element_set, dataset.shares is not None)
+    return dataset, replace(chosen, model=model.at(dataset.face))
 
 
 def import_checkpoint(
