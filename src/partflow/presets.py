@@ -46,8 +46,9 @@ def preset(name: str) -> Configuration:
     64
     """
     if name not in PRESETS:
+        nearest = did_you_mean(name, PRESETS)
         raise ConfigError(
-            f"preset {name!r} is unknown{did_you_mean(name, PRESETS) or ';'} choose one of "
+            f"preset {name!r} is unknown{f'{nearest} Choose' if nearest else '; choose'} one of "
             f"{', '.join(PRESETS)}"
         )
     return PRESETS[name]()

@@ -7,7 +7,7 @@
 
 Nothing is imported until the network is made. A class of the third kind is code that comes from
 outside the installation: it is only imported where the user names it, never because a model folder
-does (`check_named_again`).
+does (`check_named_again`). What the user named is trusted for the rest of the process.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ AUTO = "auto"
 """Head of a configuration whose training chooses between `direct` and `sharing`."""
 _CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 """package.module:Class"""
+_IMPORTED: set[str] = set()
+"""Classes of the form package.module:Class that this process has imported."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class Registry:
         if name in self.built_in or is_class_name(name) or name in self._entry_points():
             return
         known = [*self.built_in, *self._entry_points()]
+        nearest = did_you_mean(name, known)
         raise ConfigError(
-            f"model.{self.part} = {name!r}{did_you_mean(name, known) or ';'} choose one of "
+            f"model.{self.part} = {name!r}{f'{nearest} Choose' if nearest else '; choose'} one of "
             f"{', '.join(known)}, or give package.module:Class"
         )
 
@@ -74,20 +77,23 @@ class Registry:
                     f"{did_you_mean(attribute, dir(found)) or '; correct the name'}"
                 )
             found = getattr(found, attribute)
+        if name not in self.built_in:
+            _IMPORTED.add(name)
         return found
 
     def check_named_again(self, stored: str, given: str | None, folder: object) -> None:
         """Raise ConfigError unless the name `stored` in `folder` may be loaded.
 
         `given` is what the user named, if anything: a class of the form package.module:Class is
-        code that a model folder from elsewhere could choose, so the user has to name it as well.
+        code that a model folder from elsewhere could choose, so the user has to name it as well,
+        unless this process has imported it already.
         """
         if given is not None and given != stored:
             raise ConfigError(
                 f"{folder}: the network has the {self.part} {stored!r}, not {given!r}; name that "
                 f"one, or leave --{self.part} out"
             )
-        if is_class_name(stored) and given is None:
+        if is_class_name(stored) and given is None and stored not in _IMPORTED:
             raise ConfigError(
                 f"{folder}: the network has the {self.part} {stored!r}, which is code outside of "
                 f"partflow; if you trust it, name it as well: --{self.part} {stored}"

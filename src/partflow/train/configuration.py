@@ -60,9 +60,9 @@ class Configuration:
         values = asdict(self)
         for name, value in options.items():
             if name not in places:
+                nearest = did_you_mean(name, places) or ";"
                 raise ConfigError(
-                    f"{name}: unknown{did_you_mean(name, places) or ';'} `partflow train --help` "
-                    "lists the options"
+                    f"{name}: unknown{nearest} `partflow train --help` lists the options"
                 )
             *parts, last = f"{places[name]}.{name}".split(".")
             place = values
