@@ -1,8 +1,8 @@
 """A backbone of one's own: each element gets messages from the mean of its event, through a gate.
 
-    export PYTHONPATH=examples
-    partflow train labelled/ --output run/ --backbone own_backbone:GatedMean
-    partflow reconstruct events/ --model run/ --output mlpf.parquet --backbone own_backbone:GatedMean
+export PYTHONPATH=examples
+partflow train labelled/ --output run/ --backbone own_backbone:GatedMean
+partflow reconstruct events/ --model run/ --output mlpf.parquet --backbone own_backbone:GatedMean
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,9 @@ class GatedMean(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        gate_bias = config.backbone_options.get("gate_bias", 0.0)  # --backbone-options, a JSON object
+        gate_bias = config.backbone_options.get(
+            "gate_bias", 0.0
+        )  # --backbone-options, a JSON object
         names = ("gate", "message", "output")
         self.layers = nn.ModuleList(
             nn.ModuleDict({name: nn.Linear(config.dim, config.dim) for name in names})

@@ -54,9 +54,7 @@ def preset(name: str) -> Configuration:
     return PRESETS[name]()
 
 
-def starting_configuration(
-    name: str = DEFAULT_PRESET, config: Path | None = None
-) -> Configuration:
+def starting_configuration(name: str = DEFAULT_PRESET, config: Path | None = None) -> Configuration:
     """The configuration that options override: the file `config`, over the preset `name`.
 
     Raises ConfigError for an unknown preset, and what `read_config` raises.

@@ -93,7 +93,9 @@ def test_an_extra_tensor_is_named(folder):
 
 def test_a_tensor_of_another_shape_is_named(folder):
     edit_weights(folder, lambda w: w.update({"backbone.norm.weight": torch.zeros(7)}))
-    with pytest.raises(InputError, match=r"'backbone\.norm\.weight' has shape \(7,\).* needs \(32,\)"):
+    with pytest.raises(
+        InputError, match=r"'backbone\.norm\.weight' has shape \(7,\).* needs \(32,\)"
+    ):
         load_model(folder)
 
 
@@ -157,7 +159,10 @@ def test_an_unknown_setting_is_named(folder):
         ({"gnn_lsh": {"bin_size": "32"}}, r"gnn_lsh\.bin_size: expected `int`, got `str`"),
         ({"readout": {"cut": 0.5}}, r"readout\.cut: unknown"),
         ({"readout": {"threshold": 2}}, r"readout\.threshold = 2"),
-        ({"backbone": "mamba"}, "backbone = 'mamba'; choose one of transformer, gnn_lsh, favor, or give"),
+        (
+            {"backbone": "mamba"},
+            "backbone = 'mamba'; choose one of transformer, gnn_lsh, favor, or give",
+        ),
     ],
 )
 def test_a_setting_of_a_wrong_type_or_value_is_named(folder, setting, message):

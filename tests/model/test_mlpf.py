@@ -154,7 +154,5 @@ def test_without_the_distance_term_attention_does_not_depend_on_distance(events)
     for bias, is_same in ((False, True), (True, False)):
         torch.manual_seed(2)
         backbone = Transformer(ModelConfig(dim=16, num_heads=2, distance_bias=bias)).eval()
-        same = torch.equal(
-            backbone(x, rows.events, [near]), backbone(x, rows.events, [far])
-        )
+        same = torch.equal(backbone(x, rows.events, [near]), backbone(x, rows.events, [far]))
         assert same == is_same

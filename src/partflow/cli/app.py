@@ -54,7 +54,8 @@ def run_verb(verbs: Sequence[Callable[..., None]], arguments: Sequence[str]) -> 
     `partflow --help` shows the first sentence of each verb, `partflow VERB --help` its whole
     docstring. Only the verb that the user names gets its options, which takes time.
     """
-    app, config = SubcommandApp(), (FlagCreatePairsOff,)
+    app = SubcommandApp()
+    config: tuple[Any, ...] = (FlagCreatePairsOff,)
     for verb in verbs:
         verb.__doc__ = _with_joined_lines(verb.__doc__ or "")
         name = verb.__name__.replace("_", "-")
@@ -72,9 +73,7 @@ def _without_options() -> None:
     """Stands for the verbs that are listed, but not called."""
 
 
-def _with_defaults(
-    verb: Callable[..., None], defaults: Mapping[str, Any]
-) -> Callable[..., None]:
+def _with_defaults(verb: Callable[..., None], defaults: Mapping[str, Any]) -> Callable[..., None]:
     """`verb` with other defaults, whose types become those of its parameters."""
     changed = functools.partial(verb, **defaults)
     verb.__annotations__ |= {name: type(default) for name, default in defaults.items()}

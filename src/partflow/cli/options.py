@@ -54,7 +54,8 @@ def given_options(groups: Mapping[str, Any], start: Configuration) -> dict[str, 
             option = getattr(option, part)
         if isinstance(value, Mapping):
             option = _json_object(option, name)
-        if option != value and not (name == "epochs" and option is None):
+        is_given = option is not None if name == "epochs" else option != value
+        if is_given:
             given[name] = option
     return given
 
@@ -75,7 +76,7 @@ def _options(config: Any, left_out: frozenset[str] = frozenset(), is_part: bool 
             hint, texts = type(default), {}
         else:
             default, hint, texts = _option(one.name, value, hints[one.name])
-        annotation = Annotated[hint, arg(help=text, prefix_name=is_part, **texts)]
+        annotation = Annotated[hint, arg(help=text, prefix_name=is_part, **texts)]  # type: ignore[valid-type]
         options.append((one.name, annotation, field(default=default)))
     return make_dataclass(type(config).__name__ + "Options", options, frozen=True)()
 
@@ -84,7 +85,7 @@ def _option(name: str, value: Any, hint: Any) -> tuple[Any, Any, dict[str, str]]
     """Default, type and texts of the help of the option for one field."""
     if isinstance(value, Mapping):
         return json.dumps(dict(value)), str, {"metavar": "JSON"}
-    texts = {}
+    texts: dict[str, str] = {}
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
     if len(kinds) == 1 and kinds[0] in METAVARS:
         texts["metavar"] = METAVARS[kinds[0]]

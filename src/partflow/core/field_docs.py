@@ -11,7 +11,7 @@ from typing import Any
 
 
 @functools.cache
-def field_docs(kind: type[Any]) -> dict[str, str]:
+def field_docs(kind: Any) -> dict[str, str]:
     """The docstring below each field of the dataclass `kind`, on one line, by name.
 
     Fields without a docstring are left out.

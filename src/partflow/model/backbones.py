@@ -14,7 +14,6 @@ from partflow.model.config import ModelConfig
 from partflow.model.favor import FavorAttention
 from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
 from partflow.model.layout import EventRows
-from partflow.model.transformer import Transformer
 
 
 class Favor(Backbone):

@@ -55,7 +55,9 @@ class FavorConfig:
 
     def __post_init__(self) -> None:
         if self.num_features < 1:
-            raise ConfigError(f"model.favor.num_features = {self.num_features}; it must be positive")
+            raise ConfigError(
+                f"model.favor.num_features = {self.num_features}; it must be positive"
+            )
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,13 @@ class GnnLshConfig:
     def __post_init__(self) -> None:
         for name in ("bin_size", "distance_dim", "hidden_dim", "num_hidden_layers"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"model.gnn_lsh.{name} = {getattr(self, name)}; it must be positive")
+                raise ConfigError(
+                    f"model.gnn_lsh.{name} = {getattr(self, name)}; it must be positive"
+                )
         if self.max_num_bins < 2:
-            raise ConfigError(f"model.gnn_lsh.max_num_bins = {self.max_num_bins}; it must be at least 2")
+            raise ConfigError(
+                f"model.gnn_lsh.max_num_bins = {self.max_num_bins}; it must be at least 2"
+            )
         if self.num_messages < 0:
             raise ConfigError(
                 f"model.gnn_lsh.num_messages = {self.num_messages}; it must not be negative"
@@ -159,7 +165,9 @@ class ModelConfig:
         BACKBONE_REGISTRY.check(self.backbone)
         if self.head != AUTO:
             HEAD_REGISTRY.check(self.head)
-        _check_options("backbone", self.backbone in BACKBONE_REGISTRY.built_in, self.backbone_options)
+        _check_options(
+            "backbone", self.backbone in BACKBONE_REGISTRY.built_in, self.backbone_options
+        )
         is_built_in = self.head == AUTO or self.head in HEAD_REGISTRY.built_in
         _check_options("head", is_built_in, self.head_options)
         if self.elements not in ELEMENT_SETS:
@@ -220,4 +228,6 @@ def _has_toml_values(value: Any) -> bool:
         return all(isinstance(k, str) and _has_toml_values(v) for k, v in value.items())
     if isinstance(value, list | tuple):
         return all(map(_has_toml_values, value))
-    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, str | bool | int) or (
+        isinstance(value, float) and math.isfinite(value)
+    )

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from partflow.core.errors import ConfigError
 from partflow.core.features import NUM_FEATURES
 from partflow.dataset.batches import Batch
-from partflow.core.errors import ConfigError
 from partflow.model.config import ModelConfig
 from partflow.model.embedding import Encoder, Standardisation
 from partflow.model.heads import Output
