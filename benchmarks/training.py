@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from partflow.train.module import make_optimizer
 from torch import Tensor, nn
 
 from partflow.dataset.batches import LabelledBatch, batch_loader
@@ -27,9 +28,9 @@ from partflow.dataset.packed import PackedDataset
 from partflow.model.config import BACKBONES
 from partflow.model.mlpf import MLPF
 from partflow.pipeline import PACKED
-from partflow.presets import PRESETS, Preset, preset
+from partflow.presets import PRESETS, preset
+from partflow.train.configuration import Configuration
 from partflow.train.loss import loss_terms
-from partflow.train.module import make_optimizer
 
 NUM_BATCHES, NUM_WARM_UP_BATCHES = 30, 4
 PARTS = ("data", "forward", "loss", "backward", "optimiser")
@@ -39,7 +40,7 @@ Product = Callable[[], Tensor]
 
 def training_step(
     model: MLPF,
-    chosen: Preset,
+    chosen: Configuration,
     optimizer: torch.optim.Optimizer,
     next_batch: Callable[[], LabelledBatch],
 ) -> tuple[LabelledBatch, list[float]]:

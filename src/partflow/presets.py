@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 from partflow.core.errors import ConfigError
+from partflow.core.nearest_name import did_you_mean
 from partflow.model.config import ModelConfig
+from partflow.model.registry import AUTO
 from partflow.train.config import TrainConfig
+from partflow.train.configuration import Configuration, read_config
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A network and the settings of its training."""
-
-    model: ModelConfig
-    train: TrainConfig
-
-
-def tiny() -> Preset:
+def tiny() -> Configuration:
     """About 0.1 million parameters: for tests and demonstrations; trains in a minute or two."""
-    return Preset(ModelConfig(dim=64, num_layers=2, num_heads=2), TrainConfig(learning_rate=3e-3))
+    return Configuration(
+        ModelConfig(dim=64, num_layers=2, num_heads=2, head=AUTO), TrainConfig(learning_rate=3e-3)
+    )
 
 
-def small() -> Preset:
+def small() -> Configuration:
     """About 0.7 million parameters: trains in minutes on two cores."""
-    return Preset(ModelConfig(), TrainConfig())
+    return Configuration(ModelConfig(head=AUTO), TrainConfig())
 
 
-def base() -> Preset:
+def base() -> Configuration:
     """About 4 million parameters: for a GPU, or for hours on a CPU."""
-    return Preset(ModelConfig(dim=256, num_layers=6, num_heads=8), TrainConfig(learning_rate=7e-4))
+    return Configuration(
+        ModelConfig(dim=256, num_layers=6, num_heads=8, head=AUTO), TrainConfig(learning_rate=7e-4)
+    )
 
 
-PRESETS: dict[str, Callable[[], Preset]] = {"tiny": tiny, "small": small, "base": base}
+PRESETS: dict[str, Callable[[], Configuration]] = {"tiny": tiny, "small": small, "base": base}
 """By the name that users give."""
+DEFAULT_PRESET = "small"
 
 
-def preset(name: str) -> Preset:
+def preset(name: str) -> Configuration:
     """The preset of that name.
 
     Raises ConfigError for a name that is not in PRESETS.
@@ -46,5 +46,18 @@ def preset(name: str) -> Preset:
     64
     """
     if name not in PRESETS:
-        raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+        nearest = did_you_mean(name, PRESETS)
+        raise ConfigError(
+            f"preset {name!r} is unknown{f'{nearest} Choose' if nearest else '; choose'} one of "
+            f"{', '.join(PRESETS)}"
+        )
     return PRESETS[name]()
+
+
+def starting_configuration(name: str = DEFAULT_PRESET, config: Path | None = None) -> Configuration:
+    """The configuration that options override: the file `config`, over the preset `name`.
+
+    Raises ConfigError for an unknown preset, and what `read_config` raises.
+    """
+    start = preset(name)
+    return start if config is None else read_config(config, start)

@@ -34,7 +34,7 @@ def test_json_values_become_the_types_of_the_dataclass() -> None:
         ),
         (
             {"layer": {"radius": 1, "cell": []}},
-            r"^layer\.cell: unknown; the fields here are radius,",
+            r"^layer\.cell: unknown; did you mean 'cells'\? The fields here are radius,",
         ),
         ({"spare": {"cells": []}}, r"^spare\.radius: missing; give it$"),
         ({"layer": {"radius": "1"}}, r"^layer\.radius: expected `float`, got `str`; correct it$"),

@@ -89,7 +89,7 @@ def test_the_map_times_the_values_is_the_output_of_the_attention(events):
     model = network("transformer")
     batch = batch_of_elements(events.elements[3:], events.event_id[3:])
     captured = {}
-    attention = model.trunk.blocks[0].attention
+    attention = model.backbone.blocks[0].attention
     hook = attention.output.register_forward_pre_hook(lambda _, x: captured.update(mixed=x[0]))
     projected = attention.query_key_value.register_forward_hook(
         lambda _, x, y: captured.update(qkv=y)

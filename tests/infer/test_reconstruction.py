@@ -30,8 +30,8 @@ def model():
         for parameter in network.parameters():
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
         # Both classes of a cluster are about equally probable, so that both occur.
-        network.cluster_heads.identity[-1].weight[1:].mul_(10.0)
-        network.cluster_heads.identity[-1].bias[1:] = 0.0
+        network.head.cluster_heads.identity[-1].weight[1:].mul_(10.0)
+        network.head.cluster_heads.identity[-1].bias[1:] = 0.0
     return network
 
 

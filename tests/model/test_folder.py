@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from partflow.dataset.batches import batch_of_elements
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.folder import load_config, load_model, load_provenance, save_model
 from partflow.model.mlpf import MLPF
+
+FORMER_FOLDERS = Path(__file__).with_name("folders")
+"""Networks of the earlier version, whose weights have other names, and their predictions."""
 
 
 @pytest.fixture
@@ -45,6 +49,16 @@ def test_a_saved_network_predicts_as_before(model, folder, events):
     assert loaded.config == model.config and not loaded.training
 
 
+@pytest.mark.parametrize("head", ["direct", "sharing"])
+def test_a_folder_of_an_earlier_version_is_read_as_before(head, learnable_events):
+    folder = FORMER_FOLDERS / head
+    events = learnable_events([3, 4], [6, 7], seed=2)
+    with torch.inference_mode():
+        output = load_model(folder)(batch_of_elements(events.elements, events.event_id))
+    for name, before in load_file(folder / "predictions.safetensors").items():
+        torch.testing.assert_close(getattr(output, name), before, rtol=1e-5, atol=1e-5)
+
+
 def test_configuration_and_provenance_are_read_as_they_were_written(tmp_path):
     config = ModelConfig(dim=16, num_layers=1, num_heads=2, dropout=0.1, distance_bias=False,
                          readout=ReadoutConfig("threshold", 0.3, 0.1))  # fmt: skip
@@ -66,8 +80,8 @@ def test_missing_weights_are_named(folder):
 
 
 def test_a_missing_tensor_is_named(folder):
-    edit_weights(folder, lambda w: w.pop("trunk.norm.weight"))
-    with pytest.raises(InputError, match=r"'trunk\.norm\.weight' is missing"):
+    edit_weights(folder, lambda w: w.pop("backbone.norm.weight"))
+    with pytest.raises(InputError, match=r"'backbone\.norm\.weight' is missing"):
         load_model(folder)
 
 
@@ -78,14 +92,16 @@ def test_an_extra_tensor_is_named(folder):
 
 
 def test_a_tensor_of_another_shape_is_named(folder):
-    edit_weights(folder, lambda w: w.update({"trunk.norm.weight": torch.zeros(7)}))
-    with pytest.raises(InputError, match=r"'trunk\.norm\.weight' has shape \(7,\).* needs \(32,\)"):
+    edit_weights(folder, lambda w: w.update({"backbone.norm.weight": torch.zeros(7)}))
+    with pytest.raises(
+        InputError, match=r"'backbone\.norm\.weight' has shape \(7,\).* needs \(32,\)"
+    ):
         load_model(folder)
 
 
 def test_a_tensor_of_another_type_is_named(folder):
-    edit_weights(folder, lambda w: w.update({"trunk.norm.weight": torch.zeros(32).double()}))
-    with pytest.raises(InputError, match=r"'trunk\.norm\.weight' is torch\.float64"):
+    edit_weights(folder, lambda w: w.update({"backbone.norm.weight": torch.zeros(32).double()}))
+    with pytest.raises(InputError, match=r"'backbone\.norm\.weight' is torch\.float64"):
         load_model(folder)
 
 
@@ -143,7 +159,10 @@ def test_an_unknown_setting_is_named(folder):
         ({"gnn_lsh": {"bin_size": "32"}}, r"gnn_lsh\.bin_size: expected `int`, got `str`"),
         ({"readout": {"cut": 0.5}}, r"readout\.cut: unknown"),
         ({"readout": {"threshold": 2}}, r"readout\.threshold = 2"),
-        ({"backbone": "mamba"}, "backbone = 'mamba'; choose one of transformer, gnn_lsh, favor"),
+        (
+            {"backbone": "mamba"},
+            "backbone = 'mamba'; choose one of transformer, gnn_lsh, favor, or give",
+        ),
     ],
 )
 def test_a_setting_of_a_wrong_type_or_value_is_named(folder, setting, message):

@@ -109,7 +109,7 @@ def test_an_untrained_network_predicts_the_momentum_of_the_element(batch):
 def test_every_parameter_has_a_gradient_from_a_batch(backbone, batch):
     model = MLPF(ModelConfig(backbone=backbone, dim=16, num_layers=2, num_heads=2))
     with torch.no_grad():  # the heads begin at 0, which would hide gradients behind them
-        for heads in (model.track_heads, model.cluster_heads):
+        for heads in (model.head.track_heads, model.head.cluster_heads):
             heads.momentum[-1].weight.fill_(0.1)
     output = model(batch)
     possible = output.class_logits[output.class_logits > -100]
@@ -153,6 +153,6 @@ def test_without_the_distance_term_attention_does_not_depend_on_distance(events)
     near, far = (torch.full((len(batch), len(batch)), d).fill_diagonal_(0) for d in (1.0, 1e4))
     for bias, is_same in ((False, True), (True, False)):
         torch.manual_seed(2)
-        trunk = Transformer(ModelConfig(dim=16, num_heads=2, distance_bias=bias)).eval()
-        same = torch.equal(trunk(x, rows.events, [near]), trunk(x, rows.events, [far]))
+        backbone = Transformer(ModelConfig(dim=16, num_heads=2, distance_bias=bias)).eval()
+        same = torch.equal(backbone(x, rows.events, [near]), backbone(x, rows.events, [far]))
         assert same == is_same

@@ -232,7 +232,7 @@ def test_elements_in_another_order_have_the_same_shares(learnable_events, events
 def test_every_parameter_of_the_head_has_a_gradient(batch):
     model = MLPF(ModelConfig(**SMALL))
     with torch.no_grad():  # the correction begins at 0, which would hide gradients behind it
-        model.sharing.correction[-1].weight.fill_(0.1)
+        model.head.sharing.correction[-1].weight.fill_(0.1)
     output = model(batch)
     total = (output.log_share * torch.rand_like(output.log_share)).sum()
     for name in NAMES:
@@ -240,7 +240,7 @@ def test_every_parameter_of_the_head_has_a_gradient(batch):
     total.backward()
     without_gradient = [
         name
-        for name, p in model.sharing.named_parameters()
+        for name, p in model.head.sharing.named_parameters()
         if p.grad is None or not p.grad.abs().sum()
     ]
     assert without_gradient == []

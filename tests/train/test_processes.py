@@ -23,7 +23,7 @@ CONFIG = TrainConfig(
     threads=1,
     accelerator="cpu",
     learning_rate=3e-3,
-    max_validation_events=50,
+    validation_events=50,
 )
 DIM = 16
 """Width of the network of `SCRIPT`."""

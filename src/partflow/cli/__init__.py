@@ -16,7 +16,8 @@ from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
 from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
-from partflow.cli.network import import_checkpoint, label, reconstruct, train
+from partflow.cli.network import import_checkpoint, label, reconstruct
+from partflow.cli.training import config, train
 from partflow.core.errors import PartflowError
 
 __all__ = ["VERBS", "main"]
@@ -28,6 +29,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     simulate,
     ingest,
     label,
+    config,
     train,
     import_checkpoint,
     reconstruct,

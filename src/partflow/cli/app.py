@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.extras import SubcommandApp
@@ -30,20 +31,53 @@ DESCRIPTION = (
 )
 
 
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+def defaults_from(find: Callable[[list[str]], Mapping[str, Any]]) -> Callable[[Verb], Verb]:
+    """Decorator of a verb some of whose options depend on others of its arguments.
+
+    `find` makes the defaults of parameters from the arguments of the verb; the type of a default is
+    the type of the parameter. It is only called for the verb that the user names.
+    """
+
+    def decorate(verb: Verb) -> Verb:
+        verb.find_defaults = find  # type: ignore[attr-defined]
+        return verb
+
+    return decorate
+
+
 def run_verb(verbs: Sequence[Callable[..., None]], arguments: Sequence[str]) -> None:
     """Parse `arguments` and call the verb that they name, with its options.
 
     `partflow --help` shows the first sentence of each verb, `partflow VERB --help` its whole
-    docstring.
+    docstring. Only the verb that the user names gets its options, which takes time.
     """
     app = SubcommandApp()
-    is_overview = not arguments or arguments[0].startswith("-")
+    config: tuple[Any, ...] = (FlagCreatePairsOff,)
     for verb in verbs:
         verb.__doc__ = _with_joined_lines(verb.__doc__ or "")
-        summary = verb.__doc__.partition("\n")[0]
         name = verb.__name__.replace("_", "-")
-        app.command(name=name, help=summary if is_overview else None)(verb)
-    app.cli(prog="partflow", description=DESCRIPTION, args=arguments, config=(FlagCreatePairsOff,))
+        if name not in arguments[:1]:
+            app.command(name=name, help=verb.__doc__.partition("\n")[0])(_without_options)
+            continue
+        command = verb
+        if find_defaults := getattr(verb, "find_defaults", None):
+            command, config = _with_defaults(verb, find_defaults(list(arguments[1:]))), ()
+        app.command(name=name)(command)
+    app.cli(prog="partflow", description=DESCRIPTION, args=arguments, config=config)
+
+
+def _without_options() -> None:
+    """Stands for the verbs that are listed, but not called."""
+
+
+def _with_defaults(verb: Callable[..., None], defaults: Mapping[str, Any]) -> Callable[..., None]:
+    """`verb` with other defaults, whose types become those of its parameters."""
+    changed = functools.partial(verb, **defaults)
+    verb.__annotations__ |= {name: type(default) for name, default in defaults.items()}
+    return changed
 
 
 def named_files(pairs: tuple[str, ...]) -> dict[str, Path]:

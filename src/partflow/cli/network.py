@@ -1,4 +1,4 @@
-"""Verbs for a network: targets, training, published checkpoints, reconstruction."""
+"""Verbs around a network: targets, published checkpoints, reconstruction."""
 
 from __future__ import annotations
 
@@ -9,23 +9,11 @@ from tyro.conf import Positional, arg
 
 from partflow.cli.app import OutputPath
 
-PresetName = Literal["tiny", "small", "base"]
-Backbone = Literal["transformer", "gnn_lsh", "favor"]
-Head = Annotated[
-    Literal["direct", "sharing"] | None,
-    arg(
-        metavar="{direct,sharing}",
-        help_behavior_hint="(default: sharing, if the labels hold energy shares)",
-    ),
-]
-Minutes = Annotated[float | None, arg(metavar="MINUTES", help_behavior_hint="(default: no limit)")]
-Epochs = Annotated[
-    int | None,
-    arg(metavar="NUMBER", help_behavior_hint="(default: 30, or no limit with --max-minutes)"),
-]
-Threads = Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: all cores)")]
 Threshold = Annotated[
     float | None, arg(metavar="PROBABILITY", help_behavior_hint="(default: as stored in the model)")
+]
+ClassName = Annotated[
+    str | None, arg(metavar="PACKAGE.MODULE:CLASS", help_behavior_hint="(default: none)")
 ]
 EventIds = Annotated[
     tuple[int, ...], arg(metavar="[EVENT_ID ...]", help_behavior_hint="(default: none)")
@@ -61,52 +49,6 @@ def label(
     pipeline.label(events, output, definition, overwrite, elements)
 
 
-def train(
-    labelled: Positional[Path],
-    output: OutputPath,
-    preset: PresetName = "small",
-    max_minutes: Minutes = None,
-    epochs: Epochs = None,
-    seed: int = 1,
-    threads: Threads = None,
-    resume: bool = False,
-    backbone: Backbone = "transformer",
-    head: Head = None,
-) -> None:
-    """Train a network on labelled events.
-
-    Writes a folder with the model, checkpoints and the loss curve. The training ends after
-    --epochs or --max-minutes, whichever comes first; the learning rate decreases towards that end.
-    After Ctrl-C, --resume continues the training. Next: `partflow reconstruct`.
-
-    Example: partflow train labelled/ --preset small --output run/ --max-minutes 10
-
-    Args:
-        labelled: Folder of `partflow label`, or one split of `partflow ingest --format tfds`.
-        output: Folder to write.
-        preset: Size of the network.
-        max_minutes: Longest training [min].
-        epochs: Largest number of passes over the events.
-        seed: Seed of the initial weights and of the order of events.
-        threads: Number of threads.
-        resume: Continue the training in --output.
-        backbone: How elements exchange information: attention of each element to all others
-            (transformer), attention in linear time (favor), or messages in bins of a learned hash
-            (gnn_lsh).
-        head: How a neutral particle gets its energy: from one cluster, corrected (direct), or from
-            its shares in all clusters around it (sharing). Published data sets hold no shares.
-    """
-    from partflow import pipeline
-
-    result = pipeline.train(
-        labelled, output, preset, max_minutes, epochs, seed, threads, resume, backbone, head
-    )
-    print(
-        f"{result.folder}: trained on {result.events_seen:,} events in {result.minutes:.1f} min "
-        f"({result.events_per_second:.0f} events/s); validation loss {result.validation_loss:.4f}"
-    )
-
-
 def import_checkpoint(
     checkpoint: Positional[Path],
     kwargs: Path,
@@ -140,6 +82,8 @@ def reconstruct(
     save_attention: EventIds = (),
     threshold: Threshold = None,
     adapt_detector: bool = False,
+    backbone: ClassName = None,
+    head: ClassName = None,
 ) -> None:
     """Reconstruct the particles of every event with a trained network, or by rules.
 
@@ -160,6 +104,9 @@ def reconstruct(
         threshold: Smallest probability at which an element becomes a particle, from 0 to 1.
         adapt_detector: Allow a network that was trained on another detector. It then takes the
             depth of clusters from the calorimeter of these events; all else stays as trained.
+        backbone: The backbone of a network that was trained with one of your own, named again,
+            since it is code that is executed: package.module:Class.
+        head: The same for a head of your own.
     """
     from partflow import pipeline
 
@@ -172,4 +119,6 @@ def reconstruct(
         save_attention,
         threshold,
         adapt_detector,
+        backbone,
+        head,
     )

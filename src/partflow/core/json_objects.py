@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from partflow.core.errors import ConfigError
+from partflow.core.nearest_name import did_you_mean
 
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
@@ -27,7 +28,8 @@ def from_json_object(kind: type[T], values: Any, if_missing: str = "give it") ->
 
     Lists become tuples and whole numbers become floats where the dataclass has them; nothing else
     is converted. `if_missing` is the advice for a missing key. Raises ConfigError where a key is
-    unknown or missing or a value has a wrong type, and what `kind` itself raises.
+    unknown or missing, or a value has a wrong type or is none of its choices, and what `kind`
+    itself raises.
 
     >>> from partflow.core.jets import JetDefinition
     >>> from_json_object(JetDefinition, {"radius": 1, "min_pt": 2.5})
@@ -37,7 +39,7 @@ def from_json_object(kind: type[T], values: Any, if_missing: str = "give it") ->
     partflow.core.errors.ConfigError: radius: expected `float`, got `str`; correct it
     """
     if isinstance(values, Mapping):
-        _check_keys(kind, values, if_missing)
+        _check_object(kind, values, if_missing)
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
@@ -46,12 +48,16 @@ def from_json_object(kind: type[T], values: Any, if_missing: str = "give it") ->
         raise ConfigError(f"{where}{reason[0].lower()}{reason[1:]}; correct it") from None
 
 
-def _check_keys(kind: Any, values: Mapping[str, Any], if_missing: str, place: str = "") -> None:
-    """Raise ConfigError, naming the keys, unless `values` has those of `kind` and its parts."""
+def _check_object(kind: Any, values: Mapping[str, Any], if_missing: str, place: str = "") -> None:
+    """Raise ConfigError unless `values` has the keys of `kind` and its parts, and their choices."""
     known = {field.name: field for field in fields(kind)}
-    unknown = [f"{place}{name}" for name in values if name not in known]
+    unknown = [name for name in values if name not in known]
     if unknown:
-        raise ConfigError(f"{', '.join(unknown)}: unknown; the fields here are {', '.join(known)}")
+        nearest = did_you_mean(unknown[0], known) if len(unknown) == 1 else ""
+        raise ConfigError(
+            f"{', '.join(place + str(name) for name in unknown)}: unknown"
+            f"{f'{nearest} The' if nearest else '; the'} fields here are {', '.join(known)}"
+        )
     missing = [
         f"{place}{name}"
         for name, field in known.items()
@@ -60,6 +66,20 @@ def _check_keys(kind: Any, values: Mapping[str, Any], if_missing: str, place: st
     if missing:
         raise ConfigError(f"{', '.join(missing)}: missing; {if_missing}")
     for name, hint in get_type_hints(kind).items():
+        if name in values:
+            _check_choice(hint, values[name], place + name)
         for part in (hint, *get_args(hint)):  # a dataclass, or one of several types
             if is_dataclass(part) and isinstance(values.get(name), Mapping):
-                _check_keys(part, values[name], if_missing, f"{place}{name}.")
+                _check_object(part, values[name], if_missing, f"{place}{name}.")
+
+
+def _check_choice(hint: Any, value: Any, place: str) -> None:
+    """Raise ConfigError where `hint` is a Literal and `value` is none of its choices."""
+    if get_origin(hint) is not Literal or value in get_args(hint):
+        return
+    choices = [str(choice) for choice in get_args(hint)]
+    nearest = did_you_mean(str(value), choices)
+    raise ConfigError(
+        f"{place} = {value!r}{f'{nearest} Choose' if nearest else '; choose'} one of "
+        f"{', '.join(choices)}"
+    )

@@ -1,8 +1,8 @@
-"""The backbones by name, and the two whose cost is linear in the number of elements."""
+"""The two built-in backbones whose cost is linear in the number of elements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partflow.model.blocks import Backbone
-from partflow.model.config import BackboneKind, ModelConfig
+from partflow.model.config import ModelConfig
 from partflow.model.favor import FavorAttention
 from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
 from partflow.model.layout import EventRows
-from partflow.model.transformer import Transformer
 
 
 class Favor(Backbone):
@@ -55,16 +54,3 @@ class GnnLsh(Backbone):
         """The bins of each event."""
         counts = [event.end - event.begin for event in events]
         return BinnedRows.of_events(counts, self.config, x.device)
-
-
-BACKBONE_CLASSES: dict[BackboneKind, Callable[[ModelConfig], Backbone]] = {
-    "transformer": Transformer,
-    "favor": Favor,
-    "gnn_lsh": GnnLsh,
-}
-"""By the name in `ModelConfig.backbone`."""
-
-
-def make_backbone(config: ModelConfig) -> Backbone:
-    """The backbone `config.backbone`, with initial weights drawn from torch's generator."""
-    return BACKBONE_CLASSES[config.backbone](config)

@@ -1,24 +1,25 @@
-"""Configuration of a network: `ModelConfig`, stored with its weights."""
+"""Configuration of a network: `ModelConfig`, stored with its weights.
+
+Nothing here imports torch, so that the command line can list the options at once.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS, ELEMENTS
-from partflow.core.json_objects import from_json_object
 from partflow.core.known_detectors import CLIC
-from partflow.model.favor import FavorConfig
-from partflow.model.gnn_lsh import GnnLshConfig
+from partflow.model.registry import AUTO, BACKBONE_REGISTRY, HEAD_REGISTRY
 
-BackboneKind = Literal["transformer", "gnn_lsh", "favor"]
-BACKBONES = get_args(BackboneKind)
-HeadKind = Literal["direct", "sharing"]
-HEADS = get_args(HeadKind)
-Config = TypeVar("Config")
+BACKBONES = tuple(BACKBONE_REGISTRY.built_in)
+"""Names of the built-in backbones."""
+FROM_EVENTS = frozenset({"detector", "face_radius", "face_half_length", "features", "elements"})
+"""Fields of `ModelConfig` that a training takes from its events: they are no options."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class ReadoutConfig:
     """How predictions of the network become candidates."""
 
     kind: Literal["threshold", "expectation", "published"] = "expectation"
-    """threshold: a list of particles, each with its full momentum. expectation: the momentum of a
-    cluster is multiplied by the probability that it is a particle, which makes sums (jets, missing
-    momentum) unbiased and the list longer. With the head `sharing` the momentum of a cluster is an
-    expectation already: nothing is multiplied, and the two kinds differ in which elements are
-    left out. published: the list of published MLPF v2.2.0, all elements that are more probably a
-    particle than not, in which tracks have their predicted momentum as well."""
+    """How the elements that are probably particles become a list. threshold: a list of particles,
+    each with its full momentum. expectation: the momentum of a cluster is multiplied by the
+    probability that it is a particle, which makes sums (jets, missing momentum) unbiased and the
+    list longer. With the head `sharing` the momentum of a cluster is an expectation already:
+    nothing is multiplied, and the two kinds differ in which elements are left out. published: the
+    list of published MLPF v2.2.0, all elements that are more probably a particle than not, in which
+    tracks have their predicted momentum as well."""
     threshold: float = 0.5
     """Probability from which on an element becomes a particle."""
     min_probability: float = 0.03
@@ -41,7 +43,60 @@ class ReadoutConfig:
         for name in ("threshold", "min_probability"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"readout.{name} = {value}; it must lie between 0 and 1")
+                raise ConfigError(f"model.readout.{name} = {value}; it must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class FavorConfig:
+    """Random features of the attention."""
+
+    num_features: int = 64
+    """Random features of each head; the error of the softmax falls as 1 / sqrt(num_features)."""
+
+    def __post_init__(self) -> None:
+        if self.num_features < 1:
+            raise ConfigError(
+                f"model.favor.num_features = {self.num_features}; it must be positive"
+            )
+
+
+@dataclass(frozen=True)
+class GnnLshConfig:
+    """One layer; the defaults are those of the published CLIC configuration."""
+
+    bin_size: int = 32
+    """Elements that exchange messages with each other."""
+    max_num_bins: int = 200
+    """Hash values of the largest events: twice the number of random directions."""
+    distance_dim: int = 128
+    """Dimensions of the space in which elements are hashed and compared."""
+    hidden_dim: int = 128
+    """Hidden width of the network that maps into that space."""
+    num_hidden_layers: int = 2
+    """Hidden layers of that network."""
+    num_messages: int = 2
+    """Rounds of messages of a layer."""
+    layer_norm: bool = True
+    """Normalise the elements at the beginning of the layer."""
+    dropout: float = 0.0
+    """Dropout probability while training, after messages and in the network of the hash."""
+
+    def __post_init__(self) -> None:
+        for name in ("bin_size", "distance_dim", "hidden_dim", "num_hidden_layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"model.gnn_lsh.{name} = {getattr(self, name)}; it must be positive"
+                )
+        if self.max_num_bins < 2:
+            raise ConfigError(
+                f"model.gnn_lsh.max_num_bins = {self.max_num_bins}; it must be at least 2"
+            )
+        if self.num_messages < 0:
+            raise ConfigError(
+                f"model.gnn_lsh.num_messages = {self.num_messages}; it must not be negative"
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"model.gnn_lsh.dropout = {self.dropout}; it must lie in [0, 1)")
 
 
 def _normed_gnn_lsh() -> GnnLshConfig:
@@ -53,10 +108,11 @@ def _normed_gnn_lsh() -> GnnLshConfig:
 class ModelConfig:
     """Configuration of a network."""
 
-    backbone: BackboneKind = "transformer"
-    """How the elements of an event exchange information. transformer: attention between all
-    elements, quadratic in their number. favor: attention by random features, linear. gnn_lsh:
-    messages inside bins of elements with similar learned hashes, linear."""
+    backbone: str = "transformer"
+    """How the elements of an event exchange information: transformer, gnn_lsh, favor, the name of
+    an entry point in the group partflow.backbones, or package.module:Class. transformer: attention
+    between all elements, quadratic in their number. favor: attention by random features, linear.
+    gnn_lsh: messages inside bins of elements with similar learned hashes, linear."""
     dim: int = 128
     """Width of an element's representation."""
     num_layers: int = 4
@@ -74,6 +130,8 @@ class ModelConfig:
     """Random features (favor)."""
     gnn_lsh: GnnLshConfig = field(default_factory=_normed_gnn_lsh)
     """Hash, graph and messages (gnn_lsh)."""
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of a backbone of one's own, as a JSON object."""
     detector: str = CLIC.name
     """Name of the detector that the network is for. A training takes the name and the face of the
     calorimeter from its events."""
@@ -86,12 +144,16 @@ class ModelConfig:
     elements: str = "final"
     """Element set that the network was trained on: with final or with fine clusters. (Stored
     configurations know it by this name.)"""
-    head: HeadKind = "direct"
-    """How the energy of a particle on a cluster is predicted. direct: from its own cluster.
-    sharing: the energy of every cluster is divided over its possible owners, and a particle has
-    the sum of its shares (needs labels with energy shares)."""
+    head: str = "direct"
+    """How the energy of a particle on a cluster is predicted: auto, direct, sharing, the name of an
+    entry point in the group partflow.heads, or package.module:Class. direct: from its own cluster.
+    sharing: the energy of every cluster is divided over its possible owners, and a particle has the
+    sum of its shares (needs labels with energy shares). auto: sharing if the labels hold energy
+    shares, else direct."""
     num_owners: int = 24
     """Possible owners of a cluster's energy: the elements nearest to it in angle (sharing)."""
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of a head of one's own, as a JSON object."""
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     """How predictions become candidates, unless the user chooses otherwise."""
 
@@ -100,12 +162,14 @@ class ModelConfig:
                      "face_half_length", "num_owners"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
-        if self.backbone not in BACKBONES:
-            raise ConfigError(
-                f"model.backbone = {self.backbone!r}; choose one of {', '.join(BACKBONES)}"
-            )
-        if self.head not in HEADS:
-            raise ConfigError(f"model.head = {self.head!r}; choose one of {', '.join(HEADS)}")
+        BACKBONE_REGISTRY.check(self.backbone)
+        if self.head != AUTO:
+            HEAD_REGISTRY.check(self.head)
+        _check_options(
+            "backbone", self.backbone in BACKBONE_REGISTRY.built_in, self.backbone_options
+        )
+        is_built_in = self.head == AUTO or self.head in HEAD_REGISTRY.built_in
+        _check_options("head", is_built_in, self.head_options)
         if self.elements not in ELEMENT_SETS:
             raise ConfigError(
                 f"model.elements = {self.elements!r}; choose one of {', '.join(ELEMENT_SETS)}"
@@ -132,14 +196,38 @@ class ModelConfig:
             face_half_length=face.half_length,
         )
 
+    def for_labels(self, element_set: str, has_shares: bool) -> ModelConfig:
+        """This configuration for labels of `element_set`; the head `auto` becomes one of the two.
 
-def config_from_json(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """The configuration `kind` with `values`, a JSON object.
+        >>> ModelConfig(head="auto").for_labels("final", has_shares=True).head
+        'sharing'
+        """
+        head = self.head
+        if head == AUTO:
+            head = "sharing" if has_shares else "direct"
+        return replace(self, elements=element_set, head=head)
 
-    Raises ConfigError, naming the field, where one is unknown, of a wrong type or out of range.
-    """
-    for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and name in values and values[name] not in get_args(hint):
-            choices = ", ".join(get_args(hint))
-            raise ConfigError(f"{name} = {values[name]!r}; choose one of {choices}")
-    return from_json_object(kind, values)
+
+def _check_options(part: str, is_built_in: bool, options: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless `options` can be stored, and are for a part of one's own."""
+    name = f"model.{part}_options"
+    if options and is_built_in:
+        raise ConfigError(
+            f"{name}: these are options of a {part} of one's own, but the {part} is built in; "
+            f"leave them out, or name your {part}"
+        )
+    if not _has_toml_values(options):
+        raise ConfigError(
+            f"{name} = {options!r}; give text, numbers, true and false, lists and objects of them"
+        )
+
+
+def _has_toml_values(value: Any) -> bool:
+    """Whether both JSON and TOML have `value`: JSON has no infinity, TOML has no null."""
+    if isinstance(value, Mapping):
+        return all(isinstance(k, str) and _has_toml_values(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_has_toml_values, value))
+    return isinstance(value, str | bool | int) or (
+        isinstance(value, float) and math.isfinite(value)
+    )

@@ -15,30 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partflow.core.errors import ConfigError
+from partflow.model.config import FavorConfig
 from partflow.model.layout import EventRows
 from partflow.model.linear import Linear
 
 FEATURE_FLOOR = 1e-6
 """Added to every feature, relative to the largest, so that no sum of features underflows to 0."""
-
-
-@dataclass(frozen=True)
-class FavorConfig:
-    """Random features of the attention."""
-
-    num_features: int = 64
-    """Random features of each head; the error of the softmax falls as 1 / sqrt(num_features)."""
-
-    def __post_init__(self) -> None:
-        if self.num_features < 1:
-            raise ConfigError(f"favor.num_features = {self.num_features}; it must be positive")
 
 
 def orthogonal_directions(

@@ -4,8 +4,9 @@
     run/config.json         format, architecture, configuration, feature list, provenance
 
 The architecture is that of `MLPF` or of published MLPF v2.2.0 (`ARCHITECTURES`). Nothing in a
-folder is executed when it is read: safetensors holds numbers only, and msgspec decodes the JSON
-into the dataclasses of the configuration. A folder from elsewhere is safe to open.
+folder is executed when it is read: safetensors holds numbers only, msgspec decodes the JSON into
+the dataclasses of the configuration, and code outside of partflow that the configuration names is
+imported only where the user names it as well. A folder from elsewhere is safe to open.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from partflow.core.features import ELEMENTS
 from partflow.core.json_objects import from_json_object
 from partflow.core.outputs import replacing, write_text
 from partflow.core.provenance import Provenance
-from partflow.model.config import ModelConfig, config_from_json
+from partflow.model.config import ModelConfig
 from partflow.model.mlpf import MLPF
 from partflow.model.published.config import PUBLISHED_FEATURES, PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF
+from partflow.model.registry import BACKBONE_REGISTRY, HEAD_REGISTRY
 
 Config = ModelConfig | PublishedConfig
 Model = MLPF | PublishedMLPF
@@ -57,6 +59,15 @@ ARCHITECTURES = {
 """By the name in the file; a file without a name holds the first."""
 
 
+FORMER_NAMES = {
+    "trunk.": "backbone.",
+    "track_heads.": "head.track_heads.",
+    "cluster_heads.": "head.cluster_heads.",
+    "sharing.": "head.sharing.",
+}
+"""Beginnings of the names of weights in folders of partflow up to 0.1.0, and the present ones."""
+
+
 def save_model(model: Model, folder: Path, provenance: Provenance | None = None) -> None:
     """Write the weights of `model` and its configuration into `folder`, each file whole or not at
     all.
@@ -78,15 +89,25 @@ def save_model(model: Model, folder: Path, provenance: Provenance | None = None)
     write_text(folder / CONFIG_FILE, json.dumps(description, indent=1))
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path, backbone: str | None = None, head: str | None = None) -> Model:
     """The network saved in `folder`, ready for inference.
 
+    A backbone or head that the folder names as package.module:Class is imported only if `backbone`
+    or `head` names it, too.
+
     Raises InputError where a file is missing or damaged or a tensor does not fit, SchemaError
-    where the folder is of another version or its features differ from those of this version.
+    where the folder is of another version or its features differ from those of this version, and
+    ConfigError for a backbone or head that was not named or cannot be imported.
     """
     config = load_config(folder)
     weights = _read_weights(folder / WEIGHTS_FILE)
-    model = MLPF(config) if isinstance(config, ModelConfig) else PublishedMLPF(config)
+    model: Model
+    if isinstance(config, ModelConfig):
+        BACKBONE_REGISTRY.check_named_again(config.backbone, backbone, folder)
+        HEAD_REGISTRY.check_named_again(config.head, head, folder)
+        model, weights = MLPF(config), with_present_names(weights)
+    else:
+        model = PublishedMLPF(config)
     check_tensors(
         model.state_dict(),
         weights,
@@ -95,6 +116,21 @@ def load_model(folder: Path) -> Model:
     )
     model.load_state_dict(weights)
     return model.eval()
+
+
+def with_present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of an `MLPF`, by the names of this version if they have those of a former one.
+
+    >>> list(with_present_names({"trunk.norm.weight": torch.zeros(2)}))
+    ['backbone.norm.weight']
+    """
+    renamed = {}
+    for name, tensor in weights.items():
+        former = next((begin for begin in FORMER_NAMES if name.startswith(begin)), None)
+        if former is not None:
+            name = FORMER_NAMES[former] + name.removeprefix(former)
+        renamed[name] = tensor
+    return renamed
 
 
 def load_config(folder: Path) -> Config:
@@ -118,7 +154,7 @@ def load_config(folder: Path) -> Config:
         raise SchemaError(f"{path}: holds no model configuration; train or import the model again")
     architecture = ARCHITECTURES[name]
     try:
-        config: Config = config_from_json(architecture.config, stored)
+        config: Config = from_json_object(architecture.config, stored)
     except ConfigError as error:
         raise SchemaError(
             f"{path}: the model configuration is damaged or of another version of partflow: {error}"

@@ -18,7 +18,6 @@ Parameters have the names of published checkpoints.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -27,7 +26,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partflow.core.errors import ConfigError
+from partflow.model.config import GnnLshConfig
 from partflow.model.linear import Linear
 
 NORM_EPSILON = 1e-6
@@ -36,41 +35,6 @@ INVERSE_RANGE = 0.1
 """Inverse distance, in the learned space of the hash, over which the adjacency falls to 1/e."""
 MIN_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE = 1e-6, 1e6
 """Bounds of squared distances in the space of the hash, as published."""
-
-
-@dataclass(frozen=True)
-class GnnLshConfig:
-    """One layer; the defaults are those of the published CLIC configuration."""
-
-    bin_size: int = 32
-    """Elements that exchange messages with each other."""
-    max_num_bins: int = 200
-    """Hash values of the largest events: twice the number of random directions."""
-    distance_dim: int = 128
-    """Dimensions of the space in which elements are hashed and compared."""
-    hidden_dim: int = 128
-    """Hidden width of the network that maps into that space."""
-    num_hidden_layers: int = 2
-    """Hidden layers of that network."""
-    num_messages: int = 2
-    """Rounds of messages of a layer."""
-    layer_norm: bool = True
-    """Normalise the elements at the beginning of the layer."""
-    dropout: float = 0.0
-    """Dropout probability while training, after messages and in the network of the hash."""
-
-    def __post_init__(self) -> None:
-        for name in ("bin_size", "distance_dim", "hidden_dim", "num_hidden_layers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"gnn_lsh.{name} = {getattr(self, name)}; it must be positive")
-        if self.max_num_bins < 2:
-            raise ConfigError(f"gnn_lsh.max_num_bins = {self.max_num_bins}; it must be at least 2")
-        if self.num_messages < 0:
-            raise ConfigError(
-                f"gnn_lsh.num_messages = {self.num_messages}; it must not be negative"
-            )
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"gnn_lsh.dropout = {self.dropout}; it must lie in [0, 1)")
 
 
 class BinnedRows(NamedTuple):

@@ -1,4 +1,5 @@
-"""Heads: from the representation of an element to the particle that it should become.
+"""The head `direct`, and what heads have in common: from the representation of an element to the
+particle that it should become.
 
 Each element type has its own heads, which know only the classes that are possible for it: a track
 is a charged hadron, an electron or a muon, a cluster is a neutral hadron or a photon (the target of
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 
 from partflow.core.features import TrackFeature
 from partflow.core.particles import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
+from partflow.model.config import ModelConfig
 from partflow.model.inputs import LOG_ENERGY_FLOOR
+from partflow.model.layout import Layout, interleave
 from partflow.model.linear import Linear
 
 PARTICLE_CLASSES = (CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON)
@@ -162,3 +165,23 @@ def decode(
         cos_phi=cos_phi * cos - sin_phi * sin,
         log_energy_ratio=log_pt_ratio + momentum[:, Momentum.LOG_MASS_FACTOR],
     )
+
+
+class DirectHead(nn.Module):
+    """The head `direct`: the energy of a particle is that of its own element, corrected."""
+
+    def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
+        super().__init__()
+        self.track_heads = TypeHeads(num_track_inputs, config.dim, TRACK_CLASSES)
+        self.cluster_heads = TypeHeads(num_cluster_inputs, config.dim, CLUSTER_CLASSES)
+
+    def forward(
+        self,
+        tracks: Float[Tensor, "track track_input"],
+        clusters: Float[Tensor, "cluster cluster_input"],
+        features: Float[Tensor, "element feature"],
+        rows: Layout,
+    ) -> Output:
+        """Predictions for every element; `tracks` and `clusters` are representations and inputs."""
+        predictions = interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
+        return decode(predictions, features)

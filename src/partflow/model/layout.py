@@ -73,3 +73,12 @@ def tracks_first(
     if bool((key[1:] >= key[:-1]).all()):
         return None
     return torch.argsort(key, stable=True)
+
+
+def interleave(
+    rows: Layout, of_tracks: Float[Tensor, "track _"], of_clusters: Float[Tensor, "cluster _"]
+) -> Float[Tensor, "element _"]:
+    """Rows of tracks and of clusters as rows of the elements."""
+    values = torch.cat([of_tracks, of_clusters])
+    element_rows = torch.cat([rows.track_rows, rows.cluster_rows])
+    return torch.empty_like(values).index_copy(0, element_rows, values)

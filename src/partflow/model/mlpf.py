@@ -1,4 +1,4 @@
-"""The network: encoders for each element type, one backbone, heads for each element type.
+"""The network: encoders for each element type, a backbone, a head.
 
 Its cost is that of the backbone, quadratic (transformer) or linear (favor, gnn_lsh) in the number
 of elements of an event, plus the inputs, which are near-linear.
@@ -7,27 +7,27 @@ of elements of an event, plus the inputs, which are near-linear.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from partflow.core.errors import ConfigError
 from partflow.core.features import NUM_FEATURES
 from partflow.dataset.batches import Batch
-from partflow.model.backbones import make_backbone
 from partflow.model.config import ModelConfig
 from partflow.model.embedding import Encoder, Standardisation
-from partflow.model.heads import CLUSTER_CLASSES, TRACK_CLASSES, Output, TypeHeads, decode
+from partflow.model.heads import Output
 from partflow.model.inputs import cluster_inputs, track_inputs
-from partflow.model.layout import Layout, layout, tracks_first
+from partflow.model.layout import Layout, interleave, layout, tracks_first
 from partflow.model.neighbourhood import (
     NUM_CLUSTER_INPUTS,
     NUM_TRACK_INPUTS,
     event_distances,
     neighbourhood,
 )
-from partflow.model.sharing import SharingHead
+from partflow.model.registry import BACKBONE_REGISTRY, HEAD_REGISTRY, Registry
 
 
 class TypeInputs(NamedTuple):
@@ -40,13 +40,19 @@ class TypeInputs(NamedTuple):
 class MLPF(nn.Module):
     """Machine-learned particle flow over packed events.
 
-    Each element type has its own encoder and heads; the backbone between them is common to both.
-    The backbone is called `trunk` here, as in the names of stored weights.
+    Each element type has its own encoder; the backbone between encoders and head is common to both.
+    Backbone and head are those that the configuration names (`model.registry`,
+    `model.protocols`).
     """
 
     def __init__(self, config: ModelConfig) -> None:
+        """A network with initial weights from torch's generator.
+
+        The head `auto` of a configuration is `direct`. Raises ConfigError for a backbone or head
+        that cannot be loaded.
+        """
         super().__init__()
-        self.config = config
+        self.config = config = config.for_labels(config.elements, has_shares=False)
         none = torch.zeros(0, NUM_FEATURES)
         num_track = track_inputs(none, config).shape[1] + NUM_TRACK_INPUTS
         num_cluster = cluster_inputs(none, config).shape[1] + NUM_CLUSTER_INPUTS
@@ -54,15 +60,9 @@ class MLPF(nn.Module):
         self.cluster_standardisation = Standardisation(num_cluster)
         self.track_encoder = Encoder(num_track, config.dim)
         self.cluster_encoder = Encoder(num_cluster, config.dim)
-        self.trunk = make_backbone(config)
-        self.track_heads = TypeHeads(config.dim + num_track, config.dim, TRACK_CLASSES)
-        is_direct = config.head == "direct"
-        self.cluster_heads = TypeHeads(
-            config.dim + num_cluster, config.dim, CLUSTER_CLASSES, has_momentum=is_direct
-        )
-        self.sharing: SharingHead | None = None
-        if not is_direct:
-            self.sharing = SharingHead(config, config.dim + num_track, config.dim + num_cluster)
+        self.backbone = _make(BACKBONE_REGISTRY, config.backbone, config)
+        sizes = config.dim + num_track, config.dim + num_cluster
+        self.head = _make(HEAD_REGISTRY, config.head, config, *sizes)
 
     def forward(self, batch: Batch) -> Output:
         """Predictions for every element of `batch`, in its order.
@@ -82,15 +82,27 @@ class MLPF(nn.Module):
         """Predictions for elements of events in which tracks come first."""
         rows = layout(features, counts)
         x, tracks, clusters = self._embed(features, rows)
-        x = self.trunk(x, rows.events, self.distances(features, rows))
-        # The heads get the inputs as well: the momentum is mostly a function of them.
+        x = self._mix(x, features, rows)
+        # The head gets the inputs as well: the momentum is mostly a function of them.
         tracks = torch.cat([x[rows.track_rows], tracks], 1)
         clusters = torch.cat([x[rows.cluster_rows], clusters], 1)
-        predictions = _interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
-        output = decode(predictions, features)
-        if self.sharing is None:
-            return output
-        return self.sharing(output, tracks, clusters, features, rows)
+        output: Output = self.head(tracks, clusters, features, rows)
+        return output
+
+    def _mix(self, x: Tensor, features: Tensor, rows: Layout) -> Float[Tensor, "element dim"]:
+        """Output of the backbone; raises ConfigError where it has another shape than `x`."""
+        mixed: Tensor = self.backbone(x, *self._rows_and_distances(features, rows))
+        if mixed.shape != x.shape:
+            raise ConfigError(
+                f"the backbone {self.config.backbone!r} returned {list(mixed.shape)} for elements "
+                f"{list(x.shape)}; it must return one row of the same width for each element"
+            )
+        return mixed
+
+    def _rows_and_distances(self, features: Tensor, rows: Layout) -> tuple[Any, ...]:
+        """Arguments of the backbone after the elements; distances only if it needs them."""
+        distances = self.distances(features, rows)
+        return (rows.events,) if distances is None else (rows.events, distances)
 
     def represent(self, batch: Batch) -> Float[Tensor, "element dim"]:
         """Output of the backbone for every element of `batch`, in its order.
@@ -101,21 +113,27 @@ class MLPF(nn.Module):
         order = tracks_first(batch.features, batch.event_index)
         features = batch.features if order is None else batch.features[order]
         rows = layout(features, batch.counts)
-        x = self._embed(features, rows)[0]
-        x = self.trunk(x, rows.events, self.distances(features, rows))
+        x = self._mix(self._embed(features, rows)[0], features, rows)
         return x if order is None else x[torch.argsort(order)]
 
     def attention_weights(self, batch: Batch) -> list[Float[Tensor, "layer head _ _"]]:
         """Attention weights [layer, head, query, key] of every event that is not empty.
 
         They are softmax weights for the transformer, those that the random features imply for
-        favor, and for gnn_lsh the adjacency in the bins, as one head. Raises what `forward` does.
+        favor, and for gnn_lsh the adjacency in the bins, as one head. Raises what `forward` does,
+        and ConfigError for a backbone without such weights.
         """
+        if not hasattr(self.backbone, "attention_weights"):
+            raise ConfigError(
+                f"the backbone {self.config.backbone!r} has no attention weights; leave out "
+                "--save-attention, or give it a method `attention_weights`"
+            )
         order = tracks_first(batch.features, batch.event_index)
         features = batch.features if order is None else batch.features[order]
         rows = layout(features, batch.counts)
         x = self._embed(features, rows)[0]
-        of_layers = self.trunk.attention_weights(x, rows.events, self.distances(features, rows))
+        arguments = self._rows_and_distances(features, rows)
+        of_layers = self.backbone.attention_weights(x, *arguments)
         of_events = [torch.stack(layers) for layers in zip(*of_layers, strict=True)]
         if order is None:
             return of_events
@@ -128,7 +146,7 @@ class MLPF(nn.Module):
         inputs = self.inputs(features, rows)
         tracks = self.track_standardisation(inputs.tracks)
         clusters = self.cluster_standardisation(inputs.clusters)
-        x = _interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
+        x = interleave(rows, self.track_encoder(tracks), self.cluster_encoder(clusters))
         return x, tracks, clusters
 
     @torch.no_grad()
@@ -147,7 +165,8 @@ class MLPF(nn.Module):
         self, features: Float[Tensor, "element feature"], rows: Layout
     ) -> list[Float[Tensor, "_ _"]] | None:
         """Distances within each event [mm], if the backbone needs them."""
-        return event_distances(features, rows) if self.trunk.needs_distances else None
+        needs_distances = getattr(self.backbone, "needs_distances", False)
+        return event_distances(features, rows) if needs_distances else None
 
     @torch.no_grad()
     def fit_standardisation(self, batches: Iterable[Batch]) -> None:
@@ -163,8 +182,12 @@ class MLPF(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
 
-def _interleave(rows: Layout, of_tracks: Tensor, of_clusters: Tensor) -> Tensor:
-    """Rows of tracks and of clusters as rows of the elements."""
-    values = torch.cat([of_tracks, of_clusters])
-    place = torch.cat([rows.track_rows, rows.cluster_rows])
-    return torch.empty_like(values).index_copy(0, place, values)
+def _make(registry: Registry, name: str, *arguments: Any) -> Any:
+    """The part of the network that `name` stands for, constructed from `arguments`."""
+    part = registry.load(name)(*arguments)
+    if not isinstance(part, nn.Module):
+        raise ConfigError(
+            f"model.{registry.part} = {name!r}: it makes a {type(part).__name__}, which is no "
+            "torch.nn.Module; give a class of modules"
+        )
+    return part

@@ -33,15 +33,19 @@ from partflow.dataset.batches import Shares
 from partflow.model.config import ModelConfig
 from partflow.model.heads import (
     ANGLE_CORRECTION_SCALE,
+    CLUSTER_CLASSES,
     MAX_LOG_RATIO,
     PARTICLE_CLASSES,
+    TRACK_CLASSES,
     Momentum,
     Output,
+    TypeHeads,
+    decode,
     reference_energy,
     reference_pt,
 )
 from partflow.model.inputs import LOG_ENERGY_FLOOR
-from partflow.model.layout import Layout
+from partflow.model.layout import Layout, interleave
 from partflow.model.linear import Linear
 from partflow.model.owners import (
     NUM_PAIR_INPUTS,
@@ -215,6 +219,29 @@ class Measurement:
 
 
 class SharingHead(nn.Module):
+    """The head `sharing`: a particle on a cluster has the energy of its shares of all clusters."""
+
+    def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
+        super().__init__()
+        self.track_heads = TypeHeads(num_track_inputs, config.dim, TRACK_CLASSES)
+        self.cluster_heads = TypeHeads(
+            num_cluster_inputs, config.dim, CLUSTER_CLASSES, has_momentum=False
+        )
+        self.sharing = Sharing(config, num_track_inputs, num_cluster_inputs)
+
+    def forward(
+        self,
+        tracks: Float[Tensor, "track track_input"],
+        clusters: Float[Tensor, "cluster cluster_input"],
+        features: Float[Tensor, "element feature"],
+        rows: Layout,
+    ) -> SharingOutput:
+        """Predictions for every element; `tracks` and `clusters` are representations and inputs."""
+        predictions = interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
+        return self.sharing(decode(predictions, features), tracks, clusters, features, rows)
+
+
+class Sharing(nn.Module):
     """Shares of the clusters' energy, and the momenta of the particles on clusters.
 
     Names of layers are those of stored weights: `of_track` and `of_cluster` make q and u of an

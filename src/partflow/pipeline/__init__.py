@@ -26,7 +26,7 @@ from partflow.pipeline.folders import PACKED, SHARD_EVENTS
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.reconstruction import reconstruct
 from partflow.pipeline.references import reference_candidates
-from partflow.pipeline.training import import_checkpoint, train
+from partflow.pipeline.training import dry_run, import_checkpoint, train
 
 __all__ = [
     "BASELINE",
@@ -38,6 +38,7 @@ __all__ = [
     "compare",
     "demo",
     "display",
+    "dry_run",
     "evaluate",
     "export_dataset",
     "generate",

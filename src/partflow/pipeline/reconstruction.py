@@ -32,6 +32,8 @@ def reconstruct(
     save_attention: Sequence[int] = (),
     threshold: float | None = None,
     adapt_detector: bool = False,
+    backbone: str | None = None,
+    head: str | None = None,
 ) -> None:
     """Write the candidates of a trained network, or those of the baseline.
 
@@ -47,6 +49,8 @@ def reconstruct(
         threshold: Probability from which an element becomes a particle; that of the model if None.
         adapt_detector: Whether to use a network that was trained on another detector, with depths
             counted from the calorimeter of these events.
+        backbone: Name of the network's backbone; needed if it is package.module:Class.
+        head: Name of the network's head; needed if it is package.module:Class.
 
     Raises:
         InputError: There are no such events or no such model folder.
@@ -59,7 +63,7 @@ def reconstruct(
         _check_baseline_options(has_embeddings, threshold, adapt_detector)
         return _write_baseline(events, output, overwrite)
     folder = Path(model)
-    network = _load_network(folder)
+    network = _load_network(folder, backbone, head)
     is_adapted = _match_detector(network, folder, events, adapt_detector)
     if threshold is not None:
         readout = replace(network.config.readout, threshold=threshold)
@@ -153,7 +157,7 @@ def _reconstruct_elements(network: Model, elements: Collection) -> dict[str, Col
     return {"candidates": reconstruct_elements(network, elements)}
 
 
-def _load_network(folder: Path) -> Model:
+def _load_network(folder: Path, backbone: str | None, head: str | None) -> Model:
     """The network in a model folder."""
     from partflow.model.folder import load_model
 
@@ -162,7 +166,7 @@ def _load_network(folder: Path) -> Model:
             f"{folder}: no such model folder; give the output of `partflow train` or "
             "`import-checkpoint`, or 'baseline'"
         )
-    return load_model(folder)
+    return load_model(folder, backbone, head)
 
 
 def _match_detector(network: Model, folder: Path, events: Path, is_allowed: bool) -> bool:

@@ -2,67 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from partflow.core.errors import ConfigError
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import say_done
 from partflow.core.provenance import make_provenance
-from partflow.pipeline.folders import PACKED
 
-NO_LIMIT = 1_000_000
-"""Epochs of a run that only the time limit ends: more than any run reaches."""
+if TYPE_CHECKING:  # torch is imported by the stages that need it
+    from partflow.dataset.mixture import Mixture
+    from partflow.train.configuration import Configuration
+    from partflow.train.dry_run import DryRun
 
 
 def train(
-    labelled: Path,
+    labelled: Path | Sequence[Path],
     output: Path,
     preset: str = "small",
-    max_minutes: float | None = None,
-    epochs: int | None = None,
-    seed: int = 1,
-    threads: int | None = None,
+    config: Path | None = None,
+    *,
     resume: bool = False,
-    backbone: Literal["transformer", "gnn_lsh", "favor"] = "transformer",
-    head: Literal["direct", "sharing"] | None = None,
+    initial_model: Path | None = None,
+    report: Callable[[int, float], bool] | None = None,
+    **options: Any,
 ) -> Any:
     """Train a network on labelled events.
 
     Args:
-        labelled: Folder of `label`.
+        labelled: Folders of `label`, or of an `ingest` of published data.
         output: Model folder to write.
-        preset: Name of the preset (`partflow.presets`).
-        max_minutes: Minutes of training; no limit if None.
-        epochs: Passes over the events. If None: no limit with `max_minutes`, else the preset's.
-        seed: Seed of the weights and of the order of events.
-        threads: CPU threads; all cores if None.
+        preset: Name of the preset (`partflow.presets`) to start from.
+        config: Configuration file to start from, or the folder of a former run, instead.
         resume: Continue the run in `output`.
-        backbone: Backbone of the network.
-        head: Head of the network. If None: `sharing` where the labels hold energy shares, else
-            `direct`.
+        initial_model: Model folder that the training starts from, with its network.
+        report: Called after every validation with step and loss; True ends the run.
+        options: Fields of the configuration that override the start, by the names of the options of
+            the command line: `dim=256`, `max_minutes=10`, `**{"loss.share": 5}`.
 
     Returns:
         `train.trainer.TrainResult`.
+
+    Raises:
+        ConfigError: A preset, an option or a field of the file is unknown or not possible.
     """
-    from partflow.dataset.packed import PackedDataset
-    from partflow.presets import preset as find_preset
     from partflow.train.trainer import train as train_network
 
-    chosen = find_preset(preset)
-    if epochs is None:
-        epochs = chosen.train.epochs if max_minutes is None else NO_LIMIT
-    config = replace(
-        chosen.train, epochs=epochs, max_minutes=max_minutes, seed=seed, threads=threads
+    folders = [labelled] if isinstance(labelled, Path) else list(labelled)
+    mixture, configuration = _configured(folders, preset, config, options, initial_model)
+    settings = {"preset": preset, **asdict(configuration)}
+    inputs = folders if initial_model is None else [*folders, initial_model]
+    provenance = make_provenance("model", settings, configuration.train.seed, inputs)
+    return train_network(
+        mixture,
+        configuration.model,
+        configuration.train,
+        output,
+        resume=resume,
+        initial_model=initial_model,
+        provenance=provenance,
+        report=report,
     )
-    dataset = PackedDataset.open(labelled / PACKED)
-    if head is None:
-        head = "direct" if dataset.shares is None else "sharing"
-    model = replace(chosen.model, elements=dataset.element_set, backbone=backbone, head=head)
-    model = model.at(dataset.face)
-    settings = {"preset": preset, "model": asdict(model), "train": asdict(config)}
-    provenance = make_provenance("model", settings, seed, [labelled])
-    return train_network(dataset, model, config, output, resume=resume, provenance=provenance)
+
+
+def dry_run(
+    labelled: Path | Sequence[Path],
+    preset: str = "small",
+    config: Path | None = None,
+    **options: Any,
+) -> DryRun:
+    """Size, memory, speed and end of the training that `train` would run; writes nothing.
+
+    Arguments and errors are those of `train`.
+    """
+    from partflow.train.dry_run import dry_run as measure
+
+    folders = [labelled] if isinstance(labelled, Path) else list(labelled)
+    mixture, configuration = _configured(folders, preset, config, options)
+    return measure(mixture, configuration.model, configuration.train)
+
+
+def _configured(
+    folders: Sequence[Path],
+    preset: str,
+    config: Path | None,
+    options: Mapping[str, Any],
+    initial_model: Path | None = None,
+) -> tuple[Mixture, Configuration]:
+    """The labelled events, and the configuration of a training on them.
+
+    A training that starts from a model has its network, but for what `options` name.
+    """
+    from partflow.dataset.mixture import Mixture
+    from partflow.model.config import ModelConfig
+    from partflow.model.folder import load_config
+    from partflow.presets import starting_configuration
+
+    start = starting_configuration(preset, config)
+    if initial_model is not None:
+        network = load_config(initial_model)
+        if not isinstance(network, ModelConfig):
+            raise ConfigError(
+                f"{initial_model}: an imported network of MLPF v2.2.0 cannot be trained further"
+            )
+        start = replace(start, model=network)
+    chosen = start.with_options(options)
+    training = chosen.train
+    mixture = Mixture.open(
+        folders,
+        training.weights or None,
+        training.train_events,
+        training.validation_events,
+        training.validation_fraction,
+    )
+    model = chosen.model.for_labels(mixture.element_set, mixture.has_shares)
+    return mixture, replace(chosen, model=model.at(mixture.face))
 
 
 def import_checkpoint(

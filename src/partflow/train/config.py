@@ -6,12 +6,39 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from partflow.core.errors import ConfigError
-from partflow.train.loss import LossConfig
 
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
 TrainingDtype = Literal["auto", "float32", "bfloat16"]
 Frozen = Literal["nothing", "backbone", "all_but_heads"]
 LoggerName = Literal["tensorboard", "comet", "mlflow", "wandb"]
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of the loss."""
+
+    is_particle: float = 10.0
+    """Weight of the cross-entropy of "is there a particle"."""
+    particle_class: float = 1.0
+    """Weight of the focal loss of the class."""
+    focal_gamma: float = 2.0
+    """Exponent gamma of the focal loss; 0 gives the cross-entropy."""
+    log_pt: float = 1.0
+    """Weight of the squared error of log pt."""
+    log_energy: float = 1.0
+    """Weight of the squared error of log E."""
+    angle: float = 1e-2
+    """Weight of the squared errors of eta, sin phi and cos phi."""
+    expected_sum: float = 1.0
+    """Weight of the local sum of expected momenta, for the readout `expectation`."""
+    listed_sum: float = 1.0
+    """Weight of the local sum of the momenta of listed particles, for the readout `threshold`."""
+    share: float = 15.0
+    """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
+    sum_radius: float = 0.2
+    """Width in delta_r of the Gaussian of both local sums."""
+    missing_momentum: float = 0.0
+    """Weight of the missing transverse momentum of whole events; 0 leaves the term out."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +66,14 @@ class TrainConfig:
     about 18 events."""
     accumulate: int = 1
     """Batches for each step of the optimiser; their gradients are averaged."""
+    weights: tuple[float, ...] = ()
+    """Relative numbers of training events from the folders of labelled events, in their order;
+    none: all events count alike."""
+    train_events: int | None = None
+    """Largest number of training events of each source; None: all."""
     validation_fraction: float = 0.1
-    """Fraction of the events that are used for validation only."""
-    max_validation_events: int = 1000
+    """Fraction of the events of each source that are used for validation only."""
+    validation_events: int = 1000
     """Largest number of events of each source in a validation, which limits its time."""
     validation_interval: int = 500
     """Steps between two validations; at least one validation per epoch."""
@@ -85,13 +117,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raise ConfigError for a setting out of range."""
         for name in ("epochs", "learning_rate", "gradient_clip", "batch_elements", "accumulate",
-                     "max_validation_events", "validation_interval", "devices", "nodes"):  # fmt: skip
+                     "validation_events", "validation_interval", "devices", "nodes"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be positive")
         for name in ("warmup", "final_learning_rate", "validation_fraction", "ema_decay"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must be in [0, 1)")
-        for name in ("max_minutes", "threads", "checkpoint_interval"):
+        for name in ("max_minutes", "threads", "checkpoint_interval", "train_events"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigError(f"train.{name} = {value}; it must be positive")

@@ -51,7 +51,6 @@ mille and keep it in the readout. They are included for comparability with the p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -65,39 +64,12 @@ from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.heads import Output, reference_energy, reference_pt
 from partflow.model.sharing import SharingOutput
+from partflow.train.config import LossConfig
 from partflow.train.metrics import expected_momentum
 from partflow.train.terms import Term, Terms
 
 MIN_TARGET = 1e-6
 """Lower limit of a target's pt and energy [GeV], which keeps their logarithms finite."""
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of the terms of the loss."""
-
-    is_particle: float = 10.0
-    """Weight of the cross-entropy of "is there a particle"."""
-    particle_class: float = 1.0
-    """Weight of the focal loss of the class."""
-    focal_gamma: float = 2.0
-    """Exponent gamma of the focal loss; 0 gives the cross-entropy."""
-    log_pt: float = 1.0
-    """Weight of the squared error of log pt."""
-    log_energy: float = 1.0
-    """Weight of the squared error of log E."""
-    angle: float = 1e-2
-    """Weight of the squared errors of eta, sin phi and cos phi."""
-    expected_sum: float = 1.0
-    """Weight of the local sum of expected momenta, for the readout `expectation`."""
-    listed_sum: float = 1.0
-    """Weight of the local sum of the momenta of listed particles, for the readout `threshold`."""
-    share: float = 15.0
-    """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
-    sum_radius: float = 0.2
-    """Width in delta_r of the Gaussian of both local sums."""
-    missing_momentum: float = 0.0
-    """Weight of the missing transverse momentum of whole events; 0 leaves the term out."""
 
 
 def loss_terms(

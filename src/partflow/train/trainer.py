@@ -39,7 +39,7 @@ from partflow.train.transfer import freeze, load_initial_weights
 STANDARDISATION_EVENTS = 2000
 """Events that means and deviations of the inputs are computed from: enough for per mille."""
 CHANGEABLE = ("epochs", "max_minutes", "threads", "accelerator", "validation_interval",
-              "max_validation_events", "loader_workers", "checkpoint_interval", "keep_best",
+              "validation_events", "loader_workers", "checkpoint_interval", "keep_best",
               "loggers", "offline", "devices", "nodes")  # fmt: skip
 """Settings that may be changed when a run is continued."""
 

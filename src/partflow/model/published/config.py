@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from partflow.core.errors import ConfigError
 from partflow.core.features import CLUSTER, ELEMENTS, TRACK, TrackFeature
+from partflow.core.json_objects import from_json_object
 from partflow.core.particles import CLASSES
-from partflow.model.config import ReadoutConfig, config_from_json
-from partflow.model.gnn_lsh import GnnLshConfig
+from partflow.model.config import GnnLshConfig, ReadoutConfig
 
 PUBLISHED_FEATURES = ELEMENTS.names[: len(TrackFeature)]
 """The columns of an element that published networks read, in order."""
@@ -120,7 +120,7 @@ class PublishedConfig:
                     f"{name!r} is no argument of a model of published MLPF v2.2.0; was it stored "
                     "by another version?"
                 )
-        return config_from_json(cls, kwargs)
+        return from_json_object(cls, kwargs)
 
     @property
     def head(self) -> str:

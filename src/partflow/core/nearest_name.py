@@ -1,0 +1,18 @@
+"""Advice for a name that is not known: the nearest of those that are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question that begins with "; " and names the nearest of `known`; "" if none is near.
+
+    >>> did_you_mean("transfomer", ["transformer", "favor"])
+    "; did you mean 'transformer'?"
+    >>> did_you_mean("mamba", ["transformer", "favor"])
+    ''
+    """
+    nearest = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
