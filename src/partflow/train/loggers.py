@@ -15,7 +15,7 @@ from partflow.core.errors import ConfigError
 from partflow.train.config import LoggerName, TrainConfig
 
 if TYPE_CHECKING:
-    from lightning.fabric.loggers import Logger
+    from lightning.fabric.loggers.logger import Logger
 
 LOG_FOLDER = "logs"
 PROJECT = "partflow"
@@ -69,7 +69,7 @@ def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Logger:
     logs = folder / LOG_FOLDER
     run_name = folder.resolve().name
     if name == "tensorboard":
-        from lightning.fabric.loggers import TensorBoardLogger
+        from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
         # The run is one series: continued runs add to it.
         return TensorBoardLogger(logs, name="", version="", default_hp_metric=False)

@@ -4,6 +4,7 @@
     checkpoint.pt                    the run, to be continued
     training.csv, loss.png           losses of every validation, as a table and as a figure
     checkpoints/EPOCH-STEP-LOSS/     kept models: the best ones, and one every few steps
+    config.toml                      the configuration (`train.configuration`)
     logs/                            for TensorBoard
 
 Each file is written completely or not at all, the checkpoint last: it is never ahead of the others.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -135,7 +135,7 @@ class Stepper:
             of_terms = self._network(batch)
             mine = [batch.num_events, is_interrupted, minutes if fabric.global_rank == 0 else 0.0]
             counted = torch.cat([of_terms.detach().flatten(), of_terms.new_tensor(mine)])
-            counted = fabric.all_reduce(counted, reduce_op="sum")
+            counted = cast(Tensor, fabric.all_reduce(counted, reduce_op="sum"))
             total, weight = counted[: of_terms.numel()].view(-1, 2).unbind(1)
             # Data-parallel training averages gradients over the processes: times their number.
             scale = fabric.world_size / num_batches

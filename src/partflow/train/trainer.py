@@ -28,6 +28,7 @@ from partflow.model.mlpf import MLPF
 from partflow.model.precision import resolve_dtype
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.config import TrainConfig
+from partflow.train.configuration import CONFIGURATION_FILE, write_config
 from partflow.train.history import FIGURE_FILE, SOURCE_PREFIX, draw_losses
 from partflow.train.loggers import RunLoggers, check_loggers
 from partflow.train.loop import Report, TrainingLoop
@@ -187,6 +188,7 @@ def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | Non
     if fabric.global_rank > 0:
         return loop.run(batches, of_sources, None, None, job.settings)
     files = RunFiles(job.output, config, job.provenance)
+    write_config(job.output / CONFIGURATION_FILE, job.model_config, config)
     loggers = RunLoggers(config, job.output, job.settings)
     is_complete = False
     try:
