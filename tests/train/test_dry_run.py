@@ -11,8 +11,8 @@ from partflow.train.dry_run import dry_run
 CONFIG = TrainConfig(epochs=2, batch_elements=400, threads=1)
 
 
-def test_parameters_and_memory_are_those_of_the_network(dataset, model_config):
-    found = dry_run(dataset, model_config, CONFIG)
+def test_parameters_and_memory_are_those_of_the_network(mixture, model_config):
+    found = dry_run(mixture, model_config, CONFIG)
     model = MLPF(model_config)
     assert sum(found.parameters.values()) == model.num_parameters
     assert set(found.parameters) == {"track_encoder", "cluster_encoder", "backbone", "head"}
@@ -23,33 +23,33 @@ def test_parameters_and_memory_are_those_of_the_network(dataset, model_config):
     )
 
 
-def test_activations_grow_with_the_batch(dataset, model_config):
-    small = dry_run(dataset, model_config, replace(CONFIG, batch_elements=100), num_steps=1)
-    large = dry_run(dataset, model_config, replace(CONFIG, batch_elements=1000), num_steps=1)
+def test_activations_grow_with_the_batch(mixture, model_config):
+    small = dry_run(mixture, model_config, replace(CONFIG, batch_elements=100), num_steps=1)
+    large = dry_run(mixture, model_config, replace(CONFIG, batch_elements=1000), num_steps=1)
     assert large.activation_bytes > 2 * small.activation_bytes
     at_least = large.batch_elements * model_config.dim * 4
     assert large.activation_bytes > 10 * at_least  # some tensors of each layer
 
 
-def test_the_end_follows_from_the_speed_or_the_time_limit(dataset, model_config):
-    found = dry_run(dataset, model_config, CONFIG)
+def test_the_end_follows_from_the_speed_or_the_time_limit(mixture, model_config):
+    found = dry_run(mixture, model_config, CONFIG)
     expected = 2 * found.num_events / found.events_per_second / 60
     assert found.minutes == pytest.approx(expected)
-    limited = dry_run(dataset, model_config, replace(CONFIG, max_minutes=1e-6))
+    limited = dry_run(mixture, model_config, replace(CONFIG, max_minutes=1e-6))
     assert limited.minutes == 1e-6
 
 
-def test_what_is_printed_names_network_parameters_memory_speed_and_end(dataset, model_config):
-    lines = str(dry_run(dataset, model_config, CONFIG)).splitlines()
+def test_what_is_printed_names_network_parameters_memory_speed_and_end(mixture, model_config):
+    lines = str(dry_run(mixture, model_config, CONFIG)).splitlines()
     assert [line.split()[0] for line in lines] == [
         "network", "parameters", "memory", "speed", "end",
     ]  # fmt: skip
     assert "transformer" in lines[0] and "events/s" in lines[3]
 
 
-def test_nothing_is_written(dataset, model_config, tmp_path, monkeypatch):
+def test_nothing_is_written(mixture, model_config, tmp_path, monkeypatch):
     before = sorted(path for path in dataset.folder.rglob("*"))
     monkeypatch.chdir(tmp_path)
-    dry_run(dataset, model_config, CONFIG, num_steps=1)
+    dry_run(mixture, model_config, CONFIG, num_steps=1)
     assert sorted(path for path in dataset.folder.rglob("*")) == before
     assert list(tmp_path.iterdir()) == []

@@ -70,9 +70,9 @@ def launch(fabric: Fabric, function: Callable[..., Value], *arguments: Any) -> V
             f"process {error.error_index} of the training ended ({_ending(error)}): the others "
             "were stopped; --resume continues the run from its last validation"
         ) from error
-    except ProcessRaisedException as error:
+    except ProcessRaisedException as error:  # its text ends with the last line of a traceback
         raise PartflowError(
-            f"process {error.error_index} of the training failed: {str(error).strip()}"
+            f"process {error.error_index} of the training failed: {str(error).strip().splitlines()[-1]}"
         ) from error
     finally:
         signal.signal(signal.SIGINT, previous)

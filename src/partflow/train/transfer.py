@@ -49,8 +49,8 @@ def freeze(model: MLPF, frozen: Frozen) -> None:
     """
     parts = {
         "nothing": [],
-        "backbone": [model.trunk],
-        "all_but_heads": [model.trunk, model.track_encoder, model.cluster_encoder],
+        "backbone": [model.backbone],
+        "all_but_heads": [model.backbone, model.track_encoder, model.cluster_encoder],
     }[frozen]
     for part in parts:
         part.requires_grad_(False)
