@@ -47,7 +47,7 @@ def test_what_is_printed_names_network_parameters_memory_speed_and_end(mixture, 
     assert "transformer" in lines[0] and "events/s" in lines[3]
 
 
-def test_nothing_is_written(mixture, model_config, tmp_path, monkeypatch):
+def test_nothing_is_written(dataset, mixture, model_config, tmp_path, monkeypatch):
     before = sorted(path for path in dataset.folder.rglob("*"))
     monkeypatch.chdir(tmp_path)
     dry_run(mixture, model_config, CONFIG, num_steps=1)

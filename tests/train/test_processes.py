@@ -106,7 +106,9 @@ def test_a_killed_process_ends_the_training_and_the_run_continues(start, tmp_pat
     assert program.returncode != 0
     assert "--resume continues" in errors.splitlines()[-1], errors
     time.sleep(1)
-    assert not {pid: command for pid, command in children.items() if Path(f"/proc/{pid}").exists()}
+    trained = [pid for pid, command in children.items() if "spawn_main" in command]
+    assert len(trained) == 2
+    assert not [pid for pid in trained if Path(f"/proc/{pid}").exists()]
     steps = load_checkpoint(folder / CHECKPOINT_FILE).state.steps
     again = start(folder, devices=2, resume="resume", epochs=max(steps // 6, 1))
     _, errors = again.communicate(timeout=300)

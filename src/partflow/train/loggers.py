@@ -1,21 +1,20 @@
 """Programs that show the losses while a run is going on, besides training.csv.
 
 TensorBoard reads `logs/` in the run's folder (`tensorboard --logdir run/`). Comet, MLflow and
-Weights & Biases are optional extras. What each logger gets are the rows of the history.
+Weights & Biases are optional extras; each has its way to be told of a server and an account. What
+they get are the settings and the rows of the history.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from partflow.core.errors import ConfigError
 from partflow.train.config import LoggerName, TrainConfig
-
-if TYPE_CHECKING:
-    from lightning.fabric.loggers.logger import Logger
 
 LOG_FOLDER = "logs"
 PROJECT = "partflow"
@@ -37,21 +36,25 @@ class RunLoggers:
         Raises ConfigError where the package of a logger is missing.
         """
         check_loggers(config)
-        self._loggers = [make_logger(name, folder, config.offline) for name in config.loggers]
+        self._loggers = {
+            name: make_logger(name, folder, config.offline) for name in config.loggers
+        }
         flat = {f"{part}.{name}": v for part, of in settings.items() for name, v in of.items()}
-        for logger in self._loggers:
+        for logger in self._loggers.values():
             logger.log_hyperparams(flat)
 
     def log(self, row: Mapping[str, float], step: int) -> None:
         """Give one row of the history to all loggers."""
-        for logger in self._loggers:
+        for logger in self._loggers.values():
             logger.log_metrics(dict(row), step)
             logger.save()
 
     def close(self, is_complete: bool) -> None:
         """Close all loggers."""
-        for logger in self._loggers:
+        for name, logger in self._loggers.items():
             logger.finalize("success" if is_complete else "aborted")
+            if name == "wandb":
+                logger.experiment.finish()
 
 
 def check_loggers(config: TrainConfig) -> None:
@@ -64,7 +67,7 @@ def check_loggers(config: TrainConfig) -> None:
             )
 
 
-def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Logger:
+def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Any:
     """The logger of that name for the run in `folder`."""
     logs = folder / LOG_FOLDER
     run_name = folder.resolve().name
@@ -85,6 +88,34 @@ def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Logger:
     return loggers.WandbLogger(run_name, save_dir=logs, offline=is_offline, project=PROJECT)
 
 
-def _comet_folder(logs: Path, is_offline: bool) -> dict[str, Any]:
-    """Where Comet writes an experiment that it does not send."""
-    return {"offline_directory": str(logs / "comet")} if is_offline else {}
+class CometLogger:
+    """Comet, with or without its server; that of Lightning 2.6 writes nothing without it."""
+
+    def __init__(self, name: str, folder: Path, is_offline: bool) -> None:
+        """An experiment with that name, which offline is a file in `folder` for `comet upload`."""
+        # It must not take over what torch prints.
+        os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
+        import comet_ml
+
+        settings = comet_ml.ExperimentConfig(
+            name=name, disabled=False, offline_directory=str(folder), log_code=False
+        )
+        self.experiment = comet_ml.start(
+            online=not is_offline, project=PROJECT, experiment_config=settings
+        )
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        """Log the settings of the run."""
+        self.experiment.log_parameters(params)
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Log one row of the history."""
+        self.experiment.log_metrics(metrics, step=step)
+
+    def save(self) -> None:
+        """Comet sends or writes by itself."""
+
+    def finalize(self, status: str) -> None:
+        """End the experiment; offline it is written now."""
+        self.experiment.log_other("status", status)
+        self.experiment.end()
