@@ -15,21 +15,23 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain, pairwise, repeat
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import torch
+from partflow.train.configuration import Configuration
+from partflow.train.optimizer import make_optimizer
+from partflow.train.terms import loss_of
 from torch import Tensor, nn
 
-from partflow.dataset.batches import LabelledBatch, batch_loader
-from partflow.dataset.packed import PackedDataset
+from partflow.dataset.batches import LabelledBatch
+from partflow.dataset.loader import training_batches
+from partflow.dataset.mixture import Mixture
 from partflow.model.config import BACKBONES
 from partflow.model.mlpf import MLPF
-from partflow.pipeline import PACKED
-from partflow.presets import PRESETS, Preset, preset
+from partflow.presets import PRESETS, preset
 from partflow.train.loss import loss_terms
-from partflow.train.module import make_optimizer
 
 NUM_BATCHES, NUM_WARM_UP_BATCHES = 30, 4
 PARTS = ("data", "forward", "loss", "backward", "optimiser")
@@ -39,7 +41,7 @@ Product = Callable[[], Tensor]
 
 def training_step(
     model: MLPF,
-    chosen: Preset,
+    chosen: Configuration,
     optimizer: torch.optim.Optimizer,
     next_batch: Callable[[], LabelledBatch],
 ) -> tuple[LabelledBatch, list[float]]:
@@ -49,7 +51,7 @@ def training_step(
     clock.append(time.perf_counter())
     output = model(batch)
     clock.append(time.perf_counter())
-    loss = torch.stack(list(loss_terms(output, batch, chosen.train.loss).values())).sum()
+    loss = loss_of(loss_terms(output, batch, chosen.train.loss))
     clock.append(time.perf_counter())
     loss.backward()
     clock.append(time.perf_counter())
@@ -144,11 +146,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     chosen = preset(options.preset)
-    dataset = PackedDataset.open(options.labelled / PACKED)
-    training, _ = dataset.split(chosen.train.validation_fraction)
-    loader = batch_loader(dataset, training, chosen.train.batch_elements, seed=1, augment=True)
-    batches = chain.from_iterable(repeat(loader))
-    model = MLPF(replace(chosen.model, backbone=options.backbone))
+    mixture = Mixture.open([options.labelled])
+    batches = training_batches(mixture, chosen.train.batch_elements, seed=1, augment=True)
+    labelled_as = chosen.model.for_labels(mixture.element_set, mixture.has_shares)
+    model = MLPF(replace(labelled_as, backbone=options.backbone).at(mixture.face))
     model.fit_standardisation([next(batches)])
     optimizer = make_optimizer(model, chosen.train)
 
