@@ -20,6 +20,9 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from partflow.train.configuration import Configuration
+from partflow.train.optimizer import make_optimizer
+from partflow.train.terms import loss_of
 from torch import Tensor, nn
 
 from partflow.dataset.batches import LabelledBatch
@@ -148,7 +151,8 @@ def main() -> None:
     chosen = preset(options.preset)
     mixture = Mixture.open([options.labelled])
     batches = training_batches(mixture, chosen.train.batch_elements, seed=1, augment=True)
-    model = MLPF(replace(chosen.model, backbone=options.backbone))
+    labelled_as = chosen.model.for_labels(mixture.element_set, mixture.has_shares)
+    model = MLPF(replace(labelled_as, backbone=options.backbone).at(mixture.face))
     model.fit_standardisation([next(batches)])
     optimizer = make_optimizer(model, chosen.train)
 

@@ -1,4 +1,5 @@
 import itertools
+import json
 import threading
 import tracemalloc
 
@@ -7,9 +8,9 @@ import pytest
 import torch
 
 from partflow.core.errors import ConfigError, DataError
-from partflow.core.features import NUM_FEATURES
+from partflow.core.features import ELEMENTS, NUM_FEATURES
 from partflow.dataset.augmentation import draw_symmetry, transform_features, transform_met
-from partflow.dataset.columns import TargetColumn
+from partflow.dataset.columns import TargetColumn, column_names
 from partflow.dataset.loader import sample_batches, training_batches, validation_batches
 from partflow.dataset.mixture import Mixture
 
@@ -188,11 +189,6 @@ def test_damaged_events_end_the_batches_with_file_and_event(make_dataset, num_wo
 
 def write_large(folder, num_events, num_elements):
     """A packed data set of equal events, written without holding it in memory."""
-    import json
-
-    from partflow.core.features import ELEMENTS
-    from partflow.dataset.columns import column_names
-
     folder.mkdir(parents=True)
     total = num_events * num_elements
     for name, columns in (("features", NUM_FEATURES), ("targets", len(TargetColumn))):

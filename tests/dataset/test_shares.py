@@ -12,6 +12,8 @@ from partflow.core.records import Collection, concatenate_events, offsets_from_c
 from partflow.core.schemas import JETS, SHARES
 from partflow.core.store import iterate_events, write_events
 from partflow.dataset.batches import batch_of_elements
+from partflow.dataset.loader import read_batch
+from partflow.dataset.mixture import Mixture, Selection
 from partflow.dataset.packed import PackedDataset
 from partflow.dataset.packing import pack
 
@@ -91,6 +93,32 @@ def test_shares_of_a_batch_refer_to_its_rows(tmp_path, chunks, provenance, read_
         ]
     found = zip(*(column.tolist() for column in batch.shares), strict=True)
     assert list(found) == [(c, o, pytest.approx(e)) for c, o, e in expected]
+    total = torch.zeros(len(batch)).index_add(0, batch.shares.cluster, batch.shares.energy_em)
+    energy = torch.where(batch.is_cluster, batch.features[:, 5], 0.0)
+    assert torch.allclose(total, energy, rtol=1e-5)
+
+
+def test_shares_of_a_mixed_batch_refer_to_its_rows(tmp_path, chunks, provenance):
+    datasets = {
+        name: pack(content, tmp_path / name, provenance)
+        for name, content in (("first", chunks[:1]), ("second", chunks[1:]))
+    }
+    mixture = Mixture.of(datasets, validation_fraction=0.0)
+    events = Selection(np.array([1, 0, 1, 0]), np.array([1, 2, 0, 0]), np.zeros(4, int))
+    batch = read_batch(mixture, events)
+    expected = []
+    for place, (source, event) in enumerate(zip(*events[:2], strict=True)):
+        data = datasets[("first", "second")[source]]
+        here = slice(data.shares.offsets[event], data.shares.offsets[event + 1])
+        first = int(batch.offsets[place])
+        for c, o, e in zip(
+            data.shares.cluster[here],
+            data.shares.owner[here],
+            data.shares.energy_em[here],
+            strict=True,
+        ):
+            expected.append((first + c, first + o if o >= 0 else -1, e))
+    assert list(zip(*(column.tolist() for column in batch.shares), strict=True)) == expected
     total = torch.zeros(len(batch)).index_add(0, batch.shares.cluster, batch.shares.energy_em)
     energy = torch.where(batch.is_cluster, batch.features[:, 5], 0.0)
     assert torch.allclose(total, energy, rtol=1e-5)

@@ -178,8 +178,8 @@ def _read_arrays(mixture: Mixture, events: Selection, offsets: Array) -> dict[st
             _copy_rows(getattr(data, name), data.offsets, chosen, arrays[name], offsets[here])
         arrays["gen_met"][here] = data.gen_met[chosen]
         arrays["event_id"][here] = data.event_id[chosen]
-        processes = np.array([mixture.processes.index(name) for name in data.processes])
-        arrays["process_index"][here] = processes[data.process_index[chosen]]
+        process_index = mixture.process_indices[index]
+        arrays["process_index"][here] = process_index[data.process_index[chosen]]
         if data.event_weight is not None:
             arrays["event_weight"][here] = data.event_weight[chosen]
     kind = arrays["features"][:, TrackFeature.TYPE]
@@ -261,6 +261,8 @@ def _read_ahead(
             waiting.append(pool.submit(read, selection))
             if len(waiting) > BATCHES_AHEAD * num_workers:
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

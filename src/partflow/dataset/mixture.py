@@ -216,6 +216,14 @@ class Mixture:
         names = (name for source in self.sources for name in source.dataset.processes)
         return tuple(dict.fromkeys(names))
 
+    @cached_property
+    def process_indices(self) -> tuple[Array, ...]:
+        """For each source, the index in `processes` of each of its own processes."""
+        return tuple(
+            np.array([self.processes.index(name) for name in source.dataset.processes], np.int64)
+            for source in self.sources
+        )
+
     def epoch_events(self, epoch: int, seed: int) -> Selection:
         """The training events of an epoch, source by source; `epoch` and `seed` decide."""
         parts = []

@@ -76,15 +76,15 @@ def make_logger(name: LoggerName, folder: Path, is_offline: bool) -> Any:
 
         # The run is one series: continued runs add to it.
         return TensorBoardLogger(logs, name="", version="", default_hp_metric=False)
+    if name == "comet":
+        return CometLogger(run_name, logs / "comet", is_offline)
     from lightning.pytorch import loggers  # takes a second; only for those who want them
 
-    if name == "comet":
-        online = not is_offline
-        return loggers.CometLogger(
-            project=PROJECT, online=online, **_comet_folder(logs, is_offline)
-        )
     if name == "mlflow":
-        return loggers.MLFlowLogger(PROJECT, run_name, save_dir=str(logs / "mlflow"))
+        logs.mkdir(parents=True, exist_ok=True)
+        server = None if is_offline else os.environ.get("MLFLOW_TRACKING_URI")
+        file = f"sqlite:///{(logs / 'mlflow.db').resolve()}"
+        return loggers.MLFlowLogger(PROJECT, run_name, tracking_uri=server or file)
     return loggers.WandbLogger(run_name, save_dir=logs, offline=is_offline, project=PROJECT)
 
 
