@@ -132,6 +132,7 @@ def check_named_code(
 def with_present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of an `MLPF`, by the names of this version if they have those of a former one.
 
+    >>> import torch
     >>> list(with_present_names({"trunk.norm.weight": torch.zeros(2)}))
     ['backbone.norm.weight']
     """
