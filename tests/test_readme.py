@@ -112,7 +112,7 @@ def test_partflow_commands_on_the_pages_exist(arguments):
     verb = [word for word in arguments[:1] if not word.startswith("-")]
     if verb:
         assert re.search(rf"\b{re.escape(verb[0])}\b", help_text()), f"no verb {verb[0]!r}"
-    known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_text(*verb)))
+    known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*(?:\.[\w-]+)*", help_text(*verb)))
     flags = {word.split("=")[0] for word in arguments if re.match(r"--?[a-z]", word)}
     assert flags <= known | {"--help"}, f"no flag {', '.join(sorted(flags - known))}"
 

@@ -1,6 +1,7 @@
 """`partflow train` and `partflow config`: options, files and presets."""
 
 import inspect
+import json
 import subprocess
 import sys
 import tomllib
@@ -74,22 +75,22 @@ def test_an_option_changes_the_field_of_its_name(trained, words, options):
     assert changed_by(trained, *words) == options
 
 
+def words_of(name, value):
+    """An option on the command line, with the value that it has by default or a possible one."""
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        place, dot, last = flag.removeprefix("--").rpartition(".")
+        return [f"--{place}{dot}no-{last}"]
+    if isinstance(value, dict):
+        return [flag, json.dumps(value)]
+    if isinstance(value, tuple):
+        return [flag, *value]
+    return [flag, 1 if value is None else value]
+
+
 def test_every_option_of_the_configuration_is_an_option_of_the_command(trained):
-    values = {bool: "False", dict: '{"size": 1}'}
-    for _, name, value in preset("small").options():
-        text = values.get(type(value), value)
-        flag = "--" + name.replace("_", "-")
-        if isinstance(value, bool):
-            place, _, last = flag.rpartition(".")
-            flag = f"{place}.no-{last}" if place else flag.replace("--", "--no-", 1)
-            words = (flag,)
-        elif value is None:
-            words = (flag, "1")
-        elif isinstance(value, tuple):
-            words = (flag, *value)
-        else:
-            words = (flag, text)
-        trained(*words)  # tyro ends the program for an option that it does not know
+    words = [words_of(name, value) for _, name, value in preset("small").options()]
+    trained(*(word for option in words for word in option))  # tyro ends at an unknown option
 
 
 def test_options_override_the_file(trained, tmp_path):

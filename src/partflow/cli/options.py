@@ -71,12 +71,13 @@ def _options(config: Any, left_out: frozenset[str] = frozenset(), is_part: bool 
         if one.name in left_out:
             continue
         value, text = getattr(config, one.name), docs.get(one.name, "")
+        texts: dict[str, str] = {}
         if is_dataclass(value):
             default = _options(value, is_part=True)
-            hint, texts = type(default), {}
+            hint: Any = type(default)
         else:
             default, hint, texts = _option(one.name, value, hints[one.name])
-        annotation = Annotated[hint, arg(help=text, prefix_name=is_part, **texts)]  # type: ignore[valid-type]
+        annotation = Annotated[hint, arg(help=text, prefix_name=is_part, **texts)]
         options.append((one.name, annotation, field(default=default)))
     return make_dataclass(type(config).__name__ + "Options", options, frozen=True)()
 
@@ -85,7 +86,7 @@ def _option(name: str, value: Any, hint: Any) -> tuple[Any, Any, dict[str, str]]
     """Default, type and texts of the help of the option for one field."""
     if isinstance(value, Mapping):
         return json.dumps(dict(value)), str, {"metavar": "JSON"}
-    texts: dict[str, str] = {}
+    texts = {}
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
     if len(kinds) == 1 and kinds[0] in METAVARS:
         texts["metavar"] = METAVARS[kinds[0]]

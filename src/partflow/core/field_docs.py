@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import re
 import textwrap
 from typing import Any
 
 
-@functools.cache
 def field_docs(kind: Any) -> dict[str, str]:
     """The docstring below each field of the dataclass `kind`, on one line, by name.
 

@@ -69,7 +69,8 @@ def toml_value(value: Any) -> str:
 def _lines_of_table(table: str, config: Any, left_out: frozenset[str]) -> Iterator[str]:
     """Lines of a table: its values first, then its sub-tables, as TOML wants it."""
     yield f"[{table}]"
-    hints, sub_tables = get_type_hints(type(config)), []
+    hints, docs = get_type_hints(type(config)), field_docs(type(config))
+    sub_tables = []
     for field in fields(config):
         value = getattr(config, field.name)
         if field.name in left_out:
@@ -77,14 +78,14 @@ def _lines_of_table(table: str, config: Any, left_out: frozenset[str]) -> Iterat
         if is_dataclass(value) or isinstance(value, Mapping):
             sub_tables.append(field.name)
             continue
-        yield from _comment(type(config), field.name, hints[field.name])
+        yield from _comment(docs.get(field.name, ""), hints[field.name])
         yield (
             f"# {field.name} = (none)" if value is None else f"{field.name} = {toml_value(value)}"
         )
     for name in sub_tables:
         value = getattr(config, name)
         yield ""
-        yield from _comment(type(config), name, hints[name])
+        yield from _comment(docs.get(name, ""), hints[name])
         if is_dataclass(value):
             yield from _lines_of_table(f"{table}.{name}", value, frozenset())
         else:
@@ -92,9 +93,9 @@ def _lines_of_table(table: str, config: Any, left_out: frozenset[str]) -> Iterat
             yield from (f"{_key(key)} = {toml_value(v)}" for key, v in value.items())
 
 
-def _comment(kind: type[Any], name: str, hint: Any) -> Iterator[str]:
-    """The comment of a field: what it is, and its choices."""
-    text = first_sentence(field_docs(kind).get(name, ""))
+def _comment(text: str, hint: Any) -> Iterator[str]:
+    """The comment of a field: the first sentence of its docstring, and its choices."""
+    text = first_sentence(text)
     choices = [str(c) for part in (hint, *get_args(hint)) if get_origin(part) is Literal
                for c in get_args(part)]  # fmt: skip
     if choices:

@@ -103,8 +103,7 @@ def load_model(folder: Path, backbone: str | None = None, head: str | None = Non
     weights = _read_weights(folder / WEIGHTS_FILE)
     model: Model
     if isinstance(config, ModelConfig):
-        BACKBONE_REGISTRY.check_named_again(config.backbone, backbone, folder)
-        HEAD_REGISTRY.check_named_again(config.head, head, folder)
+        check_named_code(config, folder, backbone, head)
         model, weights = MLPF(config), with_present_names(weights)
     else:
         model = PublishedMLPF(config)
@@ -118,9 +117,22 @@ def load_model(folder: Path, backbone: str | None = None, head: str | None = Non
     return model.eval()
 
 
+def check_named_code(
+    config: ModelConfig, folder: Path, backbone: str | None = None, head: str | None = None
+) -> None:
+    """Raise ConfigError unless the network `config`, read from `folder`, may be made.
+
+    Call it before `MLPF(config)`: a folder from elsewhere could name any code that can be imported.
+    `backbone` and `head` are what the user named.
+    """
+    BACKBONE_REGISTRY.check_named_again(config.backbone, backbone, folder)
+    HEAD_REGISTRY.check_named_again(config.head, head, folder)
+
+
 def with_present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of an `MLPF`, by the names of this version if they have those of a former one.
 
+    >>> import torch
     >>> list(with_present_names({"trunk.norm.weight": torch.zeros(2)}))
     ['backbone.norm.weight']
     """
