@@ -33,6 +33,7 @@ from partflow.core.progress import progress
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import EventWriter, num_row_groups
+from partflow.core.executors import LocalExecutor
 from partflow.core.workers import Failure, in_separate_processes
 from partflow.generate.config import GenerationConfig, Gun
 from partflow.generate.generation import generate
@@ -188,7 +189,7 @@ class Showers:
                 with tempfile.TemporaryDirectory() as folder:
                     groups = _write_groups(generation, Path(folder))
                     run = Geant4Run(self.detector, config, self.geant4)
-                    simulate_with_geant4(groups, run, self.workers, advance, add)
+                    simulate_with_geant4(groups, run, LocalExecutor(self.workers), advance, add)
         return np.concatenate(sums), np.concatenate(energies)
 
 
