@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -20,6 +21,8 @@ from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, save_checkpoi
 from partflow.train.history import HISTORY_FILE, history_csv, history_row
 from partflow.train.module import MLPFTraining
 
+Report = Callable[[int, float], bool]
+"""Called with the optimiser steps and the loss of each validation; True ends the run."""
 WIDE_TERMINAL = 130
 """Columns of a terminal from which the progress bar shows single terms of the loss."""
 SHOWN_TERMS = ("is_particle", "log_pt", "expected_sum")
@@ -60,12 +63,20 @@ class RunWriter(lightning.Callback):
     """Writes history and checkpoint after every validation, and the model if it is the best."""
 
     def __init__(
-        self, folder: Path, provenance: Provenance | None, settings: dict[str, Any]
+        self,
+        folder: Path,
+        provenance: Provenance | None,
+        settings: dict[str, Any],
+        report: Report | None = None,
     ) -> None:
-        """Write into `folder`; `provenance` goes with the model, `settings` with the checkpoint."""
+        """Write into `folder`; `provenance` goes with the model, `settings` with the checkpoint.
+
+        `report` is called when the files of a validation are written.
+        """
         self.folder = folder
         self._provenance = provenance
         self._settings = settings
+        self._report = report
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Write the files, the checkpoint last: it must not be ahead of the others."""
@@ -85,6 +96,8 @@ class RunWriter(lightning.Callback):
             settings=self._settings,
         )
         save_checkpoint(self.folder / CHECKPOINT_FILE, checkpoint)
+        if self._report is not None and self._report(run_state.steps, row["validation_loss"]):
+            trainer.should_stop = True
 
 
 class ProgressBar(lightning.Callback):

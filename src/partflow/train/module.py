@@ -16,7 +16,7 @@ from partflow.dataset.batches import LabelledBatch
 from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import RunState
 from partflow.train.config import TrainConfig
-from partflow.train.loss import Terms, loss_terms
+from partflow.train.loss import LossConfig, Terms, loss_terms
 from partflow.train.metrics import missing_momentum_error, sliced_wasserstein
 from partflow.train.schedule import learning_rate, run_progress
 
@@ -63,15 +63,18 @@ class MLPFTraining(lightning.LightningModule):
         run_state: RunState,
         num_events: int,
         optimizer_state: dict[str, Any] | None = None,
+        validation_loss: LossConfig | None = None,
     ) -> None:
         """`num_events` is the number of training events that have elements; `optimizer_state` is
-        that of the run to continue, if any.
+        that of the run to continue, if any. `validation_loss` has the weights of the validation
+        loss, by default those of the training loss.
         """
         super().__init__()
         self.model = model
         self.config = config
         self.run_state = run_state
         self.num_events = num_events
+        self._validation_loss_config = validation_loss or config.loss
         self.recent_losses: dict[str, float] = {}
         """Running means of the terms of the training loss."""
         self.validation_losses: dict[str, float] = {}
@@ -150,7 +153,8 @@ class MLPFTraining(lightning.LightningModule):
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """Add the losses and metrics of one batch."""
         output = self.model(batch)
-        self._validation_losses.add(loss_terms(output, batch, self.config.loss), batch.num_events)
+        terms = loss_terms(output, batch, self._validation_loss_config)
+        self._validation_losses.add(terms, batch.num_events)
         metrics = {
             "met_error": missing_momentum_error(output, batch),
             "sliced_wasserstein": sliced_wasserstein(output, batch, self._directions),

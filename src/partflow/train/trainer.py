@@ -36,10 +36,11 @@ from partflow.dataset.packed import PackedDataset
 from partflow.model.config import ModelConfig
 from partflow.model.folder import CONFIG_FILE
 from partflow.model.mlpf import MLPF
-from partflow.train.callbacks import InterruptHandler, ProgressBar, RunWriter
+from partflow.train.callbacks import InterruptHandler, ProgressBar, Report, RunWriter
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.config import TrainConfig
 from partflow.train.history import FIGURE_FILE, draw_losses
+from partflow.train.loss import LossConfig
 from partflow.train.module import MLPFTraining
 from partflow.train.stream import CachedBatches, TrainingStream
 from partflow.train.threshold import store_threshold
@@ -79,6 +80,8 @@ def train(
     *,
     resume: bool = False,
     provenance: Provenance | None = None,
+    report: Report | None = None,
+    validation_loss: LossConfig | None = None,
 ) -> TrainResult:
     """Train a network on `dataset` and write it to the folder `output`.
 
@@ -90,6 +93,10 @@ def train(
         resume: Continue the run in `output`, with the same events in the same order and the same
             learning rate as without the interruption; more epochs or minutes make it longer.
         provenance: Provenance to store with the model.
+        report: Called with the optimiser steps and the loss of each validation; the run ends where
+            it returns True.
+        validation_loss: Weights of the validation loss, so that runs with other weights of the
+            training loss can be compared. Those of the training loss if None.
 
     Raises:
         OutputError: `output` holds a run already.
@@ -114,14 +121,17 @@ def train(
         model = _model(model_config, config, checkpoint, dataset, training)
         num_events = int(np.count_nonzero(dataset.counts[training]))
         optimizer_state = None if checkpoint is None else checkpoint.optimizer
-        module = MLPFTraining(model, config, run_state, num_events, optimizer_state)
+        module = MLPFTraining(
+            model, config, run_state, num_events, optimizer_state, validation_loss
+        )
         if module.progress < 1.0:
             validation_batches = CachedBatches(
                 batch_loader(dataset, validation, config.batch_elements, shuffle=False)
             )
             if checkpoint is not None:  # last: reading a loader draws a random number
                 torch.set_rng_state(checkpoint.random_state)
-            _fit(module, loader, validation_batches, RunWriter(output, provenance, settings))
+            run_writer = RunWriter(output, provenance, settings, report)
+            _fit(module, loader, validation_batches, run_writer)
             store_threshold(output, validation_batches, provenance)
         else:
             console.print(
