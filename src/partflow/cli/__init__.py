@@ -17,6 +17,7 @@ from partflow.cli.events import generate, ingest, simulate
 from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
 from partflow.cli.network import import_checkpoint, label, reconstruct, train
+from partflow.cli.tuning import tune
 from partflow.core.errors import PartflowError
 
 __all__ = ["VERBS", "main"]
@@ -29,6 +30,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     ingest,
     label,
     train,
+    tune,
     import_checkpoint,
     reconstruct,
     evaluate,

@@ -102,8 +102,8 @@ def simulate(
         overlay_mean: Mean number of overlaid events (5.4 in CLICdet's reconstruction at 380 GeV).
         engine: What simulates the showers: fast (parametrised) or geant4. Tracks are the same.
         geant4: Settings of --engine geant4.
-        executor: Where shards are simulated: in processes of this machine (local) or on a Ray cluster
-            (pip install "partflow[ray]"). The output is the same.
+        executor: Where shards are simulated: in processes of this machine (local) or on a Ray
+            cluster (pip install "partflow[ray]"). The output is the same.
         address: Address of the Ray cluster.
         overwrite: Replace an output that was made with other settings.
     """

@@ -60,8 +60,8 @@ def label(
         elements: Tracks with the final clusters of the baseline, or with finer ones (needs
             `simulate --fine-elements`). A network is used with the elements it was trained on.
         workers: Number of processes; the output is the same with any number.
-        executor: Where shards are labelled: in processes of this machine (local) or on a Ray cluster
-            (pip install "partflow[ray]"). The output is the same.
+        executor: Where shards are labelled: in processes of this machine (local) or on a Ray
+            cluster (pip install "partflow[ray]"). The output is the same.
         address: Address of the Ray cluster.
         overwrite: Replace an output that was made with other settings.
     """

@@ -61,6 +61,7 @@ class RayExecutor:
         self._temporary: Path | None = None
         self._is_ours = self._is_started = False
         self._mailbox: Any = None
+        self._calls: set[Any] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +128,7 @@ class RayExecutor:
         arguments: tuple[Any, ...],
         answer: Callable[[Any], Any],
         num_cpus: int = 1,
+        num_gpus: int = 0,
     ) -> Any:
         """The result of `work(*arguments, ask)` on a worker, where `ask(x)` is `answer(x)` here.
 
@@ -135,26 +137,46 @@ class RayExecutor:
         """
         ray = self.start()
         channel = os.urandom(8).hex()
-        task = _remote(_perform, num_cpus).remote(
+        task = _remote(_perform, num_cpus, num_gpus).remote(
             self._folder, _with_mailbox, (work, arguments, self._mailbox, channel)
         )
+        self._calls.add(task)
         question = self._mailbox.next_question.remote(channel)
-        while True:
-            ready, _ = ray.wait([task, question], num_returns=1)
-            try:
+        try:
+            while True:
+                ready, _ = ray.wait([task, question], num_returns=1)
                 if task in ready:
-                    ray.cancel(question)
                     return _unpacked(ray.get(task))
                 number, value = ray.get(question)
-            except ray.exceptions.RayError as error:
-                raise WorkerDied(f"a worker of Ray died ({_why_it_died(error)})") from error
-            question = self._mailbox.next_question.remote(channel)
-            self._mailbox.answer.remote(number, answer(value))
+                question = self._mailbox.next_question.remote(channel)
+                self._mailbox.answer.remote(number, answer(value))
+        except ray.exceptions.RayTaskError as error:
+            raise PartflowError(str(_why_it_died(error))) from error
+        except ray.exceptions.RayError as error:
+            raise WorkerDied(f"a worker of Ray ended: {_why_it_died(error)}") from error
+        finally:
+            self._calls.discard(task)
+            ray.cancel(question)
 
-    def num_slots(self, num_cpus: int = 1) -> int:
-        """Number of tasks with `num_cpus` cores each that the cluster runs at the same time."""
-        ray = self.start()
-        return max(1, int(ray.cluster_resources().get("CPU", 1)) // num_cpus)
+    def cancel_calls(self) -> None:
+        """End the workers of all calls, which raise WorkerDied then."""
+        if self._calls:
+            import ray
+
+            for task in list(self._calls):
+                ray.cancel(task, force=True)
+
+    def num_slots(self, num_cpus: int = 1, num_gpus: int = 0) -> int:
+        """Number of tasks with so many cores and GPUs each that run at the same time."""
+        resources = self.start().cluster_resources()
+        slots = resources.get("CPU", 1.0) // num_cpus
+        if num_gpus:
+            slots = min(slots, resources.get("GPU", 0.0) // num_gpus)
+        return max(1, int(slots))
+
+    def has_gpu(self) -> bool:
+        """Whether the cluster has a GPU that Ray knows of."""
+        return bool(self.start().cluster_resources().get("GPU", 0.0))
 
     def start(self) -> Any:
         """The module `ray`, connected to the cluster.
@@ -210,7 +232,7 @@ class RayExecutor:
         if not tasks:
             return
         self.start()
-        perform = _remote(_perform, 1)
+        perform = _remote(_perform)
 
         def schedule(task: tuple[Any, ...]) -> Future[Any]:
             future: Future[Any] = perform.remote(self._folder, work, task).future()
@@ -265,11 +287,11 @@ class _Mailbox:
         return self._questions.setdefault(name, self._new_queue())
 
 
-def _remote(function: Callable[..., Any], num_cpus: int) -> Any:
+def _remote(function: Callable[..., Any], num_cpus: int = 1, num_gpus: int = 0) -> Any:
     """The function for Ray, which itself starts no task twice: `results_of` counts the attempts."""
     import ray
 
-    return ray.remote(function).options(num_cpus=num_cpus, max_retries=0)
+    return ray.remote(function).options(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)
 
 
 def _perform(

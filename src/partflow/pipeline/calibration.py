@@ -20,6 +20,7 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import SUFFIX, find_detector, read_description
 from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, PartflowError
+from partflow.core.executors import LocalExecutor
 from partflow.core.hadron_scale import (
     HadronScale,
     ScaleConstants,
@@ -33,7 +34,6 @@ from partflow.core.progress import progress
 from partflow.core.provenance import make_provenance
 from partflow.core.records import Array, Events
 from partflow.core.store import EventWriter, num_row_groups
-from partflow.core.executors import LocalExecutor
 from partflow.core.workers import Failure, in_separate_processes
 from partflow.generate.config import GenerationConfig, Gun
 from partflow.generate.generation import generate

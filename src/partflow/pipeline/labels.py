@@ -123,9 +123,7 @@ def _report_from(values: dict[str, Any], definition: str) -> Any:
 
     if definition == DEFINITION:
         return PublishedReport(**{**values, "bad_event_ids": tuple(values["bad_event_ids"])})
-    return LabelReport(
-        **{n: Amount(**v) if isinstance(v, dict) else v for n, v in values.items()}
-    )
+    return LabelReport(**{n: Amount(**v) if isinstance(v, dict) else v for n, v in values.items()})
 
 
 def label_events(
