@@ -266,7 +266,8 @@ class _Mailbox:
 
     async def ask(self, channel: str, question: Any) -> Any:
         """The answer to a question."""
-        number, event, answer = os.urandom(8).hex(), self._new_event(), []
+        number, event = os.urandom(8).hex(), self._new_event()
+        answer: list[Any] = []
         self._answers[number] = event, answer
         await self._channel(channel).put((number, question))
         await event.wait()

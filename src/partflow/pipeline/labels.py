@@ -123,7 +123,11 @@ def _report_from(values: dict[str, Any], definition: str) -> Any:
 
     if definition == DEFINITION:
         return PublishedReport(**{**values, "bad_event_ids": tuple(values["bad_event_ids"])})
-    return LabelReport(**{n: Amount(**v) if isinstance(v, dict) else v for n, v in values.items()})
+    amounts: dict[str, Any] = {
+        name: Amount(**value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
+    return LabelReport(**amounts)
 
 
 def label_events(

@@ -87,8 +87,8 @@ def tune(
     start = _start_configuration(labelled, preset)
     base = _with_budget(start, budget, seed, threads)
     training = TrialTraining(labelled, base.train.loss)
-    settings = {"model": asdict(base.model), "train": asdict(base.train), "pruner": pruner}
-    settings["train"].pop("threads")
+    train_settings = {n: v for n, v in asdict(base.train).items() if n != "threads"}
+    settings = {"model": asdict(base.model), "train": train_settings, "pruner": pruner}
     provenance = make_provenance("study", settings, seed, [labelled])
     identity = {"data": dict(provenance.inputs), "seed": seed, **settings}
     with StudyFolder(output, identity, seed, pruner) as study_folder:
@@ -147,12 +147,13 @@ class TrialTraining:
 def _start_configuration(labelled: Path, preset: str) -> Configuration:
     """The preset for these events."""
     from partflow.dataset.packed import PackedDataset
+    from partflow.model.config import HeadKind
     from partflow.presets import preset as find_preset
     from partflow.tune.space import Configuration
 
     chosen = find_preset(preset)
     dataset = PackedDataset.open(labelled / PACKED)
-    head = "direct" if dataset.shares is None else "sharing"
+    head: HeadKind = "direct" if dataset.shares is None else "sharing"
     model = replace(chosen.model, elements=dataset.element_set, head=head).at(dataset.face)
     return Configuration(model, chosen.train)
 

@@ -39,23 +39,24 @@ def history_plot(rows: Sequence[TrialRow], label: str) -> Plot:
         chosen = [row for row in with_loss if row.state == state]
         name = {"complete": "complete", "pruned": "ended early (last loss)"}[state]
         if chosen:
-            x, y = [row.number for row in chosen], [row.validation_loss for row in chosen]
-            axes.plot(x, y, marker, color=colour, label=name)
+            axes.plot(
+                [row.number for row in chosen], _losses(chosen), marker, color=colour, label=name
+            )
     best = lowest_so_far(with_loss)
-    axes.step([row.number for row in with_loss], best, where="post", color=BLUE,
-              label="lowest of the complete trials")  # fmt: skip
+    numbers = [row.number for row in with_loss]
+    axes.step(numbers, best, where="post", color=BLUE, label="lowest of the complete trials")
     for row in with_loss:
-        if row.is_default and row.state == "complete":
+        if row.is_default and row.state == "complete" and row.validation_loss is not None:
             axes.axhline(row.validation_loss, color=VERMILION, linestyle="--",
                          label="configuration to start from")  # fmt: skip
-    losses = np.array([row.validation_loss for row in with_loss], dtype=np.float64)
+    losses = _losses(with_loss)
     if losses.min() > 0 and losses.max() > 5 * losses.min():
         axes.set_yscale("log")
     axes.set(xlabel="Trial", ylabel="Validation loss")
     stamp(axes, label)
     legend_below(figure, axes)
-    columns = {
-        "trial": [row.number for row in with_loss],
+    columns: dict[str, Array | Sequence[Any]] = {
+        "trial": numbers,
         "state": [row.state for row in with_loss],
         "validation_loss": losses,
         "lowest_so_far": best,
@@ -81,7 +82,7 @@ def parallel_plot(rows: Sequence[TrialRow], label: str) -> Plot:
     """Parallel coordinates: a line for each complete trial through its settings and its loss."""
     names = searched_names(rows)
     chosen = [row for row in rows if all(name in row.values for name in names)]
-    losses = np.array([row.validation_loss for row in chosen], dtype=np.float64)
+    losses = _losses(chosen)
     figure = new_figure(width=max(1.0, 0.28 * (len(names) + 1)))
     axes = figure.add_subplot()
     scales = [_Scale([row.values[name] for row in chosen]) for name in names]
@@ -115,6 +116,11 @@ def parallel_plot(rows: Sequence[TrialRow], label: str) -> Plot:
         "logarithmic axis."
     )
     return Plot("settings", "Settings and losses", caption, figure, columns)
+
+
+def _losses(rows: Sequence[TrialRow]) -> Array:
+    """Validation losses of trials that have one."""
+    return np.array([row.validation_loss for row in rows], dtype=np.float64)
 
 
 class _Scale:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from optuna import pruners
 
 from partflow.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
 
 PrunerName = Literal["asha", "median", "none"]
 FIRST_RUNG = 10
@@ -74,10 +73,8 @@ class UsedBudget:
         return min(round(100 * fraction), 100)
 
 
-def make_pruner(name: PrunerName) -> BasePruner:
+def make_pruner(name: PrunerName) -> pruners.BasePruner:
     """The pruner of that name; its steps are percents of the budget."""
-    from optuna import pruners
-
     if name == "asha":
         return pruners.SuccessiveHalvingPruner(
             min_resource=FIRST_RUNG, reduction_factor=REDUCTION_FACTOR

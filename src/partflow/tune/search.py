@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.trial import Trial, TrialState
@@ -35,12 +35,8 @@ class TrialResult(NamedTuple):
     minutes: float
 
 
-class TrainConfiguration(Protocol):
-    """Trains one configuration in a folder, and calls a report after every validation."""
-
-    def __call__(self, configuration: Configuration, folder: Path, report: Report) -> TrialResult:
-        """The result of the training in `folder`, which does not exist yet."""
-        ...
+TrainConfiguration = Callable[[Configuration, Path, Report], TrialResult]
+"""Trains a configuration in a folder that does not exist yet, and reports every validation."""
 
 
 @dataclass(frozen=True)
