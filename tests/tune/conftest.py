@@ -1,3 +1,7 @@
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from partflow.core.provenance import Provenance
@@ -12,3 +16,14 @@ def labelled(learnable_events, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tune") / "labelled"
     pack([events], folder / PACKED, Provenance("labelled", {"detector": "clic"}))
     return folder
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """A folder in memory where there is one: SQLite waits for the disk after every change."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)

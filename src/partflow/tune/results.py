@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from partflow.core.outputs import write_text
 from partflow.tune.space import FIXED, Configuration
-from partflow.tune.study import IS_DEFAULT, REASON, VALUES, counted
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, counted
 
 BEST_FILE, TABLE_FILE, PAGE_FILE, PLOTS_FOLDER = "best.toml", "trials.csv", "index.html", "plots"
 STATES = {
@@ -53,6 +53,7 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
 
 def _row(trial: FrozenTrial) -> TrialRow:
     attributes = trial.user_attrs
+    result = attributes.get(RESULT, {})
     is_failed = trial.state == TrialState.FAIL
     return TrialRow(
         number=trial.number,
@@ -60,8 +61,8 @@ def _row(trial: FrozenTrial) -> TrialRow:
         is_default=bool(attributes.get(IS_DEFAULT)),
         validation_loss=None if is_failed else trial.value,
         percent=trial.last_step or 0,
-        num_parameters=attributes.get("num_parameters"),
-        minutes=attributes.get("minutes"),
+        num_parameters=result.get("num_parameters"),
+        minutes=result.get("minutes"),
         values=attributes.get(VALUES, {}),
         reason=attributes.get(REASON, "its process ended") if is_failed else "",
     )

@@ -17,7 +17,7 @@ from partflow.core.errors import ConfigError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
 from partflow.tune.pruning import Budget, UsedBudget
 from partflow.tune.space import Configuration, Space
-from partflow.tune.study import IS_DEFAULT, REASON, VALUES, StudyFolder, counted
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder, counted
 
 MAX_FIRST_FAILURES = 5
 """If so many trials with other settings fail before one succeeds, the search ends."""
@@ -110,8 +110,7 @@ def _run_trial(study: optuna.Study, study_folder: StudyFolder, trial: Trial, pla
         if is_default:
             raise PartflowError(f"the configuration to start from fails: {reason}") from error
         return _fail(study, trial, reason)
-    for name, value in result._asdict().items():
-        trial.set_user_attr(name, value)
+    trial.set_user_attr(RESULT, result._asdict())
     if not (reporter.is_finite and math.isfinite(result.validation_loss)):
         return _fail(study, trial, "the validation loss is not finite")
     if reporter.is_pruned:
@@ -131,7 +130,7 @@ class _Reporter:
     def __call__(self, steps: int, validation_loss: float) -> bool:
         """Whether the training shall end."""
         percent = self._used.after_validation()
-        self.is_finite = math.isfinite(validation_loss)
+        self.is_finite &= math.isfinite(validation_loss)
         if not self.is_finite:
             return True
         if percent <= self.percent:

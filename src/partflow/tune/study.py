@@ -43,7 +43,7 @@ MAX_DEATHS = 2
 STARTUP_TRIALS = 10
 """Trials with random settings before TPE (the tree-structured Parzen estimator) proposes them."""
 
-IS_DEFAULT, VALUES, REASON = "is_default", "values", "reason"
+IS_DEFAULT, VALUES, RESULT, REASON = "is_default", "values", "result", "reason"
 PROCESS, RETRY_OF, NUM_DEATHS = "process", "retry_of", "num_deaths"
 
 Database: TypeAlias = optuna.storages.RDBStorage
