@@ -9,6 +9,7 @@ when the others are finished.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import tempfile
@@ -31,7 +32,6 @@ LOCAL_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listen on the loopback interface only
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers see the accelerators that we see
-    "RAY_AUTH_MODE": "token",
 }
 """Settings of a Ray that we start on this machine, unless the user has set them."""
 
@@ -202,6 +202,7 @@ class RayExecutor:
         """Start Ray on this machine, or connect to the cluster."""
         quiet = {"log_to_driver": False, "configure_logging": False}
         self._is_ours = True
+        logging.getLogger("ray").setLevel(logging.ERROR)  # no notes on its defaults
         try:
             if self._address is not None:
                 ray.init(address=self._address, **quiet)
@@ -217,6 +218,7 @@ class RayExecutor:
                 **quiet,
             )
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            ray.shutdown()
             where = f"at {self._address}" if self._address else "on this machine"
             reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
             raise PartflowError(f"Ray cannot be used {where}: {reason}") from error
