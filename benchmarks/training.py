@@ -20,9 +20,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from partflow.train.configuration import Configuration
-from partflow.train.optimizer import make_optimizer
-from partflow.train.terms import loss_of
 from torch import Tensor, nn
 
 from partflow.dataset.batches import LabelledBatch

@@ -18,6 +18,7 @@ from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
 from partflow.cli.network import import_checkpoint, label, reconstruct
 from partflow.cli.training import config, train
+from partflow.cli.tuning import tune
 from partflow.core.errors import PartflowError
 
 __all__ = ["VERBS", "main"]
@@ -31,6 +32,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     label,
     config,
     train,
+    tune,
     import_checkpoint,
     reconstruct,
     evaluate,

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from partflow.cli.app import InputPaths, OptionalPath, OutputPath
+from partflow.cli.executor_options import Address, ExecutorName
 from partflow.cli.geant4_options import Geant4Options, geant4_settings
 from partflow.core.errors import ConfigError
+from partflow.core.executors import open_executor
 from partflow.generate.config import Gun
 from partflow.simulate.geant4.config import Geant4Config
 
@@ -72,6 +74,8 @@ def simulate(
     overlay_mean: OverlayMean = None,
     engine: Literal["fast", "geant4"] = "fast",
     geant4: Geant4Options = Geant4Config(),  # noqa: B008 (frozen)
+    executor: ExecutorName = "local",
+    address: Address = None,
     overwrite: bool = False,
 ) -> None:
     """Simulate the detector, and reconstruct the events by rules (the baseline).
@@ -98,6 +102,9 @@ def simulate(
         overlay_mean: Mean number of overlaid events (5.4 in CLICdet's reconstruction at 380 GeV).
         engine: What simulates the showers: fast (parametrised) or geant4. Tracks are the same.
         geant4: Settings of --engine geant4.
+        executor: Where shards are simulated: in processes of this machine (local) or on a Ray
+            cluster (pip install "partflow[ray]"). The output is the same.
+        address: Address of the Ray cluster.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
@@ -113,17 +120,20 @@ def simulate(
         background = pipeline.Background(overlay, OverlayConfig(overlay_mean))
     elif overlay is not None or overlay_mean is not None:
         raise ConfigError("--overlay FILE and --overlay-mean NUMBER: give both, or neither")
-    pipeline.simulate(
-        generated,
-        output,
-        detector,
-        config,
-        workers,
-        overwrite,
-        fine_elements,
-        background,
-        geant4_settings(engine, geant4),
-    )
+    settings = geant4_settings(engine, geant4)
+    with open_executor(executor, workers, address) as chosen:
+        pipeline.simulate(
+            generated,
+            output,
+            detector,
+            config,
+            workers,
+            overwrite,
+            fine_elements,
+            background,
+            settings,
+            chosen,
+        )
 
 
 def ingest(
@@ -133,6 +143,8 @@ def ingest(
     detector: str = "clic",
     process: ProcessName = None,
     workers: int = 1,
+    executor: ExecutorName = "local",
+    address: Address = None,
     overwrite: bool = False,
 ) -> None:
     """Read full-simulation EDM4hep files, or published data sets, instead of simulating.
@@ -153,12 +165,16 @@ def ingest(
             field and the position of the calorimeters.
         process: Name of the process of the events (edm4hep).
         workers: Number of processes; the output is the same with any number.
+        executor: Where files are read: in processes of this machine (local) or on a Ray cluster
+            (pip install "partflow[ray]"). The output is the same.
+        address: Address of the Ray cluster.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
 
     _require_inputs(files, "give files, folders or patterns")
-    pipeline.ingest(files, output, format, detector, workers, process, overwrite)
+    with open_executor(executor, workers, address) as chosen:
+        pipeline.ingest(files, output, format, detector, workers, process, overwrite, chosen)
 
 
 def _require_inputs(paths: list[Path], hint: str) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from partflow.cli.app import OutputPath
+from partflow.cli.executor_options import Address, ExecutorName
+from partflow.core.executors import open_executor
 
 Threshold = Annotated[
     float | None, arg(metavar="PROBABILITY", help_behavior_hint="(default: as stored in the model)")
@@ -25,6 +27,9 @@ def label(
     output: OutputPath,
     definition: Literal["closed", "mlpf-2.5"] = "closed",
     elements: Literal["final", "fine"] = "final",
+    workers: int = 1,
+    executor: ExecutorName = "local",
+    address: Address = None,
     overwrite: bool = False,
 ) -> None:
     """Find the target of every track and cluster: the particle that it should become.
@@ -42,11 +47,18 @@ def label(
             one of MLPF v2.2.0, mlpf-2.5.
         elements: Tracks with the final clusters of the baseline, or with finer ones (needs
             `simulate --fine-elements`). A network is used with the elements it was trained on.
+        workers: Number of processes; the output is the same with any number.
+        executor: Where shards are labelled: in processes of this machine (local) or on a Ray
+            cluster (pip install "partflow[ray]"). The output is the same.
+        address: Address of the Ray cluster.
         overwrite: Replace an output that was made with other settings.
     """
     from partflow import pipeline
 
-    pipeline.label(events, output, definition, overwrite, elements)
+    with open_executor(executor, workers, address) as chosen:
+        pipeline.label(
+            events, output, definition, overwrite, elements, workers=workers, executor=chosen
+        )
 
 
 def import_checkpoint(

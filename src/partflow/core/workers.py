@@ -5,7 +5,13 @@ from __future__ import annotations
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
@@ -75,33 +81,18 @@ def in_separate_processes(
         initargs=(start, arguments),
         context=_context(None),
     )
-    waiting = deque(enumerate(tasks))
-    running: dict[Any, int] = {}
-    num_deaths: Counter[int] = Counter()
-    num_done = 0
+
+    def schedule(task: tuple[Any, ...]) -> Future[Any]:
+        future: Future[Any] = pool.schedule(work, args=task)
+        return future
+
+    def how_it_ended(error: BaseException) -> str | None:
+        if not isinstance(error, ProcessExpired):
+            return None
+        return f"its process ended ({_exit_status(error.exitcode)})"
+
     try:
-        while waiting or running:
-            while waiting and len(running) < 2 * workers:
-                number, task = waiting.popleft()
-                running[pool.schedule(work, args=task)] = number
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                number = running.pop(future)
-                try:
-                    result = future.result()
-                except ProcessExpired as error:
-                    num_deaths[number] += 1
-                    if num_deaths[number] < _MAX_DEATHS:
-                        waiting.appendleft((number, tasks[number]))
-                        continue
-                    result = Failure(f"its process ended ({_how_it_ended(error.exitcode)})")
-                except DataError as error:
-                    result = Failure(str(error))
-                num_done += not isinstance(result, Failure)
-                if num_done == 0 and len(num_deaths) >= _MAX_HOPELESS:
-                    raise PartflowError(
-                        f"none of the first {len(num_deaths)} tasks succeeded: {result.reason}"
-                    )
-                yield number, result
+        yield from results_of(schedule, tasks, 2 * workers, how_it_ended, (DataError,))
         pool.close()
     except BaseException:
         pool.stop()
@@ -110,13 +101,62 @@ def in_separate_processes(
         pool.join()
 
 
-_MAX_DEATHS = 2
-"""Processes that a task may end before it is given up."""
+def results_of(
+    schedule: Callable[[tuple[Any, ...]], Future[Any]],
+    tasks: Sequence[tuple[Any, ...]],
+    num_at_once: int,
+    how_it_ended: Callable[[BaseException], str | None],
+    reported: tuple[type[Exception], ...] = (),
+    max_attempts: int = 2,
+) -> Iterator[tuple[int, Any]]:
+    """(index, result) of the `tasks` in the order in which they finish; some have a Failure.
+
+    Args:
+        schedule: Starts a task in another process.
+        tasks: The tasks.
+        num_at_once: Largest number of tasks that are started and not finished.
+        how_it_ended: Why an error of a task ended its process; None for an error of the work.
+        reported: Errors of the work that are the Failure of their task; others end the whole.
+        max_attempts: Number of times that a task is started if its process ends.
+
+    Raises:
+        PartflowError: None of the first tasks succeeds.
+    """
+    waiting = deque(enumerate(tasks))
+    running: dict[Future[Any], int] = {}
+    num_ends: Counter[int] = Counter()
+    num_done = 0
+    while waiting or running:
+        while waiting and len(running) < num_at_once:
+            number, task = waiting.popleft()
+            running[schedule(task)] = number
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            number = running.pop(future)
+            try:
+                result = future.result()
+            except reported as error:
+                result = Failure(str(error))
+            except Exception as error:
+                reason = how_it_ended(error)
+                if reason is None:
+                    raise
+                num_ends[number] += 1
+                if num_ends[number] < max_attempts:
+                    waiting.appendleft((number, tasks[number]))
+                    continue
+                result = Failure(reason)
+            num_done += not isinstance(result, Failure)
+            if num_done == 0 and len(num_ends) >= _MAX_HOPELESS:
+                reason = result.reason
+                raise PartflowError(f"none of the first {len(num_ends)} tasks succeeded: {reason}")
+            yield number, result
+
+
 _MAX_HOPELESS = 4
 """Tasks that may end their process before any has succeeded."""
 
 
-def _how_it_ended(exit_code: int) -> str:
+def _exit_status(exit_code: int) -> str:
     """Plain words for the exit status of a process."""
     if exit_code < 0:
         return f"signal {signal.Signals(-exit_code).name}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from partflow.core.errors import InputError
+from partflow.core.outputs import write_text
 
 REPORT_FILE = "ingest-report.json"
+REPORTS_FOLDER = ".reports"
+"""Reports on finished files while the output grows: a restart needs them."""
 MAX_NAMED = 5
 """Bad events of a file that are printed; the report file lists all."""
 
@@ -119,6 +123,23 @@ class IngestReport:
             f"{len(self.failed)} of {len(self.files)} files could not be ingested, {rest}: "
             + "; ".join(file.error for file in self.failed[:MAX_NAMED])
         )
+
+
+def store_report(folder: Path, number: int, report: FileReport) -> None:
+    """Keep the report on the file `number`, whose shard in `folder` is finished."""
+    write_text(_report_file(folder, number), json.dumps(asdict(report)))
+
+
+def stored_report(folder: Path, number: int) -> FileReport | None:
+    """The report on the file `number` by an interrupted ingestion; None where there is none."""
+    file = _report_file(folder, number)
+    if not file.exists():
+        return None
+    return FileReport.from_dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _report_file(folder: Path, number: int) -> Path:
+    return folder / REPORTS_FOLDER / f"{number:05d}.json"
 
 
 def brief(error: BaseException) -> str:

@@ -27,6 +27,7 @@ from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.reconstruction import reconstruct
 from partflow.pipeline.references import reference_candidates
 from partflow.pipeline.training import dry_run, import_checkpoint, train
+from partflow.pipeline.tuning import tune
 
 __all__ = [
     "BASELINE",
@@ -53,4 +54,5 @@ __all__ = [
     "simulate",
     "simulate_events",
     "train",
+    "tune",
 ]

@@ -20,6 +20,7 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import SUFFIX, find_detector, read_description
 from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, PartflowError
+from partflow.core.executors import LocalExecutor
 from partflow.core.hadron_scale import (
     HadronScale,
     ScaleConstants,
@@ -188,7 +189,7 @@ class Showers:
                 with tempfile.TemporaryDirectory() as folder:
                     groups = _write_groups(generation, Path(folder))
                     run = Geant4Run(self.detector, config, self.geant4)
-                    simulate_with_geant4(groups, run, self.workers, advance, add)
+                    simulate_with_geant4(groups, run, LocalExecutor(self.workers), advance, add)
         return np.concatenate(sums), np.concatenate(energies)
 
 

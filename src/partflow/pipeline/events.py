@@ -11,6 +11,7 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import describe, find_detector
 from partflow.core.engines import FAST, GEANT4
 from partflow.core.errors import ConfigError, SchemaError
+from partflow.core.executors import Executor, LocalExecutor
 from partflow.core.hadron_scale import for_engine, load_hadron_scale
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import progress, say_done
@@ -26,7 +27,6 @@ from partflow.core.store import (
     shards,
     write_events,
 )
-from partflow.core.workers import check_workers, in_processes
 from partflow.generate.config import GenerationConfig
 from partflow.generate.processes import GUN
 from partflow.pipeline.background import Background, with_background
@@ -48,7 +48,7 @@ from partflow.simulate.geant4.config import Geant4Config
 from partflow.simulate.geant4.simulation import check_geant4
 
 PRELOAD = "partflow.pipeline.compile_on_import"
-"""Module that workers start with (`core.workers.in_processes`)."""
+"""Module that workers start with (`core.executors`)."""
 
 
 def generate(config: GenerationConfig, output: Path, overwrite: bool = False) -> None:
@@ -77,16 +77,18 @@ def simulate(
     fine_elements: bool = False,
     background: Background | None = None,
     geant4: Geant4Config | None = None,
+    executor: Executor | None = None,
 ) -> None:
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
     `inputs` are files or folders of stage `generated`, `detector_name` is that of a known detector
     or of a JSON file. With `fine_elements` finer clusters are written besides those of the
     baseline; with `background` events of another sample are overlaid; with `geant4` the showers are
-    simulated by Geant4. Shard boundaries and random numbers depend only on the input, so the
-    output is the same with any number of workers.
+    simulated by Geant4. The shards are tasks of `executor`; without one they run in `workers`
+    processes. Shard boundaries and random numbers depend only on the input, so the output is the
+    same wherever they run.
     """
-    check_workers(workers)
+    executor = executor or LocalExecutor(workers)
     engine = FAST if geant4 is None else GEANT4
     config, detector = config or SimulationConfig(), find_detector(detector_name)
     detector = for_engine(detector, engine)
@@ -125,10 +127,10 @@ def simulate(
                 run = Geant4Run(
                     detector, config, geant4, background, str(settings.get("background"))
                 )
-                lost = simulate_with_geant4(groups, run, workers, advance, write)
+                lost = simulate_with_geant4(groups, run, executor, advance, write)
             else:
                 work = partial(_simulate_shard, write=write, background=background)
-                for done in in_processes(work, groups, workers, PRELOAD):
+                for done in executor.map_tasks(work, groups, PRELOAD):
                     advance(done)
         if geant4 is not None:
             write_report(folder, lost, total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from partflow.core.executors import Executor
 from partflow.core.progress import console
 from partflow.core.store import iterate_events, read_provenance, shards
 from partflow.pipeline.folders import PACKED
@@ -18,21 +19,23 @@ def ingest(
     workers: int = 1,
     process: str | None = None,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> None:
     """Full-simulation EDM4hep files -> events; published data sets -> labelled events.
 
     `format` is `edm4hep` or `tfds`. Of a data set each split becomes a folder below `output`, with
-    flat arrays for training. See `ingest.edm4hep.ingestion` and `ingest.tfds.ingestion`.
+    flat arrays for training. The files are tasks of `executor`; without one they are read by
+    `workers` processes. See `ingest.edm4hep.ingestion` and `ingest.tfds.ingestion`.
     """
     if format == "edm4hep":
         from partflow.ingest.edm4hep.ingestion import ingest_edm4hep
 
-        ingest_edm4hep(inputs, output, detector_name, workers, process, overwrite)
+        ingest_edm4hep(inputs, output, detector_name, workers, process, overwrite, executor)
         return
     from partflow.dataset.packing import pack
     from partflow.ingest.tfds.ingestion import ingest_tfds
 
-    ingested = ingest_tfds(inputs, output, detector_name, workers, overwrite)
+    ingested = ingest_tfds(inputs, output, detector_name, workers, overwrite, executor)
     for folder in ingested.folders.values():
         provenance = read_provenance(shards(folder, "labelled")[0])
         pack(iterate_events(folder, "labelled"), folder / PACKED, provenance)

@@ -22,11 +22,12 @@ import numpy as np
 
 from partflow.core.detector import Detector
 from partflow.core.errors import PartflowError
+from partflow.core.executors import Executor
 from partflow.core.outputs import replacing, write_text
 from partflow.core.progress import console
 from partflow.core.records import Events
 from partflow.core.store import read_row_group
-from partflow.core.workers import Failure, in_separate_processes
+from partflow.core.workers import Failure
 from partflow.pipeline.background import Background, with_background
 from partflow.simulate.config import SimulationConfig
 from partflow.simulate.digitisation import (
@@ -86,7 +87,7 @@ def geant4_settings(config: Geant4Config) -> dict[str, Any]:
 def simulate_with_geant4(
     groups: Sequence[RowGroup],
     run: Geant4Run,
-    workers: int,
+    executor: Executor,
     advance: Callable[[int], None],
     finish: Callable[[Path, Events, Simulated], None],
 ) -> list[LostEvent]:
@@ -109,7 +110,7 @@ def simulate_with_geant4(
             tasks.append((shard.group.file, shard.group.group, event, shard.event_file(event), run))
             places.append((shard, event))
     log = groups[0].shard.parent / LOG_FILE if groups else Path(os.devnull)
-    results = in_separate_processes(_simulate_event, tasks, workers, print_to_file, (log,))
+    results = executor.try_tasks(_simulate_event, tasks, print_to_file, (log,))
     for shard in list(pending.values()):
         shard.finish_if_complete(finish)
     for number, result in results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from lightning.fabric import Fabric
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from partflow.dataset.batches import LabelledBatch
 from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import Checkpoint, RunState
-from partflow.train.config import TrainConfig
+from partflow.train.config import LossConfig, TrainConfig
 from partflow.train.history import history_row
 from partflow.train.interruption import Interruption
 from partflow.train.loggers import RunLoggers
@@ -47,8 +48,11 @@ class TrainingLoop:
         run_state: RunState,
         num_events: int,
         num_steps: int,
+        validation_loss: LossConfig,
     ) -> None:
-        """A loop over epochs of `num_events` events in about `num_steps` steps."""
+        """A loop over epochs of `num_events` events in about `num_steps` steps; `validation_loss`
+        has the weights of the validation loss.
+        """
         self.model = model
         self.config = config
         self.run_state = run_state
@@ -61,6 +65,7 @@ class TrainingLoop:
             self._average.to(fabric.device)
         optimizer = make_optimizer(model, config)
         self._stepper = Stepper(fabric, NetworkLoss(model, config, dtype), optimizer, config)
+        self._validation_config = replace(config, loss=validation_loss)
         self._settings: Mapping[str, object] = {}
         self._started = 0.0
 
@@ -185,7 +190,9 @@ class TrainingLoop:
     ) -> dict[str, float]:
         """Validate, and write the files of the run; returns the row of the history."""
         model = self.validated_model
-        validation = validate(self._fabric, model, validation_batches, self.config, self._dtype)
+        validation = validate(
+            self._fabric, model, validation_batches, self._validation_config, self._dtype
+        )
         self.run_state.minutes = self._fabric.broadcast(self._minutes())
         row = history_row(self.run_state, validation, self.progress, self.config)
         random_states = gather_objects(self._fabric, torch.get_rng_state())

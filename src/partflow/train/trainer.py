@@ -27,7 +27,7 @@ from partflow.model.folder import CONFIG_FILE, WEIGHTS_FILE
 from partflow.model.mlpf import MLPF
 from partflow.model.precision import resolve_dtype
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
-from partflow.train.config import TrainConfig
+from partflow.train.config import LossConfig, TrainConfig
 from partflow.train.configuration import CONFIGURATION_FILE, write_config
 from partflow.train.history import FIGURE_FILE, SOURCE_PREFIX, draw_losses
 from partflow.train.loggers import RunLoggers, check_loggers
@@ -87,6 +87,8 @@ class Job:
     is_resumed: bool
     initial_model: Path | None
     provenance: Provenance | None
+    validation_loss: LossConfig
+    """Weights of the validation loss."""
 
 
 def train(
@@ -99,6 +101,7 @@ def train(
     initial_model: Path | None = None,
     provenance: Provenance | None = None,
     report: Report | None = None,
+    validation_loss: LossConfig | None = None,
 ) -> TrainResult:
     """Train a network on the events of `mixture` and write it to the folder `output`.
 
@@ -113,6 +116,8 @@ def train(
             the configuration `model_config`.
         provenance: Provenance to store with the model.
         report: Called after every validation; see `train.loop.Report`. For one process only.
+        validation_loss: Weights of the validation loss, so that runs with other weights of the
+            training loss can be compared. Those of the training loss if None.
 
     Raises:
         OutputError: `output` holds a run already.
@@ -128,7 +133,17 @@ def train(
     settings = _settings(mixture, model_config, config)
     _check_output(output, settings, resume)
     check_loggers(config)
-    job = Job(mixture, model_config, config, output, settings, resume, initial_model, provenance)
+    job = Job(
+        mixture,
+        model_config,
+        config,
+        output,
+        settings,
+        is_resumed=resume,
+        initial_model=initial_model,
+        provenance=provenance,
+        validation_loss=validation_loss or config.loss,
+    )
     with quiet_lightning():
         fabric = make_fabric(config)
         result = launch(fabric, _train_in_process, job, report)
@@ -152,7 +167,9 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
         num_steps = num_batches // config.accumulate
         dtype = resolve_dtype(config.dtype, fabric.device)
         num_events = job.mixture.num_events
-        loop = TrainingLoop(fabric, model, config, dtype, run_state, num_events, num_steps)
+        loop = TrainingLoop(
+            fabric, model, config, dtype, run_state, num_events, num_steps, job.validation_loss
+        )
         if checkpoint is not None:
             loop.restore(checkpoint)
         if loop.progress >= 1.0:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
+from partflow.core.executors import Executor, LocalExecutor
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import FULL_SIMULATION, EventWriter
-from partflow.core.workers import in_processes
 from partflow.ingest.edm4hep.podio import open_podio
 from partflow.ingest.edm4hep.reading.contents import contents_of
 from partflow.ingest.edm4hep.reading.events import entry_ranges, read_chunk, read_event_weight
 from partflow.ingest.files import find_files, short_names
-from partflow.ingest.report import REPORT_FILE, BadEvent, FileReport, IngestReport, brief
-
-WORK_FOLDER = ".reports"
-"""Reports of finished files while the output grows: a restart needs them."""
+from partflow.ingest.report import (
+    REPORT_FILE,
+    REPORTS_FOLDER,
+    BadEvent,
+    FileReport,
+    IngestReport,
+    brief,
+    store_report,
+    stored_report,
+)
 
 
 def ingest_edm4hep(
@@ -34,15 +39,18 @@ def ingest_edm4hep(
     workers: int = 1,
     process: str | None = None,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> IngestReport:
     """Read EDM4hep files into the folder `output`, one shard for each file.
 
     `inputs` are files, folders of *.root, and patterns. `detector_name` is that of a known
     detector, or of a JSON file. `process` names the process of the events; by default it is the
-    name of their file without its number. Bad events and files that cannot be read are skipped
+    name of their file without its number. The files are tasks of `executor`; without one they are
+    read by `workers` processes. Bad events and files that cannot be read are skipped
     and listed in the report. Raises InputError where a file could not be read, after the others
     are written.
     """
+    executor = executor or LocalExecutor(workers)
     files = find_files(inputs)
     names = short_names(files)
     detector = find_detector(detector_name)
@@ -65,14 +73,14 @@ def ingest_edm4hep(
             tasks = [(number, *pair) for number, pair in enumerate(zip(files, names, strict=True))]
             reports: dict[int, FileReport] = {}
             with progress("ingest", len(tasks), "files") as advance:
-                for number, file_report in in_processes(work, tasks, workers):
+                for number, file_report in executor.map_tasks(work, tasks):
                     reports[number] = file_report
                     advance(1)
             report = IngestReport(tuple(reports[number] for number in sorted(reports)))
             if len(report.failed) == len(files):
                 report.raise_if_failed(str(output))
             write_text(folder / REPORT_FILE, report.to_json())
-            shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
+            shutil.rmtree(folder / REPORTS_FOLDER, ignore_errors=True)
     for line in report.lines():
         console.print(line, markup=False)
     report.raise_if_failed(str(output))
@@ -93,9 +101,9 @@ def ingest_file(
     A file that cannot be read to its end leaves no shard.
     """
     shard = folder / f"events-{number:05d}.parquet"
-    stored_report = folder / WORK_FOLDER / f"{number:05d}.json"
-    if stored_report.exists() and shard.exists():  # an interrupted run made it
-        return number, FileReport.from_dict(json.loads(stored_report.read_text(encoding="utf-8")))
+    finished = stored_report(folder, number)
+    if finished is not None and shard.exists():  # an interrupted run made it
+        return number, finished
     try:
         report = _write_shard(file, name, shard, detector, process, provenance)
     except OutputError:
@@ -105,7 +113,7 @@ def ingest_file(
     except Exception as error:
         # Damaged bytes may hold values that no check foresaw; the other files are still read.
         return number, FileReport(name, error=f"{file}: cannot be ingested ({brief(error)})")
-    write_text(stored_report, json.dumps(asdict(report)))
+    store_report(folder, number, report)
     return number, report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,12 +12,20 @@ from typing import NamedTuple
 from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
+from partflow.core.executors import Executor, LocalExecutor
 from partflow.core.outputs import growing_folder, write_text
 from partflow.core.progress import console, progress, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import EventWriter
-from partflow.core.workers import in_processes
-from partflow.ingest.report import REPORT_FILE, BadEvent, FileReport, IngestReport
+from partflow.ingest.report import (
+    REPORT_FILE,
+    REPORTS_FOLDER,
+    BadEvent,
+    FileReport,
+    IngestReport,
+    store_report,
+    stored_report,
+)
 from partflow.ingest.tfds.folders import SplitFile, find_split_files
 from partflow.ingest.tfds.reading import read_split_file
 
@@ -36,14 +45,17 @@ def ingest_tfds(
     detector_name: str = "clic",
     workers: int = 1,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> IngestedSplits:
     """Read data sets into one folder for each split below `output`.
 
     `inputs` are data sets, configurations or versions of them, all of one detector. The data do
-    not name it: `detector_name` is that of a known detector, or of a JSON file. Bad records and
-    files that cannot be read are skipped and listed in the report of the split. Raises InputError
-    where no file of a split can be read.
+    not name it: `detector_name` is that of a known detector, or of a JSON file. The files are
+    tasks of `executor`; without one they are read by `workers` processes. Bad records and files
+    that cannot be read are skipped and listed in the report of the split. Raises InputError where
+    no file of a split can be read.
     """
+    executor = executor or LocalExecutor(workers)
     detector = find_detector(detector_name)
     files = [file for folder in inputs for file in find_split_files(folder)]
     folders: dict[str, Path] = {}
@@ -52,7 +64,7 @@ def ingest_tfds(
         folders[split] = output / split
         split_files = [file for file in files if file.split == split]
         reports.append(
-            _ingest_split(split, split_files, folders[split], detector, workers, overwrite)
+            _ingest_split(split, split_files, folders[split], detector, executor, overwrite)
         )
     joined = IngestReport(tuple(file for report in reports for file in report.files))
     return IngestedSplits(folders, joined)
@@ -63,7 +75,7 @@ def _ingest_split(
     files: Sequence[SplitFile],
     output: Path,
     detector: Detector,
-    workers: int,
+    executor: Executor,
     overwrite: bool,
 ) -> IngestReport:
     """The files of one split -> the folder `output`, one shard for each file."""
@@ -79,13 +91,14 @@ def _ingest_split(
         work = partial(_ingest_file, folder=folder, provenance=provenance)
         reports: dict[int, FileReport] = {}
         with progress(f"ingest {split}", len(files), "files") as advance:
-            for number, file_report in in_processes(work, list(enumerate(files)), workers):
+            for number, file_report in executor.map_tasks(work, list(enumerate(files))):
                 reports[number] = file_report
                 advance(1)
         report = IngestReport(tuple(reports[number] for number in sorted(reports)))
         if len(report.failed) == len(files):
             report.raise_if_failed(str(output))
         write_text(folder / REPORT_FILE, report.to_json())
+        shutil.rmtree(folder / REPORTS_FOLDER, ignore_errors=True)
     for line in report.lines():
         console.print(f"{split}: {line}", markup=False)
     return report
@@ -96,6 +109,9 @@ def _ingest_file(
 ) -> tuple[int, FileReport]:
     """One file -> one shard in `folder`; returns its number and its report."""
     shard = folder / f"labelled-{number:05d}.parquet"
+    finished = stored_report(folder, number)
+    if finished is not None and shard.exists():  # an interrupted run made it
+        return number, finished
     bad_events: list[BadEvent] = []
     try:
         with EventWriter(shard, "labelled", provenance, ["baseline_targets"]) as writer:
@@ -111,4 +127,6 @@ def _ingest_file(
         shard.unlink()
         reason = f"{file.path}: none of its {num_events} records is an event"
         return number, FileReport(file.name, num_events, error=reason)
-    return number, FileReport(file.name, num_events, writer.num_events, tuple(bad_events))
+    report = FileReport(file.name, num_events, writer.num_events, tuple(bad_events))
+    store_report(folder, number, report)
+    return number, report
