@@ -36,6 +36,8 @@ LOCAL_FRACTION = 0.6
 """Fraction of the heads that have a distance term; the others do not depend on distance."""
 MAX_PENALTY = 10.0
 """Largest reduction of a logit by distance, so that far elements keep some attention."""
+CACHED_LOGITS = 2**19
+"""Logits of some heads that are made, used and forgotten together: 1 or 2 MiB."""
 MAX_LOGITS = 2**24
 """Logits of one event in memory at a time: all of 2048 elements with four heads (64 MiB)."""
 
@@ -128,15 +130,16 @@ class _PackedAttention(torch.autograd.Function):
         softmax_gradient = operators().softmax_gradient
         gradient = torch.empty_like(query_key_value)
         of_heads, into = query_key_value.permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
-        upstream_of_heads = upstream[0].transpose(0, 1)
+        of_heads = of_heads.contiguous()
+        upstream_of_heads = upstream[0].transpose(0, 1).contiguous()
         for weights, (begin, _, end) in zip(saved, ctx.events, strict=True):
             query, key, value = of_heads[:, :, begin:end].unbind(0)
             of_query, of_key, of_value = into[:, :, begin:end].unbind(0)
             of_output = upstream_of_heads[:, begin:end]
-            torch.bmm(weights.transpose(1, 2), of_output, out=of_value)
+            of_value.copy_(torch.bmm(weights.transpose(1, 2), of_output))
             of_logits = softmax_gradient(torch.bmm(of_output, value.transpose(1, 2)), weights)
-            torch.bmm(of_logits, key, out=of_query)
-            torch.bmm(of_logits.transpose(1, 2), query, out=of_key)
+            of_query.copy_(torch.bmm(of_logits, key))
+            of_key.copy_(torch.bmm(of_logits.transpose(1, 2), query))
         gradient[:, :2].mul_(query_key_value.shape[-1] ** -0.5)
         return gradient, None, None
 
@@ -154,22 +157,24 @@ def attend(
     The weights [head, query, key] of each event are appended to `weights_of_events`, if it is
     given.
     """
-    num_elements, num_heads, width = query.shape
-    attended = query.new_empty(num_elements, num_heads, width)
-    # Products of rows that follow each other in memory are faster, by more than the copy takes.
+    num_heads = query.shape[1]
+    attended = torch.empty_like(query, memory_format=torch.contiguous_format)
+    # Products of rows that follow each other in memory are faster, by more than copies take.
     query, key, value = (part.transpose(0, 1).contiguous() for part in (query, key, value))
     into = attended.transpose(0, 1)
-    memory = None
-    if weights_of_events is None:  # one piece of memory for the logits of all events
-        longest = max((event.end - event.begin for event in events), default=0)
-        memory = query.new_empty(num_heads * longest**2)
     for i, (begin, _, end) in enumerate(events):
-        rows = slice(begin, end)
-        bias = None if biases is None else biases[i]
-        weights = _attention_weights(query[:, rows], key[:, rows], bias, memory)
-        torch.bmm(weights, value[:, rows], out=into[:, rows])
+        size = end - begin
+        weights = None
         if weights_of_events is not None:
+            weights = query.new_empty(num_heads, size, size)
             weights_of_events.append(weights)
+        num_at_once = max(1, CACHED_LOGITS // size**2)
+        for first in range(0, num_heads, num_at_once):
+            part = slice(first, first + num_at_once), slice(begin, end)
+            bias = None if biases is None else biases[i][part[0]]
+            memory = None if weights is None else weights[part[0]]
+            of_part = _attention_weights(query[part], key[part], bias, memory)
+            into[part] = torch.bmm(of_part, value[part])
     return attended
 
 
@@ -201,19 +206,18 @@ def _attention_weights(
     The result is in `memory`, if that is given.
     """
     scale = query.shape[-1] ** -0.5
-    shape = *query.shape[:2], key.shape[1]
     if not torch.is_grad_enabled() and are_kernels_used(query):
-        logits = query.new_empty(shape) if memory is None else memory[: math.prod(shape)]
-        torch.bmm(query, key.transpose(1, 2), out=logits.view(shape))
-        softmax_(logits.view(shape), scale, bias)
-        return logits.view(shape)
+        logits = torch.bmm(query, key.transpose(1, 2), out=memory)
+        softmax_(logits, scale, bias)
+        return logits
     if bias is not None and bias.dtype == query.dtype:
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
     else:
         product = torch.bmm(query, key.transpose(1, 2))
         logits = product.to(torch.promote_types(product.dtype, torch.float32)) * scale
         logits = logits if bias is None else logits + bias
-    return torch.softmax(logits, -1).to(query.dtype)
+    weights = torch.softmax(logits, -1).to(query.dtype)
+    return weights if memory is None else memory.copy_(weights)
 
 
 class AttentionContext(NamedTuple):
