@@ -18,6 +18,7 @@ from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
 from partflow.cli.network import import_checkpoint, label, reconstruct, train
 from partflow.core.errors import PartflowError
+from partflow.core.threads import shorten_waiting
 
 __all__ = ["VERBS", "main"]
 
@@ -49,6 +50,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"partflow {__version__}")
         return
+    shorten_waiting()  # before a verb imports torch
     sys.exit(_status_of_verb(sys.argv[1:]))
 
 

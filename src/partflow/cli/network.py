@@ -140,6 +140,9 @@ def reconstruct(
     save_attention: EventIds = (),
     threshold: Threshold = None,
     adapt_detector: bool = False,
+    device: str = "cpu",
+    threads: Threads = None,
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
 ) -> None:
     """Reconstruct the particles of every event with a trained network, or by rules.
 
@@ -160,6 +163,11 @@ def reconstruct(
         threshold: Smallest probability at which an element becomes a particle, from 0 to 1.
         adapt_detector: Allow a network that was trained on another detector. It then takes the
             depth of clusters from the calorimeter of these events; all else stays as trained.
+        device: Device of the network: cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads. Each reconstructs events by itself, and the candidates do
+            not depend on their number.
+        dtype: Type of numbers of the network's matrix products. bfloat16 is faster where the
+            processor has it and rounds to 3 digits; auto chooses it where it is faster.
     """
     from partflow import pipeline
 
@@ -172,4 +180,7 @@ def reconstruct(
         save_attention,
         threshold,
         adapt_detector,
+        device,
+        threads,
+        dtype,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -25,6 +26,7 @@ NUM_ROWS, WIDTH = 1024, 512
 MIN_GAIN = 1.1
 """Ratio of speeds from which on the usual choice (oneDNN, float32) is left."""
 CACHE_FILE = "product-speed.json"
+_lock = threading.Lock()
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
 """Features of a processor that matter for products, as Linux names them."""
 
@@ -69,13 +71,14 @@ def _stored_speeds(num_threads: int) -> dict[str, float] | None:
     """The stored speeds, or those that are measured and stored now."""
     key = f"{processor()}, torch {torch.__version__}, {num_threads} threads"
     path = cache_folder() / CACHE_FILE
-    stored = _read(path)
-    if key not in stored:
-        measured = measure_product_speeds()
-        stored = {key: measured, **_read(path)}  # another process may have been faster
-        if not _write(path, stored):
-            return None
-    return stored[key]
+    with _lock:  # threads that measure at the same time disturb each other
+        stored = _read(path)
+        if key not in stored:
+            measured = measure_product_speeds()
+            stored = {key: measured, **_read(path)}  # another process may have been faster
+            if not _write(path, stored):
+                return None
+        return stored[key]
 
 
 def cache_folder() -> Path:
@@ -104,7 +107,7 @@ def _write(path: Path, speeds: dict[str, dict[str, float]]) -> bool:
     return True
 
 
-def measure_product_speeds(num_rounds: int = 7) -> dict[str, float]:
+def measure_product_speeds(num_rounds: int = 15) -> dict[str, float]:
     """Measure `product_speeds` now.
 
     The kinds take turns and the fastest time of each counts, so that other work on the machine
