@@ -27,6 +27,7 @@ from partflow.model.neighbourhood import (
     event_distances,
     neighbourhood,
 )
+from partflow.model.precision import float32_products
 from partflow.model.sharing import SharingHead
 
 
@@ -86,11 +87,12 @@ class MLPF(nn.Module):
         # The heads get the inputs as well: the momentum is mostly a function of them.
         tracks = torch.cat([x[rows.track_rows], tracks], 1)
         clusters = torch.cat([x[rows.cluster_rows], clusters], 1)
-        predictions = _interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
-        output = decode(predictions, features)
-        if self.sharing is None:
-            return output
-        return self.sharing(output, tracks, clusters, features, rows)
+        with float32_products(x.device):
+            predictions = _interleave(rows, self.track_heads(tracks), self.cluster_heads(clusters))
+            output = decode(predictions, features)
+            if self.sharing is None:
+                return output
+            return self.sharing(output, tracks, clusters, features, rows)
 
     def represent(self, batch: Batch) -> Float[Tensor, "element dim"]:
         """Output of the backbone for every element of `batch`, in its order.

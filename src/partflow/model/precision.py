@@ -3,7 +3,8 @@
 In bfloat16 a processor with AVX512-bf16 or AMX multiplies 2 to 5 times as fast as in float32, and a
 GPU as well. Inputs and weights of a product are rounded to 8 significant bits; its sum is float32.
 Weights, norms, softmax and residuals stay float32, and so do narrow products (`SMALLEST_BFLOAT16`),
-whose inputs are measured quantities or whose outputs are logits and momenta.
+whose inputs are measured quantities or whose outputs are logits and momenta, and what a network
+puts into a block of `float32_products`: the heads of `MLPF`.
 
     with precision("bfloat16"):
         model(batch)
@@ -114,6 +115,21 @@ def precision(
     if copies is None and number != torch.float32:
         copies = WeightCopies()
     _of_thread.precision = Precision(number, copies, fixed_weights is not None)
+    try:
+        yield
+    finally:
+        _of_thread.precision = before
+
+
+@contextlib.contextmanager
+def float32_products(device: torch.device) -> Iterator[None]:
+    """Compute products in float32 in the block, in a part of a network that needs it."""
+    if device.type != "cpu":
+        with torch.autocast(device.type, enabled=False):
+            yield
+        return
+    before = current()
+    _of_thread.precision = before._replace(dtype=torch.float32)
     try:
         yield
     finally:
