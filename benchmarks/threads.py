@@ -1,4 +1,4 @@
-"""Events per second of inference and training by the use of threads, on an idle and a loaded machine.
+"""Speed of inference and training by the use of threads, on an idle and on a loaded machine.
 
     python -m benchmarks.threads labelled/ [--preset small] [--load 8] [--seconds 3]
 
@@ -10,8 +10,8 @@ Each row is a process of its own. They take turns in every round, first as the m
     shared, short waiting   the same, with `core.threads.shorten_waiting` (`partflow train`)
     own events              each core evaluates events by itself (`partflow reconstruct`)
 
-Inference is `infer.reconstruct` on events in memory, training a step with the preset's batches, both
-with the events in `labelled/` and random weights.
+Inference is that of a `Reconstructor` on events in memory, training a step with the batches of the
+preset, both with the events in `labelled/` and random weights. The result is in events per second.
 """
 
 from __future__ import annotations

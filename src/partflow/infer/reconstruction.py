@@ -87,7 +87,9 @@ class Reconstructor:
         self._num_threads_before = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
         if threads is not None:
-            self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+            self._pool = ThreadPoolExecutor(
+                threads, initializer=torch.set_num_threads, initargs=(1,)
+            )
         # Chosen in a thread of the pool: the choice depends on the number of torch's threads.
         self.dtype = self._run(choose_dtype, self.device, dtype)
         self._copies = WeightCopies()

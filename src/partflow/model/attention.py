@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from partflow.model.layout import EventRows
 from partflow.model.linear import Linear
@@ -40,6 +41,9 @@ CACHED_LOGITS = 2**19
 """Logits of some heads that are made, used and forgotten together: 1 or 2 MiB."""
 MAX_LOGITS = 2**24
 """Logits of one event in memory at a time: all of 2048 elements with four heads (64 MiB)."""
+
+MAX_PADDED_LOGITS = 2**28
+"""Logits of all events that are computed at once on a GPU (1 GiB in float32)."""
 
 
 def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
@@ -92,10 +96,45 @@ def packed_attention(
     """
     num_heads = query_key_value.shape[2]
     longest = max((event.end - event.begin for event in events), default=0)
+    is_on_cpu = query_key_value.device.type == "cpu"
+    if not is_on_cpu and 0 < len(events) * num_heads * longest**2 <= MAX_PADDED_LOGITS:
+        return padded_attention(query_key_value, events, biases)
     if num_heads * longest**2 > MAX_LOGITS:
         return _attention_in_parts(query_key_value, events, biases)
     attended: Tensor = _PackedAttention.apply(query_key_value, events, biases)
     return attended.flatten(1)
+
+
+def padded_attention(
+    query_key_value: Float[Tensor, "element three head width"],
+    events: Sequence[EventRows],
+    biases: Sequence[Tensor | DistanceBias] | None,
+) -> Float[Tensor, "element dim"]:
+    """`packed_attention` of all events at once, on a rectangle of padded events.
+
+    For devices on which a few large kernels are faster than many small ones.
+    """
+    sizes = [end - begin for begin, _, end in events]
+    num_events, longest, num_heads = len(events), max(sizes), query_key_value.shape[2]
+    device = query_key_value.device
+    first = torch.arange(num_events, device=device) * longest
+    lengths = torch.tensor(sizes, device=device)
+    before = torch.cumsum(lengths, 0) - lengths
+    place = torch.arange(len(query_key_value), device=device)
+    place = place + torch.repeat_interleave(first - before, lengths, output_size=len(place))
+    rectangle = query_key_value.new_zeros(num_events * longest, *query_key_value.shape[1:])
+    rectangle = rectangle.index_copy(0, place, query_key_value)
+    query, key, value = rectangle.unflatten(0, (num_events, longest)).permute(2, 0, 3, 1, 4)
+    heads_of_bias = 1 if biases is None else num_heads
+    is_absent = torch.arange(longest, device=device) >= lengths[:, None]
+    mask = query.new_zeros(num_events, heads_of_bias, longest, longest)
+    mask.masked_fill_(is_absent[:, None, None], -torch.inf)  # keys; rows of absent queries go
+    if biases is not None:
+        for of_event, bias, size in zip(mask, biases, sizes, strict=True):
+            whole = bias.rows(0, size) if isinstance(bias, DistanceBias) else bias
+            of_event[:, :size, :size] = whole
+    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return attended.transpose(1, 2).flatten(0, 1)[place].flatten(1)
 
 
 class _PackedAttention(torch.autograd.Function):
