@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from partflow.train.optimizer import make_optimizer
 
 from benchmarks.training import training_step
 from partflow.dataset.batches import LabelledBatch
@@ -25,6 +24,7 @@ from partflow.dataset.loader import training_batches
 from partflow.dataset.mixture import Mixture
 from partflow.model.mlpf import MLPF
 from partflow.presets import PRESETS, preset
+from partflow.train.optimizer import make_optimizer
 
 NUM_WARM_UP_BATCHES = 3
 BATCHES_PER_STEP = 20

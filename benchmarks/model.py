@@ -2,11 +2,12 @@
 
     python -m benchmarks.model [--threads 2] [--rounds 5] [--no-training]
 
-Inference and training steps (forward, loss, backward, AdamW) of 52 million parameters, float32, on
-events of 50 to 250 elements. The padded form (`benchmarks.padded_mlpf`) is checked to give the same
-predictions. The networks take turns in every round, so that other work on the machine affects them
-alike; the median counts. Next to the events per second stands the speed of the necessary products
-relative to that of 2048^3 products in the same run, by `torch.mm` and by `model.linear`.
+Inference and training steps (forward, loss, backward, AdamW) of 52 million parameters, in float32
+and in bfloat16 (`model.precision`), on events of 50 to 250 elements. The padded form
+(`benchmarks.padded_mlpf`, float32) is checked to give the same predictions. The networks take turns
+in every round, so that other work on the machine affects them alike; the median counts. Next to the
+events per second stands the speed of the necessary products relative to that of 2048^3 products in
+the same run: by `torch.mm`, and by `model.linear` in float32 and in bfloat16.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from benchmarks.padded_mlpf import PaddedMLPF
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Collection
 from partflow.dataset.batches import LabelledBatch
-from partflow.infer.reconstruction import reconstruct
+from partflow.infer.reconstruction import Reconstructor
 from partflow.model.linear import linear
+from partflow.model.precision import WeightCopies, precision
+from partflow.model.product_speed import processor, processor_features
 from partflow.model.published.config import PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 from partflow.train.published_loss import published_loss
@@ -45,6 +48,7 @@ PUBLISHED = PublishedConfig(
     use_pre_layernorm=True,
 )
 BATCHES = (1, 8, 32)
+DTYPES = "float32", "bfloat16"
 PEAK_SIZE = 2048
 
 
@@ -111,7 +115,20 @@ def time_in_turns(
 
 def peaks() -> dict[str, Callable[[], object]]:
     square = torch.randn(PEAK_SIZE, PEAK_SIZE)
-    return {"torch.mm": lambda: torch.mm(square, square), "ours": lambda: linear(square, square)}
+    rounded = square.bfloat16()
+
+    def in_bfloat16() -> Tensor:
+        with precision("bfloat16"):
+            return linear(rounded, square)
+
+    def in_float32() -> Tensor:
+        return linear(square, square)
+
+    return {
+        "torch.mm": lambda: torch.mm(square, square),
+        "float32": in_float32,
+        "bfloat16": in_bfloat16,
+    }
 
 
 def check_same(packed: PublishedMLPF, padded: PaddedMLPF, batch: LabelledBatch) -> None:
@@ -127,6 +144,15 @@ def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> Non
     padded.load_state_dict(packed.state_dict())
     rng = np.random.default_rng(1)
     best: dict[str, float] = {}
+    copies = WeightCopies()
+    reconstructors = {
+        dtype: Reconstructor(packed, threads=options.threads, dtype=dtype) for dtype in DTYPES
+    }
+
+    def in_dtype(dtype: str, batch: LabelledBatch) -> PublishedOutput:
+        with precision(dtype, fixed_weights=copies):
+            return packed(batch)
+
     with torch.inference_mode():
         for num_events in BATCHES:
             batch = draw(num_events, rng) if num_events > 1 else _average(rng)
@@ -134,17 +160,18 @@ def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> Non
             rectangle, is_element = pad(batch)
             elements = collection(batch)
             calls: dict[str, Callable[[], object]] = {
-                "packed": lambda b=batch: packed(b),
-                "padded": lambda r=rectangle, i=is_element: padded(r, i),
-                "reconstruct": lambda e=elements: reconstruct(packed, e),
+                "padded": lambda r=rectangle, i=is_element: padded(r, i)
             }
+            for dtype in DTYPES:
+                calls[f"packed {dtype}"] = lambda d=dtype, b=batch: in_dtype(d, b)
+                calls[f"reconstruct {dtype}"] = lambda d=dtype, e=elements: reconstructors[d](e)
             seconds = time_in_turns({**calls, **peaks()}, options.rounds, options.clock)
             report(f"inference, batch {num_events}", batch, seconds, necessary_flops(batch))
             for name in calls:
                 best[name] = max(best.get(name, 0.0), num_events / seconds[name])
-    print(f"best batch sizes: packed {best['packed']:.1f} events/s, padded {best['padded']:.1f}, "
-          f"x {best['packed'] / best['padded']:.2f}; reconstruct() {best['reconstruct']:.1f}, "
-          f"x {best['reconstruct'] / best['padded']:.2f}")  # fmt: skip
+    print("best batch sizes: " + ", ".join(
+        f"{name} {rate:.2f} events/s (x {rate / best['padded']:.2f})" for name, rate in best.items()
+    ))  # fmt: skip
 
 
 def _average(rng: np.random.Generator) -> LabelledBatch:
@@ -164,9 +191,10 @@ def measure_training(options: argparse.Namespace, packed: PublishedMLPF) -> None
     batch = draw(options.training_batch, np.random.default_rng(2))
     rectangle, is_element = pad(batch)
 
-    def packed_step() -> None:
+    def packed_step(dtype: str) -> None:
         fused.zero_grad()
-        published_loss(packed(batch), batch)["Total"].backward()
+        with precision(dtype):
+            published_loss(packed(batch), batch)["Total"].backward()
         fused.step()
 
     def padded_step() -> None:
@@ -175,24 +203,24 @@ def measure_training(options: argparse.Namespace, packed: PublishedMLPF) -> None
         published_loss(output, batch)["Total"].backward()
         plain.step()
 
-    calls = {"packed": packed_step, "padded": padded_step, **peaks()}
-    seconds = time_in_turns(calls, options.rounds, options.clock)
+    calls: dict[str, Callable[[], object]] = {"padded": padded_step}
+    for dtype in DTYPES:
+        calls[f"packed {dtype}"] = lambda d=dtype: packed_step(d)
+    seconds = time_in_turns({**calls, **peaks()}, options.rounds, options.clock)
     # Each product of the forward pass has two of the same size in the backward pass.
     name = f"training step, batch {options.training_batch}"
     report(name, batch, seconds, 3 * necessary_flops(batch))
 
 
 def report(name: str, batch: LabelledBatch, seconds: dict[str, float], flops: float) -> None:
-    peak = {n: 2.0 * PEAK_SIZE**3 / seconds[n] for n in ("torch.mm", "ours")}
-    print(f"{name}: {len(batch)} elements; 2048^3: torch.mm {peak['torch.mm'] / 1e9:.0f} GFLOP/s, "
-          f"ours {peak['ours'] / 1e9:.0f}")  # fmt: skip
-    for network in ("packed", "reconstruct", "padded"):
-        if network in seconds:
-            speed = flops / seconds[network]
-            print(f"  {network:12s} {batch.num_events / seconds[network]:7.2f} events/s   "
-                  f"x {seconds['padded'] / seconds[network]:5.2f}   "
-                  f"of the peak of torch.mm {speed / peak['torch.mm']:.2f}, "
-                  f"of ours {speed / peak['ours']:.2f}")  # fmt: skip
+    peak = {n: 2.0 * PEAK_SIZE**3 / seconds[n] for n in ("torch.mm", *DTYPES)}
+    print(f"{name}: {len(batch)} elements; 2048^3 products, GFLOP/s: "
+          + ", ".join(f"{n} {speed / 1e9:.0f}" for n, speed in peak.items()))  # fmt: skip
+    for network, duration in seconds.items():
+        if network not in peak:
+            parts = ", ".join(f"{n} {flops / duration / p:.2f}" for n, p in peak.items())
+            print(f"  {network:22s} {batch.num_events / duration:7.2f} events/s   "
+                  f"x {seconds['padded'] / duration:5.2f}   of the peaks: {parts}")  # fmt: skip
 
 
 def main() -> None:
@@ -214,6 +242,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     packed = PublishedMLPF(PUBLISHED).eval()
+    print(f"{processor()}; {', '.join(processor_features()) or 'features unknown'}")
     print(f"{packed.num_parameters / 1e6:.1f} million parameters, {options.threads} threads")
     if not options.no_inference:
         measure_inference(options, packed)

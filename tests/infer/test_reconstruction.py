@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Collection
 from partflow.core.schemas import CANDIDATES, SHARES
-from partflow.infer.reconstruction import reconstruct, reconstruct_with_shares
+from partflow.infer.reconstruction import Reconstructor, reconstruct, reconstruct_with_shares
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.mlpf import MLPF
 
@@ -210,3 +211,41 @@ def test_empty_events_and_no_events_give_no_shares(sharing_model):
 def test_shares_of_a_model_without_a_sharing_head_are_refused(model, elements):
     with pytest.raises(ConfigError, match="'direct' shares no energy"):
         reconstruct_with_shares(model, elements)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_candidates_do_not_depend_on_the_number_of_threads(learnable_events, dtype):
+    torch.manual_seed(0)
+    network = MLPF(ModelConfig(dim=128, num_layers=2, num_heads=4, head="sharing"))
+    many = learnable_events([6, 0, 5, 40, 8] * 4, [9, 7, 0, 60, 12] * 4, seed=3).elements
+    results = []
+    for threads in (1, 2, 5):
+        with Reconstructor(
+            network, EVERYTHING, batch_elements=50, threads=threads, dtype=dtype
+        ) as reconstructor:
+            results += [reconstructor.with_shares(many), reconstructor.with_shares(many)]
+    first, *others = results
+    for other in others:
+        for a, b in zip(first, other, strict=True):
+            assert np.array_equal(a.offsets, b.offsets)
+            for name, values in a.columns.items():
+                assert values.tobytes() == b.columns[name].tobytes(), name
+
+
+def test_a_reconstructor_leaves_the_threads_of_torch_and_the_mode_of_the_model(model, elements):
+    model.train()
+    before = torch.get_num_threads()
+    with Reconstructor(model, threads=2) as reconstructor:
+        reconstructor(elements)
+        assert not model.training
+    assert model.training and torch.get_num_threads() == before
+    found = []
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert found == [before], "threads that start later have the number of before"
+
+
+def test_fewer_than_one_thread_are_refused(model):
+    with pytest.raises(ConfigError, match="--threads 0"):
+        Reconstructor(model, threads=0)

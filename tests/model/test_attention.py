@@ -8,6 +8,7 @@ from partflow.model.attention import (
     distance_bias,
     inverse_length_scales,
     packed_attention,
+    padded_attention,
 )
 from partflow.model.layout import EventRows
 
@@ -52,6 +53,34 @@ def test_packed_attention_and_its_gradient_are_those_of_masked_attention(rows, h
     (gradient,) = torch.autograd.grad(packed, qkv, upstream)
     (expected_gradient,) = torch.autograd.grad(expected, qkv, upstream)
     torch.testing.assert_close(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_attention_on_padded_events_is_the_same(rows, has_bias):
+    qkv = projections()
+    generator = torch.Generator().manual_seed(1)
+    biases = [-torch.rand(4, n, n, generator=generator, dtype=qkv.dtype) for n in SIZES]
+    results = []
+    for attend in (packed_attention, padded_attention):
+        attended = attend(qkv, rows, biases if has_bias else None)
+        (gradient,) = torch.autograd.grad(attended.square().sum(), qkv)
+        results.append((attended, gradient))
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("cached", [1, 2**19])
+def test_attention_in_bfloat16_is_that_of_rounded_numbers(rows, cached, monkeypatch):
+    monkeypatch.setattr(attention, "CACHED_LOGITS", cached)
+    biases = [-torch.rand(4, n, n, generator=torch.Generator().manual_seed(n)) for n in SIZES]
+    rounded = projections().detach().bfloat16()
+    results = []
+    for qkv in (rounded.float(), rounded):
+        qkv.requires_grad_()
+        attended = packed_attention(qkv, rows, biases)
+        (gradient,) = torch.autograd.grad(attended.float().square().sum(), qkv)
+        assert attended.dtype == gradient.dtype == qkv.dtype
+        results.append((attended.float(), gradient.float()))
+    torch.testing.assert_close(*results, rtol=3e-2, atol=3e-2)
 
 
 def test_a_batch_without_events_gives_no_rows():

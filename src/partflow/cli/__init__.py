@@ -20,6 +20,7 @@ from partflow.cli.network import import_checkpoint, label, reconstruct
 from partflow.cli.training import config, train
 from partflow.cli.tuning import tune
 from partflow.core.errors import PartflowError
+from partflow.core.threads import shorten_waiting
 
 __all__ = ["VERBS", "main"]
 
@@ -53,6 +54,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"partflow {__version__}")
         return
+    shorten_waiting()  # before a verb imports torch
     sys.exit(_status_of_verb(sys.argv[1:]))
 
 

@@ -96,6 +96,9 @@ def reconstruct(
     adapt_detector: bool = False,
     backbone: ClassName = None,
     head: ClassName = None,
+    device: str = "cpu",
+    threads: Threads = None,
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
 ) -> None:
     """Reconstruct the particles of every event with a trained network, or by rules.
 
@@ -119,6 +122,11 @@ def reconstruct(
         backbone: The backbone of a network that was trained with one of your own, named again,
             since it is code that is executed: package.module:Class.
         head: The same for a head of your own.
+        device: Device of the network: cpu, cuda, cuda:1, mps.
+        threads: Number of CPU threads. Each reconstructs events by itself, and the candidates do
+            not depend on their number.
+        dtype: Type of numbers of the network's matrix products. bfloat16 is faster where the
+            processor has it and rounds to 3 digits; auto chooses it where it is faster.
     """
     from partflow import pipeline
 
@@ -133,4 +141,7 @@ def reconstruct(
         adapt_detector,
         backbone,
         head,
+        device,
+        threads,
+        dtype,
     )

@@ -1,9 +1,15 @@
-"""Elements of events -> candidates and energy shares, by a trained network."""
+"""Elements of events -> candidates and energy shares, by a trained network.
+
+A `Reconstructor` evaluates batches of events in several threads, each of which computes its
+products alone. Threads that share each product wait for each other hundreds of times in an event,
+and do so for long if other processes use the cores.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
@@ -19,11 +25,14 @@ from partflow.infer.readout import is_listed, read_out
 from partflow.model.config import ReadoutConfig
 from partflow.model.mlpf import MLPF
 from partflow.model.owners import UNASSIGNED
+from partflow.model.precision import Dtype, WeightCopies, choose_dtype, precision
 from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 from partflow.model.sharing import SharingOutput
 
 BATCH_ELEMENTS = 10_000
 """Elements in one call of the network: about 70 events. Larger batches are not faster on a CPU."""
+Network = MLPF | PublishedMLPF
+T = TypeVar("T")
 MIN_SHARE = 1e-3
 """Smallest share of a cluster that is written."""
 
@@ -37,30 +46,134 @@ class SharedCandidates(NamedTuple):
     """SHARES of the same elements; those of a cluster sum to its energy."""
 
 
+class Reconstructor:
+    """Reconstructs events with one network, whose weights must not change meanwhile.
+
+    A context manager; at the end of its block the threads end.
+
+    Example:
+        with Reconstructor(model, threads=4, dtype="auto") as reconstructor:
+            for elements in chunks:
+                candidates = reconstructor(elements)
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        readout: ReadoutConfig | None = None,
+        batch_elements: int = BATCH_ELEMENTS,
+        threads: int | None = None,
+        dtype: Dtype = "float32",
+    ) -> None:
+        """Reconstruct with `model`.
+
+        Args:
+            model: The network.
+            readout: How to read out; by default as the model's configuration says.
+            batch_elements: Largest number of elements in one call of the network.
+            threads: Number of threads, each of which evaluates batches. The candidates do not
+                depend on it. None: only the calling thread, with as many threads for each product
+                as torch is set to.
+            dtype: Type of numbers of the products (`model.precision`).
+
+        Raises ConfigError for fewer than one thread, or a device without the type.
+        """
+        if threads is not None and threads < 1:
+            raise ConfigError(f"--threads {threads}: must be at least 1")
+        self.model = model
+        self.readout = readout or model.config.readout
+        self.batch_elements = batch_elements
+        self.device = next(model.parameters()).device
+        self._num_threads_before = torch.get_num_threads()
+        self._pool: ThreadPoolExecutor | None = None
+        if threads is not None:
+            self._pool = ThreadPoolExecutor(
+                threads, initializer=torch.set_num_threads, initargs=(1,)
+            )
+        # Chosen in a thread of the pool: the choice depends on the number of torch's threads.
+        self.dtype = self._run(choose_dtype, self.device, dtype)
+        self._copies = WeightCopies()
+        self._was_training = model.training
+        model.eval()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the threads, and leave the model in its former mode."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            torch.set_num_threads(self._num_threads_before)
+        self.model.train(self._was_training)
+
+    def __call__(self, elements: Collection) -> Collection:
+        """CANDIDATES of the same events. They do not depend on the other events of a batch.
+
+        Raises DataError for a value that is not finite, or an element of a type that the model does
+        not know.
+        """
+        features = feature_matrix(elements)
+        parts = [part for part, _ in self._predict(elements, features)]
+        return read_out(elements, features, _concatenate(parts), self.readout)
+
+    def with_shares(self, elements: Collection) -> SharedCandidates:
+        """The same as a call, with the energy shares that the candidates are made of.
+
+        Raises ConfigError for a model without a sharing head, and what a call raises.
+        """
+        if self.model.config.head != "sharing":
+            raise ConfigError(
+                f"a model with the head {self.model.config.head!r} shares no energy; train one "
+                "with --head sharing"
+            )
+        features = feature_matrix(elements)
+        parts, shares = [], []
+        for part, shares_of_batch in self._predict(elements, features):
+            assert shares_of_batch is not None  # a sharing head makes them
+            parts.append(part)
+            shares.append(shares_of_batch)
+        candidates = read_out(elements, features, _concatenate(parts), self.readout)
+        return SharedCandidates(candidates, concatenate(shares))
+
+    def _predict(
+        self, elements: Collection, features: Array
+    ) -> Iterator[tuple[Predictions, Collection | None]]:
+        """Predictions and, from a sharing head, SHARES, for one batch of events after another."""
+        _check_finite(features, elements)
+        batches = _batches(elements, self.batch_elements)
+        if self._pool is None:
+            return map(self._predict_batch, batches)
+        return self._pool.map(self._predict_batch, batches)
+
+    def _predict_batch(self, batch: Batch) -> tuple[Predictions, Collection | None]:
+        """Predictions and, from a sharing head, SHARES of one batch."""
+        with (
+            torch.inference_mode(),
+            precision(self.dtype, self.device, fixed_weights=self._copies),
+        ):
+            return _predict_batch(self.model, batch.to(self.device), self.readout)
+
+    def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        """The result of `function`, in a thread of the pool if there is one."""
+        if self._pool is None:
+            return function(*arguments)
+        return self._pool.submit(function, *arguments).result()
+
+
 def reconstruct(
-    model: MLPF | PublishedMLPF,
+    model: Network,
     elements: Collection,
     readout: ReadoutConfig | None = None,
     batch_elements: int = BATCH_ELEMENTS,
+    threads: int | None = None,
+    dtype: Dtype = "float32",
 ) -> Collection:
-    """Reconstruct the candidates of every event.
+    """Reconstruct the candidates of every event: CANDIDATES.
 
-    Args:
-        model: The network.
-        elements: Elements of all events; see `core.features.build_elements`.
-        readout: How to read out; by default as the model's configuration says.
-        batch_elements: Largest number of elements in one call of the network.
-
-    Returns:
-        CANDIDATES of the same events. They do not depend on the other events of a batch.
-
-    Raises:
-        DataError: A value is not finite, or an element is of a type that the model does not know.
+    Arguments and exceptions are those of `Reconstructor`, which is faster for several collections.
     """
-    readout = readout or model.config.readout
-    features = feature_matrix(elements)
-    parts = [part for part, _ in _predict(model, elements, features, readout, batch_elements)]
-    return read_out(elements, features, _concatenate(parts), readout)
+    with Reconstructor(model, readout, batch_elements, threads, dtype) as reconstructor:
+        return reconstructor(elements)
 
 
 def reconstruct_with_shares(
@@ -68,42 +181,16 @@ def reconstruct_with_shares(
     elements: Collection,
     readout: ReadoutConfig | None = None,
     batch_elements: int = BATCH_ELEMENTS,
+    threads: int | None = None,
+    dtype: Dtype = "float32",
 ) -> SharedCandidates:
-    """The same as `reconstruct`, with the energy shares that the candidates are made of.
-
-    Raises ConfigError for a model without a sharing head, and what `reconstruct` raises.
-    """
-    if model.config.head != "sharing":
-        raise ConfigError(
-            f"a model with the head {model.config.head!r} shares no energy; train one with "
-            "--head sharing"
-        )
-    readout = readout or model.config.readout
-    features = feature_matrix(elements)
-    parts, shares = [], []
-    for part, shares_of_batch in _predict(model, elements, features, readout, batch_elements):
-        assert shares_of_batch is not None  # a sharing head makes them
-        parts.append(part)
-        shares.append(shares_of_batch)
-    candidates = read_out(elements, features, _concatenate(parts), readout)
-    return SharedCandidates(candidates, concatenate(shares))
+    """The same as `reconstruct`, with the energy shares that the candidates are made of."""
+    with Reconstructor(model, readout, batch_elements, threads, dtype) as reconstructor:
+        return reconstructor.with_shares(elements)
 
 
 def _concatenate(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _predict(
-    model: MLPF | PublishedMLPF,
-    elements: Collection,
-    features: Array,
-    readout: ReadoutConfig,
-    batch_elements: int,
-) -> Iterator[tuple[Predictions, Collection | None]]:
-    """Predictions and, from a sharing head, SHARES, for one batch of events after another."""
-    _check_finite(features, elements)
-    for batch in _batches(elements, batch_elements):
-        yield _predict_batch(model, batch, readout)
 
 
 def _batches(elements: Collection, batch_elements: int) -> Iterator[Batch]:
@@ -123,25 +210,17 @@ def _batches(elements: Collection, batch_elements: int) -> Iterator[Batch]:
 
 
 def _predict_batch(
-    model: MLPF | PublishedMLPF, batch: Batch, readout: ReadoutConfig
+    model: Network, batch: Batch, readout: ReadoutConfig
 ) -> tuple[Predictions, Collection | None]:
-    """Predictions and, from a sharing head, SHARES of one batch."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            batch = batch.to(device)
-            output = model(batch)
-            if isinstance(output, PublishedOutput):
-                return published_predictions(output, batch), None
-            is_track = batch.is_track.cpu().numpy()
-            is_candidate = is_listed(to_numpy(output.probability), is_track, readout)
-            output = output.listed(torch.from_numpy(is_candidate).to(output.is_particle_logit))
-            shares = _shares(output, batch) if isinstance(output, SharingOutput) else None
-            return network_predictions(output, batch), shares
-    finally:
-        model.train(was_training)
+    """Predictions and, from a sharing head, SHARES of one batch on the model's device."""
+    output = model(batch)
+    if isinstance(output, PublishedOutput):
+        return published_predictions(output, batch), None
+    is_track = batch.is_track.cpu().numpy()
+    is_candidate = is_listed(to_numpy(output.probability), is_track, readout)
+    output = output.listed(torch.from_numpy(is_candidate).to(output.is_particle_logit))
+    shares = _shares(output, batch) if isinstance(output, SharingOutput) else None
+    return network_predictions(output, batch), shares
 
 
 def _shares(output: SharingOutput, batch: Batch) -> Collection:

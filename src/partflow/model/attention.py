@@ -9,10 +9,10 @@ with the distance d_ij at the calorimeter and the length scale of the head; some
 distance term. Time and memory are quadratic in the number of elements of an event, linear in the
 number of events; no row is padded.
 
-Each event is one small matrix product per head on its own rows. For events of e+e- collisions on a
-CPU that is faster than the simple alternatives: `scaled_dot_product_attention` event by event takes
-1.2 times as long, on rectangles of padded events 1.7 to 2 times (18 events of 90 to 190 elements,
-dim 128, one core, forward and backward; `python -m benchmarks.attention`).
+Each event is one small matrix product per head on its own rows, with the softmax of
+`softmax_kernels` in between. For events of e+e- collisions on a CPU that is faster than the simple
+alternatives (`python -m benchmarks.attention`). Queries, keys and values may be bfloat16 (see
+`precision`): the softmax is computed in float32, and its weights are rounded for the product.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from partflow.model.layout import EventRows
 from partflow.model.linear import Linear
+from partflow.model.softmax_kernels import are_kernels_used, softmax_
 from partflow.model.torch_operators import operators
 
 SHORTEST_SCALE, LONGEST_SCALE = 20.0, 1000.0
@@ -35,8 +37,13 @@ LOCAL_FRACTION = 0.6
 """Fraction of the heads that have a distance term; the others do not depend on distance."""
 MAX_PENALTY = 10.0
 """Largest reduction of a logit by distance, so that far elements keep some attention."""
+CACHED_LOGITS = 2**19
+"""Logits of some heads that are made, used and forgotten together: 1 or 2 MiB."""
 MAX_LOGITS = 2**24
 """Logits of one event in memory at a time: all of 2048 elements with four heads (64 MiB)."""
+
+MAX_PADDED_LOGITS = 2**28
+"""Logits of all events that are computed at once on a GPU (1 GiB in float32)."""
 
 
 def inverse_length_scales(num_heads: int) -> Float[Tensor, " head"]:
@@ -89,10 +96,45 @@ def packed_attention(
     """
     num_heads = query_key_value.shape[2]
     longest = max((event.end - event.begin for event in events), default=0)
+    is_on_cpu = query_key_value.device.type == "cpu"
+    if not is_on_cpu and 0 < len(events) * num_heads * longest**2 <= MAX_PADDED_LOGITS:
+        return padded_attention(query_key_value, events, biases)
     if num_heads * longest**2 > MAX_LOGITS:
         return _attention_in_parts(query_key_value, events, biases)
     attended: Tensor = _PackedAttention.apply(query_key_value, events, biases)
     return attended.flatten(1)
+
+
+def padded_attention(
+    query_key_value: Float[Tensor, "element three head width"],
+    events: Sequence[EventRows],
+    biases: Sequence[Tensor | DistanceBias] | None,
+) -> Float[Tensor, "element dim"]:
+    """`packed_attention` of all events at once, on a rectangle of padded events.
+
+    For devices on which a few large kernels are faster than many small ones.
+    """
+    sizes = [end - begin for begin, _, end in events]
+    num_events, longest, num_heads = len(events), max(sizes), query_key_value.shape[2]
+    device = query_key_value.device
+    first = torch.arange(num_events, device=device) * longest
+    lengths = torch.tensor(sizes, device=device)
+    before = torch.cumsum(lengths, 0) - lengths
+    place = torch.arange(len(query_key_value), device=device)
+    place = place + torch.repeat_interleave(first - before, lengths, output_size=len(place))
+    rectangle = query_key_value.new_zeros(num_events * longest, *query_key_value.shape[1:])
+    rectangle = rectangle.index_copy(0, place, query_key_value)
+    query, key, value = rectangle.unflatten(0, (num_events, longest)).permute(2, 0, 3, 1, 4)
+    heads_of_bias = 1 if biases is None else num_heads
+    is_absent = torch.arange(longest, device=device) >= lengths[:, None]
+    mask = query.new_zeros(num_events, heads_of_bias, longest, longest)
+    mask.masked_fill_(is_absent[:, None, None], -torch.inf)  # keys; rows of absent queries go
+    if biases is not None:
+        for of_event, bias, size in zip(mask, biases, sizes, strict=True):
+            whole = bias.rows(0, size) if isinstance(bias, DistanceBias) else bias
+            of_event[:, :size, :size] = whole
+    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return attended.transpose(1, 2).flatten(0, 1)[place].flatten(1)
 
 
 class _PackedAttention(torch.autograd.Function):
@@ -110,16 +152,10 @@ class _PackedAttention(torch.autograd.Function):
         biases: Sequence[Tensor] | None,
     ) -> Tensor:
         """A v with the attention weights A of each event, [element, head, width]."""
-        num_elements, _, num_heads, width = query_key_value.shape
-        attended = query_key_value.new_empty(num_elements, num_heads, width)
-        of_heads, into = query_key_value.permute(1, 2, 0, 3), attended.transpose(0, 1)
-        saved = []
-        for i, (begin, _, end) in enumerate(events):
-            query, key, value = of_heads[:, :, begin:end].unbind(0)
-            weights = _attention_weights(query, key, None if biases is None else biases[i])
-            torch.bmm(weights, value, out=into[:, begin:end])
-            if ctx.needs_input_grad[0]:
-                saved.append(weights)
+        saved: list[Tensor] = []
+        attended = attend(
+            *query_key_value.unbind(1), events, biases, saved if ctx.needs_input_grad[0] else None
+        )
         ctx.events = events
         ctx.save_for_backward(query_key_value, *saved)
         return attended
@@ -133,17 +169,52 @@ class _PackedAttention(torch.autograd.Function):
         softmax_gradient = operators().softmax_gradient
         gradient = torch.empty_like(query_key_value)
         of_heads, into = query_key_value.permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
-        upstream_of_heads = upstream[0].transpose(0, 1)
+        of_heads = of_heads.contiguous()
+        upstream_of_heads = upstream[0].transpose(0, 1).contiguous()
         for weights, (begin, _, end) in zip(saved, ctx.events, strict=True):
             query, key, value = of_heads[:, :, begin:end].unbind(0)
             of_query, of_key, of_value = into[:, :, begin:end].unbind(0)
             of_output = upstream_of_heads[:, begin:end]
-            torch.bmm(weights.transpose(1, 2), of_output, out=of_value)
+            of_value.copy_(torch.bmm(weights.transpose(1, 2), of_output))
             of_logits = softmax_gradient(torch.bmm(of_output, value.transpose(1, 2)), weights)
-            torch.bmm(of_logits, key, out=of_query)
-            torch.bmm(of_logits.transpose(1, 2), query, out=of_key)
+            of_query.copy_(torch.bmm(of_logits, key))
+            of_key.copy_(torch.bmm(of_logits.transpose(1, 2), query))
         gradient[:, :2].mul_(query_key_value.shape[-1] ** -0.5)
         return gradient, None, None
+
+
+def attend(
+    query: Float[Tensor, "element head width"],
+    key: Float[Tensor, "element head width"],
+    value: Float[Tensor, "element head width"],
+    events: Sequence[EventRows],
+    biases: Sequence[Tensor] | None = None,
+    weights_of_events: list[Tensor] | None = None,
+) -> Float[Tensor, "element head width"]:
+    """softmax(q k^T / sqrt(width) + bias) v of every event on its own rows, without gradients.
+
+    The weights [head, query, key] of each event are appended to `weights_of_events`, if it is
+    given.
+    """
+    num_heads = query.shape[1]
+    attended = torch.empty_like(query, memory_format=torch.contiguous_format)
+    # Products of rows that follow each other in memory are faster, by more than copies take.
+    query, key, value = (part.transpose(0, 1).contiguous() for part in (query, key, value))
+    into = attended.transpose(0, 1)
+    for i, (begin, _, end) in enumerate(events):
+        size = end - begin
+        weights = None
+        if weights_of_events is not None:
+            weights = query.new_empty(num_heads, size, size)
+            weights_of_events.append(weights)
+        num_at_once = max(1, CACHED_LOGITS // size**2)
+        for first in range(0, num_heads, num_at_once):
+            part = slice(first, first + num_at_once), slice(begin, end)
+            bias = None if biases is None else biases[i][part[0]]
+            memory = None if weights is None else weights[part[0]]
+            of_part = _attention_weights(query[part], key[part], bias, memory)
+            into[part] = torch.bmm(of_part, value[part])
+    return attended
 
 
 def _attention_in_parts(
@@ -166,14 +237,26 @@ def _attention_in_parts(
     return torch.cat(outputs, 1).transpose(0, 1).flatten(1)
 
 
-def _attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key]."""
+def _attention_weights(
+    query: Tensor, key: Tensor, bias: Tensor | None, memory: Tensor | None = None
+) -> Tensor:
+    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries' type.
+
+    The result is in `memory`, if that is given.
+    """
     scale = query.shape[-1] ** -0.5
-    if bias is None:
-        logits = torch.bmm(query, key.transpose(1, 2)) * scale
-    else:
+    if not torch.is_grad_enabled() and are_kernels_used(query):
+        logits = torch.bmm(query, key.transpose(1, 2), out=memory)
+        softmax_(logits, scale, bias)
+        return logits
+    if bias is not None and bias.dtype == query.dtype:
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
-    return torch.softmax(logits, -1)
+    else:
+        product = torch.bmm(query, key.transpose(1, 2))
+        logits = product.to(torch.promote_types(product.dtype, torch.float32)) * scale
+        logits = logits if bias is None else logits + bias
+    weights = torch.softmax(logits, -1).to(query.dtype)
+    return weights if memory is None else memory.copy_(weights)
 
 
 class AttentionContext(NamedTuple):

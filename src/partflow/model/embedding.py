@@ -52,3 +52,8 @@ class Encoder(nn.Sequential):
 
     def __init__(self, num_inputs: int, dim: int) -> None:
         super().__init__(Linear(num_inputs, 2 * dim), nn.GELU(), Linear(2 * dim, dim))
+
+    def forward(self, x: Float[Tensor, "row input"]) -> Float[Tensor, "row dim"]:
+        """Output of the last layer, of the type of the inputs."""
+        embedded: Tensor = super().forward(x)
+        return embedded.to(x.dtype)

@@ -115,7 +115,7 @@ class FavorAttention(nn.Module):
         attention. Exponents are therefore taken relative to the largest, in each event by itself.
         """
         num_heads, width = self.head_shape
-        projected = self.query_key_value(x).view(len(x), 3, num_heads, width)
+        projected = self.query_key_value(x).to(x.dtype).view(len(x), 3, num_heads, width)
         query, key, value = projected.permute(1, 2, 0, 3)
         scale = width**-0.25  # on both: q.k / sqrt(width), as in softmax attention
         of_queries = exponents(scale * query, self.directions)

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from partflow.model.config import GnnLshConfig
 from partflow.model.linear import Linear
+from partflow.model.precision import float32_products
 
 NORM_EPSILON = 1e-6
 """Added to the variance in the norm of a layer, as published."""
@@ -112,9 +113,10 @@ class GnnLshLayer(nn.Module):
         padded = x.new_zeros(len(rows.event), x.shape[1]).index_copy(0, rows.row, x)
         if self.layernorm1 is not None:
             padded = self.layernorm1(padded)
-        position = F.elu(self.ffn_dist(padded))
-        order = self.message_building_layer(position, rows)
-        adjacency = gaussian_adjacency(position[order].unflatten(0, (-1, rows.bin_size)))
+        with float32_products(x.device):  # rounding would move elements to other bins
+            position = F.elu(self.ffn_dist(padded))
+            order = self.message_building_layer(position, rows)
+            adjacency = gaussian_adjacency(position[order].unflatten(0, (-1, rows.bin_size)))
         inverse = torch.empty_like(order).index_copy(
             0, order, torch.arange(len(order), device=order.device)
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -63,6 +65,15 @@ def layout(features: Float[Tensor, "element feature"], counts: Sequence[int]) ->
             events.append(EventRows(begin, begin + num_tracks, end))
         begin = end
     return Layout(tuple(events), track_rows, cluster_rows)
+
+
+def events_of_counts(counts: Sequence[int]) -> tuple[EventRows, ...]:
+    """Rows of each event that is not empty, for networks that do not ask which are tracks.
+
+    All elements count as tracks.
+    """
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).tolist()
+    return tuple(EventRows(a, b, b) for a, b in itertools.pairwise(offsets) if b > a)
 
 
 def tracks_first(

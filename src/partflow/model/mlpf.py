@@ -27,6 +27,7 @@ from partflow.model.neighbourhood import (
     event_distances,
     neighbourhood,
 )
+from partflow.model.precision import float32_products
 from partflow.model.registry import BACKBONE_REGISTRY, HEAD_REGISTRY, Registry
 
 
@@ -86,7 +87,8 @@ class MLPF(nn.Module):
         # The head gets the inputs as well: the momentum is mostly a function of them.
         tracks = torch.cat([x[rows.track_rows], tracks], 1)
         clusters = torch.cat([x[rows.cluster_rows], clusters], 1)
-        output: Output = self.head(tracks, clusters, features, rows)
+        with float32_products(x.device):
+            output: Output = self.head(tracks, clusters, features, rows)
         return output
 
     def _mix(self, x: Tensor, features: Tensor, rows: Layout) -> Float[Tensor, "element dim"]:

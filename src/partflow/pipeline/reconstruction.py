@@ -16,11 +16,14 @@ from partflow.core.progress import progress, say_done
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
+from partflow.core.threads import available_cores
 from partflow.pipeline.folders import check_elements, detector_of
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.embeddings import EmbeddingWriter
+    from partflow.infer.reconstruction import Reconstructor
     from partflow.model.folder import Model
+    from partflow.model.precision import Dtype
 
 
 def reconstruct(
@@ -34,6 +37,9 @@ def reconstruct(
     adapt_detector: bool = False,
     backbone: str | None = None,
     head: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    dtype: Dtype = "float32",
 ) -> None:
     """Write the candidates of a trained network, or those of the baseline.
 
@@ -51,11 +57,15 @@ def reconstruct(
             counted from the calorimeter of these events.
         backbone: Name of the network's backbone; needed if it is package.module:Class.
         head: Name of the network's head; needed if it is package.module:Class.
+        device: Device of the network, as torch names it.
+        threads: CPU threads, each of which evaluates events by itself; all cores if None. The
+            candidates do not depend on it.
+        dtype: Type of numbers of the network's products (`model.precision`).
 
     Raises:
         InputError: There are no such events or no such model folder.
-        ConfigError: An option does not fit the model, or the network was trained on another
-            detector and `adapt_detector` is false.
+        ConfigError: An option does not fit the model, there is no such device, or the network was
+            trained on another detector and `adapt_detector` is false.
     """
     num_events(events, "events")  # first: it checks the folder
     if model == BASELINE:
@@ -63,7 +73,7 @@ def reconstruct(
         _check_baseline_options(has_embeddings, threshold, adapt_detector)
         return _write_baseline(events, output, overwrite)
     folder = Path(model)
-    network = _load_network(folder, backbone, head)
+    network = _on_device(_load_network(folder, backbone, head), device)
     is_adapted = _match_detector(network, folder, events, adapt_detector)
     if threshold is not None:
         readout = replace(network.config.readout, threshold=threshold)
@@ -82,10 +92,17 @@ def reconstruct(
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
     if threshold is not None:
         settings["threshold"] = threshold
+    if (device, dtype) != ("cpu", "float32"):  # they change the last digits
+        settings |= {"device": device, "dtype": dtype}
     provenance = make_provenance("candidates", settings, inputs=[events, folder])
     if is_finished(output, provenance, overwrite):
         return say_done(output)
-    _write_candidates(network, events, output, provenance, save_embeddings, save_attention)
+    if threads is None:
+        threads = available_cores() if device == "cpu" else 1
+    with _reconstructor(network, threads, dtype) as reconstructor:
+        _write_candidates(
+            reconstructor, network, events, output, provenance, save_embeddings, save_attention
+        )
 
 
 def _check_baseline_options(
@@ -116,7 +133,24 @@ def _write_baseline(events: Path, output: Path, overwrite: bool) -> None:
             advance(len(chunk))
 
 
+def _on_device(network: Model, device: str) -> Model:
+    """The network on a device; raises ConfigError where there is none of that name."""
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch says why in the first sentence
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {device}: {reason}; --device cpu always exists") from error
+
+
+def _reconstructor(network: Model, threads: int, dtype: Dtype) -> Reconstructor:
+    """What evaluates the network."""
+    from partflow.infer.reconstruction import Reconstructor
+
+    return Reconstructor(network, threads=threads, dtype=dtype)
+
+
 def _write_candidates(
+    reconstructor: Reconstructor,
     network: Model,
     events: Path,
     output: Path,
@@ -138,23 +172,20 @@ def _write_candidates(
     ):
         for chunk in iterate_events(events, "events", ["tracks", clusters]):
             elements = build_elements(chunk.tracks, chunk.collections[clusters])
-            candidates = _reconstruct_elements(network, elements)
+            candidates = _reconstruct_elements(reconstructor, elements)
             if embedding_writer is not None:
                 embedding_writer.write(elements, chunk.event_id)
             writer.write(Events(chunk.event_id, chunk.process, candidates))
             advance(len(chunk))
 
 
-def _reconstruct_elements(network: Model, elements: Collection) -> dict[str, Collection]:
+def _reconstruct_elements(
+    reconstructor: Reconstructor, elements: Collection
+) -> dict[str, Collection]:
     """Candidates of `elements` and, from a sharing head, energy shares, by collection."""
-    from partflow.infer.reconstruction import reconstruct as reconstruct_elements
-    from partflow.infer.reconstruction import reconstruct_with_shares
-    from partflow.model.published.mlpf import PublishedMLPF
-
-    if network.config.head == "sharing":
-        assert not isinstance(network, PublishedMLPF)  # those have no sharing head
-        return reconstruct_with_shares(network, elements)._asdict()
-    return {"candidates": reconstruct_elements(network, elements)}
+    if reconstructor.model.config.head == "sharing":
+        return reconstructor.with_shares(elements)._asdict()
+    return {"candidates": reconstructor(elements)}
 
 
 def _load_network(folder: Path, backbone: str | None, head: str | None) -> Model:

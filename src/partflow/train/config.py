@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from partflow.core.errors import ConfigError
 
+Dtype = Literal["auto", "float32", "bfloat16"]
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
-TrainingDtype = Literal["auto", "float32", "bfloat16"]
 Frozen = Literal["nothing", "backbone", "all_but_heads"]
 LoggerName = Literal["tensorboard", "comet", "mlflow", "wandb"]
 
@@ -97,7 +97,7 @@ class TrainConfig:
     """Devices of each node: one process for each. On CPUs they are processes."""
     nodes: int = 1
     """Nodes (computers); a scheduler or torchrun starts the command on each of them."""
-    dtype: TrainingDtype = "float32"
+    dtype: Dtype = "float32"
     """Type of numbers of the matrix products: float32, bfloat16, or auto, the faster one on this
     device. Weights, norms, softmax, momenta and the loss are float32."""
     loader_workers: int = 0
@@ -130,7 +130,7 @@ class TrainConfig:
         for name in ("weight_decay", "loader_workers", "keep_best"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}; it must not be negative")
-        for name, choices in (("accelerator", Accelerator), ("dtype", TrainingDtype),
+        for name, choices in (("accelerator", Accelerator), ("dtype", Dtype),
                               ("freeze", Frozen)):  # fmt: skip
             if getattr(self, name) not in get_args(choices):
                 known = ", ".join(get_args(choices))

@@ -36,9 +36,7 @@ class RunLoggers:
         Raises ConfigError where the package of a logger is missing.
         """
         check_loggers(config)
-        self._loggers = {
-            name: make_logger(name, folder, config.offline) for name in config.loggers
-        }
+        self._loggers = {name: make_logger(name, folder, config.offline) for name in config.loggers}
         flat = {f"{part}.{name}": v for part, of in settings.items() for name, v in of.items()}
         for logger in self._loggers.values():
             logger.log_hyperparams(flat)

@@ -22,6 +22,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.fabric.strategies.ddp import DDPStrategy
 
 from partflow.core.errors import ConfigError, PartflowError
+from partflow.core.threads import available_cores
 from partflow.train.config import TrainConfig
 
 Value = TypeVar("Value")
@@ -139,13 +140,9 @@ def gather_objects(fabric: Fabric, value: Value) -> list[Value]:
 def threads(config: TrainConfig, fabric: Fabric) -> Iterator[None]:
     """Set the threads of torch in the block: by default all cores, divided by the processes."""
     before = torch.get_num_threads()
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        available = os.cpu_count() or 1
     is_cpu = fabric.device.type == "cpu"
     shared_by = min(config.devices, fabric.world_size) if is_cpu else 1
-    torch.set_num_threads(config.threads or max(available // shared_by, 1))
+    torch.set_num_threads(config.threads or max(available_cores() // shared_by, 1))
     try:
         yield
     finally:

@@ -25,7 +25,7 @@ from partflow.dataset.mixture import Mixture
 from partflow.model.config import ModelConfig
 from partflow.model.folder import CONFIG_FILE, WEIGHTS_FILE
 from partflow.model.mlpf import MLPF
-from partflow.model.precision import resolve_dtype
+from partflow.model.precision import choose_dtype
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
 from partflow.train.config import LossConfig, TrainConfig
 from partflow.train.configuration import CONFIGURATION_FILE, write_config
@@ -165,7 +165,7 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
             torch.manual_seed(config.seed + 1_000_003 * fabric.global_rank)
         num_batches = job.mixture.num_batches(0, config.batch_elements, config.seed)
         num_steps = num_batches // config.accumulate
-        dtype = resolve_dtype(config.dtype, fabric.device)
+        dtype = choose_dtype(fabric.device, config.dtype)
         num_events = job.mixture.num_events
         loop = TrainingLoop(
             fabric, model, config, dtype, run_state, num_events, num_steps, job.validation_loss

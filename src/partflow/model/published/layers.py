@@ -73,10 +73,10 @@ class FeedForward(nn.Sequential):
         )
 
     def forward(self, x: Float[Tensor, "row input"]) -> Float[Tensor, "row output"]:
-        """Output of the last linear layer."""
+        """Output of the last linear layer, of the type of the inputs."""
         first, _, norm, dropout, last = self
         result: Tensor = last(dropout(norm(activated(x, first, self.activation))))
-        return result
+        return result.to(x.dtype)
 
 
 def activated(
