@@ -11,6 +11,7 @@ from partflow.cli.app import OutputPath
 from partflow.cli.executor_options import Address, ExecutorName
 from partflow.core.executors import open_executor
 
+Threads = Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: all cores)")]
 Threshold = Annotated[
     float | None, arg(metavar="PROBABILITY", help_behavior_hint="(default: as stored in the model)")
 ]

@@ -71,9 +71,10 @@ def launch(fabric: Fabric, function: Callable[..., Value], *arguments: Any) -> V
             f"process {error.error_index} of the training ended ({_ending(error)}): the others "
             "were stopped; --resume continues the run from its last validation"
         ) from error
-    except ProcessRaisedException as error:  # its text ends with the last line of a traceback
+    except ProcessRaisedException as error:  # its text is that of a traceback
+        reason = str(error).strip().splitlines()[-1]
         raise PartflowError(
-            f"process {error.error_index} of the training failed: {str(error).strip().splitlines()[-1]}"
+            f"process {error.error_index} of the training failed: {reason}"
         ) from error
     finally:
         signal.signal(signal.SIGINT, previous)
