@@ -101,7 +101,7 @@ class TrainConfig:
     """Type of numbers of the matrix products: float32, bfloat16, or auto, the faster one on this
     device. Weights, norms, softmax, momenta and the loss are float32."""
     loader_workers: int = 0
-    """Processes for each device that prepare batches ahead; 0 prepares them in between."""
+    """Threads of each process that read batches ahead; 0 reads them in between."""
     checkpoint_interval: int | None = None
     """Steps between models that are kept in `checkpoints/`, whatever their loss; None: none."""
     keep_best: int = 0
