@@ -2,8 +2,8 @@
 
     python -m benchmarks.precision events/ run/ --output precision/ [--smallest 32]
 
-Reconstructs the same events with one trained network in float32 and in bfloat16, and evaluates
-both. `--smallest` lowers the width from which on products are computed in bfloat16
+Reconstructs the same events with one trained network in both types, and evaluates the candidates.
+`--smallest` lowers the width from which on products are computed in bfloat16
 (`model.precision.SMALLEST_BFLOAT16`), for networks that are narrower.
 """
 

@@ -22,7 +22,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain, repeat
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -38,16 +37,14 @@ def inference(labelled: Path, preset_name: str, threads: int | None) -> Callable
     import torch
 
     from benchmarks.model import collection
-    from partflow.dataset.batches import batch_loader
-    from partflow.dataset.packed import PackedDataset
+    from partflow.dataset.loader import sample_batches
+    from partflow.dataset.mixture import Mixture
     from partflow.infer.reconstruction import Reconstructor
     from partflow.model.mlpf import MLPF
-    from partflow.pipeline import PACKED
     from partflow.presets import preset
 
-    dataset = PackedDataset.open(labelled / PACKED)
-    events, _ = dataset.split(0.0)
-    batch = next(iter(batch_loader(dataset, events[:NUM_EVENTS], 10**9, shuffle=False)))
+    mixture = Mixture.open([labelled], validation_fraction=0.0)
+    batch = next(sample_batches(mixture, 10**9, num_events=NUM_EVENTS, seed=1))
     torch.manual_seed(0)
     model = MLPF(preset(preset_name).model)
     model.fit_standardisation([batch])
@@ -65,23 +62,21 @@ def inference(labelled: Path, preset_name: str, threads: int | None) -> Callable
 def training(labelled: Path, preset_name: str, threads: int | None) -> Callable[[], int]:
     """A function that makes a training step; it returns the number of its events."""
     import torch
-    from partflow.train.module import make_optimizer
 
     from benchmarks.training import training_step
-    from partflow.dataset.batches import batch_loader
-    from partflow.dataset.packed import PackedDataset
+    from partflow.dataset.loader import training_batches
+    from partflow.dataset.mixture import Mixture
     from partflow.model.mlpf import MLPF
-    from partflow.pipeline import PACKED
     from partflow.presets import preset
+    from partflow.train.optimizer import make_optimizer
 
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = preset(preset_name)
-    dataset = PackedDataset.open(labelled / PACKED)
-    events, _ = dataset.split(chosen.train.validation_fraction)
-    loader = batch_loader(dataset, events, chosen.train.batch_elements, seed=1, augment=True)
-    batches = chain.from_iterable(repeat(loader))
-    model = MLPF(chosen.model)
+    mixture = Mixture.open([labelled])
+    batches = training_batches(mixture, chosen.train.batch_elements, seed=1, augment=True)
+    labelled_as = chosen.model.for_labels(mixture.element_set, mixture.has_shares)
+    model = MLPF(labelled_as.at(mixture.face))
     model.fit_standardisation([next(batches)])
     optimizer = make_optimizer(model, chosen.train)
     return lambda: training_step(model, chosen, optimizer, lambda: next(batches))[0].num_events

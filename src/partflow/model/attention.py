@@ -37,6 +37,8 @@ LOCAL_FRACTION = 0.6
 """Fraction of the heads that have a distance term; the others do not depend on distance."""
 MAX_PENALTY = 10.0
 """Largest reduction of a logit by distance, so that far elements keep some attention."""
+MAX_STRIDED_HEADS = 8
+"""Heads up to which float32 products read and write rows where they are (`_is_strided`)."""
 CACHED_LOGITS = 2**19
 """Logits of some heads that are made, used and forgotten together: 1 or 2 MiB."""
 MAX_LOGITS = 2**24
@@ -168,17 +170,16 @@ class _PackedAttention(torch.autograd.Function):
         query_key_value, *saved = ctx.saved_tensors
         softmax_gradient = operators().softmax_gradient
         gradient = torch.empty_like(query_key_value)
-        of_heads, into = query_key_value.permute(1, 2, 0, 3), gradient.permute(1, 2, 0, 3)
-        of_heads = of_heads.contiguous()
-        upstream_of_heads = upstream[0].transpose(0, 1).contiguous()
+        query, key, value = (_of_heads(x) for x in query_key_value.permute(1, 2, 0, 3))
+        of_queries, of_keys, of_values = gradient.permute(1, 2, 0, 3)
+        of_outputs = _of_heads(upstream[0].transpose(0, 1))
         for weights, (begin, _, end) in zip(saved, ctx.events, strict=True):
-            query, key, value = of_heads[:, :, begin:end].unbind(0)
-            of_query, of_key, of_value = into[:, :, begin:end].unbind(0)
-            of_output = upstream_of_heads[:, begin:end]
-            of_value.copy_(torch.bmm(weights.transpose(1, 2), of_output))
-            of_logits = softmax_gradient(torch.bmm(of_output, value.transpose(1, 2)), weights)
-            of_query.copy_(torch.bmm(of_logits, key))
-            of_key.copy_(torch.bmm(of_logits.transpose(1, 2), query))
+            of_output = of_outputs[:, begin:end]
+            _multiply(weights.transpose(1, 2), of_output, of_values[:, begin:end])
+            of_logits = torch.bmm(of_output, value[:, begin:end].transpose(1, 2))
+            of_logits = softmax_gradient(of_logits, weights)
+            _multiply(of_logits, key[:, begin:end], of_queries[:, begin:end])
+            _multiply(of_logits.transpose(1, 2), query[:, begin:end], of_keys[:, begin:end])
         gradient[:, :2].mul_(query_key_value.shape[-1] ** -0.5)
         return gradient, None, None
 
@@ -198,23 +199,46 @@ def attend(
     """
     num_heads = query.shape[1]
     attended = torch.empty_like(query, memory_format=torch.contiguous_format)
-    # Products of rows that follow each other in memory are faster, by more than copies take.
-    query, key, value = (part.transpose(0, 1).contiguous() for part in (query, key, value))
+    query, key, value = (_of_heads(part.transpose(0, 1)) for part in (query, key, value))
     into = attended.transpose(0, 1)
     for i, (begin, _, end) in enumerate(events):
-        size = end - begin
-        weights = None
-        if weights_of_events is not None:
-            weights = query.new_empty(num_heads, size, size)
-            weights_of_events.append(weights)
-        num_at_once = max(1, CACHED_LOGITS // size**2)
-        for first in range(0, num_heads, num_at_once):
-            part = slice(first, first + num_at_once), slice(begin, end)
-            bias = None if biases is None else biases[i][part[0]]
-            memory = None if weights is None else weights[part[0]]
-            of_part = _attention_weights(query[part], key[part], bias, memory)
-            into[part] = torch.bmm(of_part, value[part])
+        q, k, v = query[:, begin:end], key[:, begin:end], value[:, begin:end]
+        bias = None if biases is None else biases[i]
+        num_at_once = CACHED_LOGITS // (end - begin) ** 2
+        if num_at_once >= num_heads or weights_of_events is not None:
+            weights = _attention_weights(q, k, bias)
+            _multiply(weights, v, into[:, begin:end])
+            if weights_of_events is not None:
+                weights_of_events.append(weights)
+            continue
+        for first in range(0, num_heads, max(1, num_at_once)):
+            heads = slice(first, first + max(1, num_at_once))
+            of_heads = None if bias is None else bias[heads]
+            weights = _attention_weights(q[heads], k[heads], of_heads)
+            _multiply(weights, v[heads], into[heads, begin:end])
     return attended
+
+
+def _is_strided(of_heads: Tensor) -> bool:
+    """Whether products of [head, element, width] read and write rows where they are.
+
+    In bfloat16, or for many heads, products of rows that follow each other in memory are faster, by
+    more than copies take.
+    """
+    return of_heads.dtype != torch.bfloat16 and len(of_heads) <= MAX_STRIDED_HEADS
+
+
+def _of_heads(values: Tensor) -> Tensor:
+    """`values` [head, element, width] as products read them."""
+    return values if _is_strided(values) else values.contiguous()
+
+
+def _multiply(first: Tensor, second: Tensor, into: Tensor) -> None:
+    """Write the products of all heads to rows of a larger tensor."""
+    if _is_strided(into):
+        torch.bmm(first, second, out=into)
+    else:
+        into.copy_(torch.bmm(first, second))
 
 
 def _attention_in_parts(
@@ -237,16 +261,11 @@ def _attention_in_parts(
     return torch.cat(outputs, 1).transpose(0, 1).flatten(1)
 
 
-def _attention_weights(
-    query: Tensor, key: Tensor, bias: Tensor | None, memory: Tensor | None = None
-) -> Tensor:
-    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries' type.
-
-    The result is in `memory`, if that is given.
-    """
+def _attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries' type."""
     scale = query.shape[-1] ** -0.5
     if not torch.is_grad_enabled() and are_kernels_used(query):
-        logits = torch.bmm(query, key.transpose(1, 2), out=memory)
+        logits = torch.bmm(query, key.transpose(1, 2))
         softmax_(logits, scale, bias)
         return logits
     if bias is not None and bias.dtype == query.dtype:
@@ -255,8 +274,7 @@ def _attention_weights(
         product = torch.bmm(query, key.transpose(1, 2))
         logits = product.to(torch.promote_types(product.dtype, torch.float32)) * scale
         logits = logits if bias is None else logits + bias
-    weights = torch.softmax(logits, -1).to(query.dtype)
-    return weights if memory is None else memory.copy_(weights)
+    return torch.softmax(logits, -1).to(query.dtype)
 
 
 class AttentionContext(NamedTuple):

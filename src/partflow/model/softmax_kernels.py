@@ -44,15 +44,15 @@ def are_kernels_used(values: Tensor) -> bool:
 def softmax_(logits: Tensor, scale: float, bias: Tensor | None) -> None:
     """Replace `logits` [head, query, key] by softmax(scale * logits + bias) over the keys.
 
-    `logits` and `bias` (float32 of the same shape, or None) are contiguous.
+    `logits` and `bias` (float32 of the same shape, or None) are contiguous and without gradient.
     """
-    _softmax(_rows(logits), np.float32(scale), None if bias is None else _rows(bias))
+    _softmax(_array(logits), np.float32(scale), None if bias is None else bias.numpy())
 
 
-def _rows(values: Tensor) -> Array:
-    """The memory of contiguous `values` as rows; that of bfloat16 as integers."""
-    rows = values.detach().view(-1, values.shape[-1])
-    array: Array = (rows.view(torch.int16) if rows.dtype == torch.bfloat16 else rows).numpy()
+def _array(values: Tensor) -> Array:
+    """The memory of `values`; that of bfloat16 as integers."""
+    is_bfloat16 = values.dtype == torch.bfloat16
+    array: Array = (values.view(torch.int16) if is_bfloat16 else values).numpy()
     return array
 
 
@@ -139,25 +139,27 @@ def _exp(x):
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _softmax(logits, scale, bias):
-    """`softmax_` of rows."""
-    num_rows, num_keys = logits.shape
+    """`softmax_` of arrays."""
+    num_heads, num_queries, num_keys = logits.shape
     # Reductions run over a multiple of the length of a vector: what is left over is slow.
     num_values = (num_keys + _VECTOR - 1) // _VECTOR * _VECTOR
     values = np.empty(num_values, np.float32)
-    for row in range(num_rows):
-        for key in range(num_keys):
-            values[key] = scale * _load(logits[row, key])
-        if bias is not None:
+    for head in range(num_heads):
+        for query in range(num_queries):
+            row = logits[head, query]
             for key in range(num_keys):
-                values[key] += bias[row, key]
-        values[num_keys:] = _PADDING
-        largest = _PADDING
-        for key in range(num_values):
-            largest = _larger(largest, values[key])
-        total = np.float32(0)
-        for key in range(num_values):
-            values[key] = _exp(values[key] - largest)
-            total += values[key]
-        inverse = np.float32(1) / total
-        for key in range(num_keys):
-            logits[row, key] = _store(values[key] * inverse, logits[row, key])
+                values[key] = scale * _load(row[key])
+            if bias is not None:
+                for key in range(num_keys):
+                    values[key] += bias[head, query, key]
+            values[num_keys:] = _PADDING
+            largest = _PADDING
+            for key in range(num_values):
+                largest = _larger(largest, values[key])
+            total = np.float32(0)
+            for key in range(num_values):
+                values[key] = _exp(values[key] - largest)
+                total += values[key]
+            inverse = np.float32(1) / total
+            for key in range(num_keys):
+                row[key] = _store(values[key] * inverse, row[key])
