@@ -262,7 +262,9 @@ def _attention_in_parts(
 
 
 def _attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries' type."""
+    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries'
+    type.
+    """
     scale = query.shape[-1] ** -0.5
     if not torch.is_grad_enabled() and are_kernels_used(query):
         logits = torch.bmm(query, key.transpose(1, 2))
