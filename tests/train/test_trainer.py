@@ -142,6 +142,17 @@ def test_a_second_run_in_the_same_folder_is_refused(run, mixture, model_config):
         train(mixture, model_config, CONFIG, run.folder)
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
+    run, mixture, model_config, tmp_path
+):
+    for resume in (False, True):
+        folder = tmp_path / str(resume)
+        shutil.copytree(run.folder, folder)
+        (folder / CHECKPOINT_FILE).unlink()
+        again = train(mixture, model_config, CONFIG, folder, resume=resume)
+        assert again.steps == run.steps
+
+
 def test_resuming_without_a_run_is_refused(mixture, model_config, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from; start without --resume"):
         train(mixture, model_config, CONFIG, tmp_path, resume=True)

@@ -131,7 +131,7 @@ def train(
         raise ConfigError("a training that reports its losses runs in one process")
     model_config = model_config.at(mixture.face)
     settings = _settings(mixture, model_config, config)
-    _check_output(output, settings, resume)
+    is_resumed = _is_resumed(output, settings, resume)
     check_loggers(config)
     job = Job(
         mixture,
@@ -139,7 +139,7 @@ def train(
         config,
         output,
         settings,
-        is_resumed=resume,
+        is_resumed=is_resumed,
         initial_model=initial_model,
         provenance=provenance,
         validation_loss=validation_loss or config.loss,
@@ -235,16 +235,24 @@ def _finish(job: Job, loop: TrainingLoop, was_interrupted: bool) -> None:
     store_threshold(model.eval(), output, batches, job.provenance)
 
 
-def _check_output(output: Path, settings: dict[str, Any], is_resumed: bool) -> None:
-    """Raise OutputError or ConfigError where the run in `output`, if any, does not fit."""
-    if is_resumed:
+def _is_resumed(output: Path, settings: dict[str, Any], resume: bool) -> bool:
+    """Whether there is a checkpoint to continue from.
+
+    A run that was stopped before its first checkpoint starts again, whether `resume` or not. Raises
+    InputError, OutputError or ConfigError where what is in `output` does not fit.
+    """
+    was_begun = (output / CONFIGURATION_FILE).exists()
+    has_checkpoint = (output / CHECKPOINT_FILE).exists()
+    if resume and (has_checkpoint or not was_begun):
         checkpoint = load_checkpoint(output / CHECKPOINT_FILE)
-        return _check_same_run(checkpoint.settings, settings, output)
-    if any((output / name).exists() for name in (CHECKPOINT_FILE, CONFIG_FILE)):
+        _check_same_run(checkpoint.settings, settings, output)
+        return True
+    if has_checkpoint or ((output / CONFIG_FILE).exists() and not was_begun):
         raise OutputError(
             f"{output}: holds a training run; --resume continues it, another --output starts a "
             "new one"
         )
+    return False
 
 
 def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) -> dict[str, Any]:
