@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from partflow.core.errors import ConfigError, DataError, InputError, OutputError, SchemaError
 from partflow.core.face import CalorimeterFace
 from partflow.core.known_detectors import CLD, CLIC
+from partflow.core.outputs import only_writer
 from partflow.core.provenance import Provenance
 from partflow.dataset.loader import training_batches
 from partflow.dataset.mixture import Mixture
@@ -151,6 +152,14 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
         (folder / CHECKPOINT_FILE).unlink()
         again = train(mixture, model_config, CONFIG, folder, resume=resume)
         assert again.steps == run.steps
+
+
+def test_two_runs_do_not_write_into_one_folder(mixture, model_config, tmp_path):
+    folder = tmp_path / "run"
+    with only_writer(folder), pytest.raises(OutputError, match="another process writes here"):
+        train(mixture, model_config, CONFIG, folder)
+    train(mixture, model_config, replace(CONFIG, epochs=1), folder)
+    assert not (folder / ".lock").exists()
 
 
 def test_resuming_without_a_run_is_refused(mixture, model_config, tmp_path):

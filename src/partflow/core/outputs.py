@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from partflow.core.errors import OutputError
 from partflow.core.provenance import PROVENANCE_FILE, Provenance
+
+LOCK_FILE = ".lock"
+"""In a folder that one process writes alone (`only_writer`)."""
 
 
 @contextlib.contextmanager
@@ -81,6 +85,42 @@ class FileWriter:
                 raise output_error(self.path, failure) from failure
         finally:
             self._temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Let no other process write into `folder` in a block like this one.
+
+    The system releases the lock when the process ends, however it ends. Raises OutputError where
+    another process is in such a block, or `folder` cannot be written.
+    """
+    with _locked_file(folder):
+        try:
+            yield
+        finally:
+            (folder / LOCK_FILE).unlink(missing_ok=True)
+
+
+def _locked_file(folder: Path) -> IO[str]:
+    """The lock file of `folder`, locked; raises OutputError where another process has it."""
+    path = folder / LOCK_FILE
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another process may have removed this file, and a third one locked its successor.
+            if os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
+                return lock
+        except BlockingIOError:
+            raise OutputError(
+                f"{folder}: another process writes here; wait until it ends, or give another "
+                "--output"
+            ) from None
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise output_error(folder, error) from error
 
 
 def write_text(path: Path, text: str) -> None:

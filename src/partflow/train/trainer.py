@@ -7,6 +7,7 @@ probability threshold is chosen (`train.threshold`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from lightning.fabric import Fabric
 from safetensors.torch import load_file
 
 from partflow.core.errors import ConfigError, OutputError
+from partflow.core.outputs import only_writer
 from partflow.core.progress import console
 from partflow.core.provenance import Provenance
 from partflow.dataset.loader import sample_batches, training_batches, validation_batches
@@ -146,7 +148,9 @@ def train(
     )
     with quiet_lightning():
         fabric = make_fabric(config)
-        result = launch(fabric, _train_in_process, job, report)
+        is_first = fabric.global_rank == 0
+        with only_writer(output) if is_first else contextlib.nullcontext():
+            result = launch(fabric, _train_in_process, job, report)
     if result is None:
         raise KeyboardInterrupt
     return result
