@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from partflow.core.features import TrackFeature
 from partflow.dataset.batches import Batch
 from partflow.model.gnn_lsh import BinnedRows, GnnLshLayer
-from partflow.model.published.attention import AttentionLayer
 from partflow.model.precision import current
+from partflow.model.published.attention import AttentionLayer
 from partflow.model.published.config import PublishedConfig
 from partflow.model.published.layers import (
     JointEncoder,
