@@ -71,6 +71,7 @@ def draw(num_events: int, rng: np.random.Generator) -> LabelledBatch:
         targets=torch.from_numpy(targets),
         gen_met=torch.zeros(num_events, 2),
         process_index=torch.zeros(num_events, dtype=torch.int64),
+        event_weight=torch.ones(num_events),
     )
 
 

@@ -15,7 +15,12 @@ from partflow.presets import preset
 from partflow.train.configuration import Configuration, write_config
 
 RESULT = SimpleNamespace(
-    folder=Path("run"), events_seen=1, minutes=1.0, events_per_second=1.0, validation_loss=1.0
+    folder=Path("run"),
+    events_seen=1,
+    minutes=1.0,
+    events_per_second=1.0,
+    validation_loss=1.0,
+    source_losses={},
 )
 
 

@@ -232,6 +232,17 @@ def test_candidates_do_not_depend_on_the_number_of_threads(learnable_events, dty
                 assert values.tobytes() == b.columns[name].tobytes(), name
 
 
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_a_stream_gives_the_candidates_of_each_chunk_in_order(model, elements, threads):
+    chunks = [elements[:2], elements[2:3], elements[3:], elements]
+    with Reconstructor(model, EVERYTHING, threads=threads) as reconstructor:
+        for chunk, streamed in zip(chunks, reconstructor.stream(iter(chunks)), strict=True):
+            expected = reconstructor(chunk)
+            assert set(streamed) == {"candidates"}
+            assert np.array_equal(streamed["candidates"].offsets, expected.offsets)
+            assert streamed["candidates"].pt.tobytes() == expected.pt.tobytes()
+
+
 def test_a_reconstructor_leaves_the_threads_of_torch_and_the_mode_of_the_model(model, elements):
     model.train()
     before = torch.get_num_threads()

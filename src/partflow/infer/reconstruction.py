@@ -7,7 +7,8 @@ and do so for long if other processes use the cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Self, TypeVar
 
@@ -85,6 +86,7 @@ class Reconstructor:
         self.batch_elements = batch_elements
         self.device = next(model.parameters()).device
         self._num_threads_before = torch.get_num_threads()
+        self._num_in_advance = threads or 0
         self._pool: ThreadPoolExecutor | None = None
         if threads is not None:
             self._pool = ThreadPoolExecutor(
@@ -112,28 +114,46 @@ class Reconstructor:
         Raises DataError for a value that is not finite, or an element of a type that the model does
         not know.
         """
-        features = feature_matrix(elements)
-        parts = [part for part, _ in self._predict(elements, features)]
-        return read_out(elements, features, _concatenate(parts), self.readout)
+        return self._start(elements)()[0]
 
     def with_shares(self, elements: Collection) -> SharedCandidates:
         """The same as a call, with the energy shares that the candidates are made of.
 
         Raises ConfigError for a model without a sharing head, and what a call raises.
         """
-        if self.model.config.head != "sharing":
+        candidates, shares = self._start(elements)()
+        if shares is None:
             raise ConfigError(
                 f"a model with the head {self.model.config.head!r} shares no energy; train one "
                 "with --head sharing"
             )
+        return SharedCandidates(candidates, shares)
+
+    def stream(self, chunks: Iterable[Collection]) -> Iterator[dict[str, Collection]]:
+        """Candidates and, from a sharing head, energy shares of each chunk, by collection.
+
+        As many chunks as there are threads are read and begun in advance, so that threads have work
+        where chunks are small. Raises what a call raises.
+        """
+        begun: deque[Callable[[], tuple[Collection, Collection | None]]] = deque()
+        for elements in chunks:
+            begun.append(self._start(elements))
+            if len(begun) > self._num_in_advance:
+                yield _by_collection(*begun.popleft()())
+        while begun:
+            yield _by_collection(*begun.popleft()())
+
+    def _start(self, elements: Collection) -> Callable[[], tuple[Collection, Collection | None]]:
+        """Begin the batches of `elements`; the result waits for CANDIDATES and SHARES."""
         features = feature_matrix(elements)
-        parts, shares = [], []
-        for part, shares_of_batch in self._predict(elements, features):
-            assert shares_of_batch is not None  # a sharing head makes them
-            parts.append(part)
-            shares.append(shares_of_batch)
-        candidates = read_out(elements, features, _concatenate(parts), self.readout)
-        return SharedCandidates(candidates, concatenate(shares))
+        predicted = self._predict(elements, features)
+
+        def finish() -> tuple[Collection, Collection | None]:
+            parts, shares = zip(*predicted, strict=True)
+            candidates = read_out(elements, features, _concatenate(parts), self.readout)
+            return candidates, None if shares[0] is None else concatenate(shares)
+
+        return finish
 
     def _predict(
         self, elements: Collection, features: Array
@@ -187,6 +207,11 @@ def reconstruct_with_shares(
     """The same as `reconstruct`, with the energy shares that the candidates are made of."""
     with Reconstructor(model, readout, batch_elements, threads, dtype) as reconstructor:
         return reconstructor.with_shares(elements)
+
+
+def _by_collection(candidates: Collection, shares: Collection | None) -> dict[str, Collection]:
+    collections = {"candidates": candidates}
+    return collections if shares is None else {**collections, "shares": shares}
 
 
 def _concatenate(parts: Sequence[Predictions]) -> Predictions:

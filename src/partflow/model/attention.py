@@ -155,9 +155,9 @@ class _PackedAttention(torch.autograd.Function):
     ) -> Tensor:
         """A v with the attention weights A of each event, [element, head, width]."""
         saved: list[Tensor] = []
-        attended = attend(
-            *query_key_value.unbind(1), events, biases, saved if ctx.needs_input_grad[0] else None
-        )
+        query, key, value = query_key_value.unbind(1)
+        kept = saved if ctx.needs_input_grad[0] else None
+        attended = attend(query, key, value, events, biases, kept)
         ctx.events = events
         ctx.save_for_backward(query_key_value, *saved)
         return attended
@@ -262,9 +262,7 @@ def _attention_in_parts(
 
 
 def _attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the queries'
-    type.
-    """
+    """softmax(q k^T / sqrt(width) + bias) of one event, [head, query, key], of the type of q."""
     scale = query.shape[-1] ** -0.5
     if not torch.is_grad_enabled() and are_kernels_used(query):
         logits = torch.bmm(query, key.transpose(1, 2))

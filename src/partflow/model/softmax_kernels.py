@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 from torch import Tensor
 
 from partflow.core.records import Array
@@ -56,6 +56,7 @@ def _array(values: Tensor) -> Array:
     return array
 
 
+intrinsic: Any = _intrinsic  # its annotations are those of the decorated function
 _INT = ir.IntType(32)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -170,22 +171,20 @@ def _write_candidates(
         ) as embedding_writer,
         progress("reconstruct", num_events(events, "events")) as advance,
     ):
-        for chunk in iterate_events(events, "events", ["tracks", clusters]):
-            elements = build_elements(chunk.tracks, chunk.collections[clusters])
-            candidates = _reconstruct_elements(reconstructor, elements)
+        begun: deque[tuple[Events, Collection]] = deque()
+
+        def elements_of_chunks() -> Iterator[Collection]:
+            for chunk in iterate_events(events, "events", ["tracks", clusters]):
+                elements = build_elements(chunk.tracks, chunk.collections[clusters])
+                begun.append((chunk, elements))
+                yield elements
+
+        for candidates in reconstructor.stream(elements_of_chunks()):
+            chunk, elements = begun.popleft()
             if embedding_writer is not None:
                 embedding_writer.write(elements, chunk.event_id)
             writer.write(Events(chunk.event_id, chunk.process, candidates))
             advance(len(chunk))
-
-
-def _reconstruct_elements(
-    reconstructor: Reconstructor, elements: Collection
-) -> dict[str, Collection]:
-    """Candidates of `elements` and, from a sharing head, energy shares, by collection."""
-    if reconstructor.model.config.head == "sharing":
-        return reconstructor.with_shares(elements)._asdict()
-    return {"candidates": reconstructor(elements)}
 
 
 def _load_network(folder: Path, backbone: str | None, head: str | None) -> Model:

@@ -95,6 +95,7 @@ class CometLogger:
         os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
         import comet_ml
 
+        folder.mkdir(parents=True, exist_ok=True)
         settings = comet_ml.ExperimentConfig(
             name=name, disabled=False, offline_directory=str(folder), log_code=False
         )
