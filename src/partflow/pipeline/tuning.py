@@ -9,7 +9,7 @@ this one opens the database.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # these import Optuna and torch
 
 EVERY_EPOCH = 10**9
 """Interval of validations [batch] that leaves the one at the end of each epoch."""
+POLL_SECONDS = 0.5
+"""Time in which the threads of a search notice Ctrl-C [s]."""
 
 
 def tune(
@@ -101,7 +103,8 @@ def tune(
                 write_results(output, rows, start)
             _say(next(row for row in rows if row.number == trial.number), best_row(rows), outcome)
 
-        _run(study_folder, plan, executor, base, threads, write_and_say)
+        with plan.interruption:
+            _run(study_folder, plan, executor, base, threads, write_and_say)
         with study_folder.locked():
             rows = trial_rows(study_folder.open())
             write_results(output, rows, start)
@@ -191,10 +194,15 @@ def _run(
     with ThreadPoolExecutor(num_threads) as pool:
         searches = [pool.submit(search, study_folder, plan, say) for _ in range(num_threads)]
         try:
-            for finished in as_completed(searches):
+            while wait(searches, POLL_SECONDS, FIRST_EXCEPTION).not_done:
+                plan.interruption.check()
+                for finished in searches:
+                    if finished.done():
+                        finished.result()
+            for finished in searches:
                 finished.result()
         except BaseException:
-            plan.stop.set()
+            plan.interruption.is_requested = True
             executor.cancel_calls()
             raise
 

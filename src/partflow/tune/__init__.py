@@ -4,6 +4,7 @@
     pruning  the budget of a trial, and when it ends early
     study    the trials on disk, shared by several processes
     search   one trial after the other
+    interruption  Ctrl-C
     results  table of trials and best configuration, as files
     plots, page   the same as pictures and as a page
 

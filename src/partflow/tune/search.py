@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from partflow.core.errors import ConfigError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
+from partflow.tune.interruption import Interruption
 from partflow.tune.pruning import Budget, UsedBudget
 from partflow.tune.space import Configuration, Space
 from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder, counted
@@ -55,8 +55,8 @@ class Search:
     """Trials of the study, with those of other processes and of former runs."""
     keep_trials: bool = False
     """Whether the folders of finished trials are kept."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Set to end the search; running trials, which then fail, will be tried again."""
+    interruption: Interruption = field(default_factory=Interruption)
+    """Whether the search shall end; running trials, which then fail, will be tried again."""
 
 
 def search(study_folder: StudyFolder, plan: Search, say: Callable[[Trial, str], None]) -> None:
@@ -73,14 +73,15 @@ def search(study_folder: StudyFolder, plan: Search, say: Callable[[Trial, str], 
         KeyboardInterrupt: Ctrl-C was pressed; the interrupted trial will be tried again.
     """
     study = study_folder.open()
-    while not plan.stop.is_set():
+    while True:
+        plan.interruption.check()
         trial = study_folder.next_trial(study, plan.num_trials)
         if trial is None:
             return
         try:
             outcome = _run_trial(study, study_folder, trial, plan)
         except BaseException as error:
-            is_death = isinstance(error, WorkerDied) and not plan.stop.is_set()
+            is_death = isinstance(error, WorkerDied) and not plan.interruption.is_requested
             study_folder.retry(study, trial.number, is_death)
             if not is_death:
                 raise
@@ -102,7 +103,8 @@ def _run_trial(study: optuna.Study, study_folder: StudyFolder, trial: Trial, pla
         configuration = plan.base.with_values(values)
         folder = study_folder.trial_folder(trial.number)
         shutil.rmtree(folder, ignore_errors=True)
-        result = plan.train(configuration, folder, reporter)
+        with plan.interruption.raised():
+            result = plan.train(configuration, folder, reporter)
     except (OutputError, WorkerDied):
         raise
     except Exception as error:
