@@ -39,6 +39,7 @@ from partflow.model.published.mlpf import PublishedMLPF
 from partflow.presets import preset
 from partflow.train.loss import loss_terms
 from partflow.train.published_loss import published_loss
+from partflow.train.terms import loss_of
 
 PREDICTION_TOLERANCE = 2e-3
 """Difference of predictions, relative to their spread. TF32 and other orders of sums allow it."""
@@ -89,9 +90,7 @@ def cases() -> Iterator[Case]:
         yield Case(
             backbone,
             model,
-            lambda output, batch: torch.stack(
-                list(loss_terms(output, batch, chosen.train.loss).values())
-            ).sum(),
+            lambda output, batch: loss_of(loss_terms(output, batch, chosen.train.loss)),
         )
     torch.manual_seed(0)
     config = PublishedConfig(

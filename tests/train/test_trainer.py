@@ -396,7 +396,9 @@ def test_tensorboard_gets_the_losses_and_the_settings(run):
     assert b"validation_loss" in content and b"training_loss" in content
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the packages themselves
+@pytest.mark.filterwarnings(  # the packages themselves give these
+    "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "comet"])
 def test_optional_loggers_write_offline(name, mixture, model_config, tmp_path, monkeypatch):
     pytest.importorskip({"comet": "comet_ml"}.get(name, name))

@@ -105,22 +105,24 @@ def _locked_file(folder: Path) -> IO[str]:
     """The lock file of `folder`, locked; raises OutputError where another process has it."""
     path = folder / LOCK_FILE
     while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = path.open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another process may have removed this file, and a third one locked its successor.
-            if os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
-                return lock
-        except BlockingIOError:
-            raise OutputError(
-                f"{folder}: another process writes here; wait until it ends, or give another "
-                "--output"
-            ) from None
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise output_error(folder, error) from error
+        with contextlib.ExitStack() as stack:  # it closes the file, unless that is returned
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(path.open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Another process may have removed this file, and a third locked its successor.
+                if os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
+                    stack.pop_all()
+                    return lock
+            except BlockingIOError:
+                raise OutputError(
+                    f"{folder}: another process writes here; wait until it ends, or give another "
+                    "--output"
+                ) from None
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise output_error(folder, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
