@@ -169,9 +169,9 @@ def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> Non
             report(f"inference, batch {num_events}", batch, seconds, necessary_flops(batch))
             for name in calls:
                 best[name] = max(best.get(name, 0.0), len(batch) / seconds[name])
-    print("best batch sizes: " + ", ".join(
-        f"{name} {rate:.0f} elements/s (x {rate / best['padded']:.2f})" for name, rate in best.items()
-    ))  # fmt: skip
+    print("best batch sizes, elements/s:")
+    for name, rate in best.items():
+        print(f"  {name:22s} {rate:7.0f}   x {rate / best['padded']:5.2f}")
 
 
 def _average(rng: np.random.Generator) -> LabelledBatch:
