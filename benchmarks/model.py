@@ -169,10 +169,10 @@ def measure_inference(options: argparse.Namespace, packed: PublishedMLPF) -> Non
             seconds = time_in_turns({**calls, **peaks()}, options.rounds, options.clock)
             report(f"inference, batch {num_events}", batch, seconds, necessary_flops(batch))
             for name in calls:
-                best[name] = max(best.get(name, 0.0), num_events / seconds[name])
-    print("best batch sizes: " + ", ".join(
-        f"{name} {rate:.2f} events/s (x {rate / best['padded']:.2f})" for name, rate in best.items()
-    ))  # fmt: skip
+                best[name] = max(best.get(name, 0.0), len(batch) / seconds[name])
+    print("best batch sizes, elements/s:")
+    for name, rate in best.items():
+        print(f"  {name:22s} {rate:7.0f}   x {rate / best['padded']:5.2f}")
 
 
 def _average(rng: np.random.Generator) -> LabelledBatch:

@@ -78,7 +78,8 @@ def test_a_search_finds_a_lower_loss_than_the_preset_and_is_continued(labelled, 
 
     best = pipeline.tune(labelled, study, "tiny", 6, space, epochs=2)
     check(study, best, 6)
-    assert rows(study)[0] == finished[0]
+    # The interrupted table has no columns for settings that no trial had changed yet.
+    assert finished[0].items() <= rows(study)[0].items()
 
 
 def test_a_study_of_another_preset_or_budget_is_refused(labelled, tmp_path, space):
