@@ -97,7 +97,7 @@ def _configured(
     """
     from partflow.dataset.mixture import Mixture
     from partflow.model.config import ModelConfig
-    from partflow.model.folder import load_config
+    from partflow.model.folder import check_named_code, load_config
     from partflow.presets import starting_configuration
 
     start = starting_configuration(preset, config)
@@ -107,6 +107,7 @@ def _configured(
             raise ConfigError(
                 f"{initial_model}: an imported network of MLPF v2.2.0 cannot be trained further"
             )
+        check_named_code(network, initial_model, options.get("backbone"), options.get("head"))
         start = replace(start, model=network)
     chosen = start.with_options(options)
     training = chosen.train
