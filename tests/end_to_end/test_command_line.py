@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +54,11 @@ def test_a_command_without_input_is_refused(verb: str, run: Run, tmp_path: Path)
     assert status == 2
     assert "no input: give files" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_goes_away_is_no_error_of_the_program() -> None:
+    """As in `partflow --help | head -1`."""
+    command = f"{sys.executable} -m partflow train --help | head -1"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert ended.stdout.startswith("usage: partflow train")
+    assert ended.stderr == ""

@@ -5,6 +5,7 @@ A verb imports the packages it needs when it is called, so that `--help` answers
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from partflow.core.threads import shorten_waiting
 __all__ = ["VERBS", "main"]
 
 INTERRUPTED = 128 + signal.SIGINT
+CLOSED_PIPE = 128 + signal.SIGPIPE
+"""Exit status where the program that reads the output has ended."""
 VERBS: tuple[Callable[..., None], ...] = (
     demo,
     generate,
@@ -71,4 +74,7 @@ def _status_of_verb(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
+    except BrokenPipeError:  # `partflow train --help | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+        return CLOSED_PIPE
     return 0
