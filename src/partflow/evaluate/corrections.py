@@ -23,17 +23,11 @@ from partflow.evaluate.jets import MeasuredJetSample
 from partflow.evaluate.response import metric, width
 from partflow.evaluate.sample import Sample, select
 
-MIN_JETS = 200
-"""Bins with fewer matched jets are merged: at a resolution of 10 % this many give the median
+MIN_JETS = 100
+"""Bins with fewer matched jets are merged: at a resolution of 8 % this many give the median
 response to 1 %."""
 CORRECTED = "corrected"
 """Entry of `metrics.json` with the corrected metrics, in the entry of the uncorrected ones."""
-DEFINITION = (
-    "jets multiplied by a correction for pt and abs(eta) of the reconstructed jet, as are the jets "
-    "of the dijets; each half of the events, by a hash of their ids, is corrected by a function "
-    "derived on the other half; which jets are found and matched does not change; intervals are "
-    "at a fixed correction; closure is the median corrected response"
-)
 
 
 @dataclass(frozen=True)
@@ -219,9 +213,7 @@ def _pairs_of_jets(sample: MeasuredJetSample) -> JetPairs:
     return JetPairs(sample.event, sample.gen_pt, reco_pt, sample.reco_abs_eta)
 
 
-def _derive_curve(
-    pairs: JetPairs, low: float, high: float, pt_edges: Array
-) -> CorrectionCurve:
+def _derive_curve(pairs: JetPairs, low: float, high: float, pt_edges: Array) -> CorrectionCurve:
     """The correction from the jets of one bin of abs(eta), of which there is at least one."""
     edges = _merge_bins(pairs.gen_pt, pt_edges)
     index = np.searchsorted(edges, pairs.gen_pt, side="right") - 1
