@@ -84,7 +84,7 @@ def halves(event_id: Array) -> Array:
     it depends neither on the order of the events nor on a pattern in their ids.
 
     >>> halves(np.arange(8)).tolist()
-    [0, 0, 1, 0, 0, 0, 1, 0]
+    [0, 0, 1, 0, 1, 1, 1, 0]
     """
     x = np.asarray(event_id, dtype=np.int64).astype(np.uint64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
