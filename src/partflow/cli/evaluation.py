@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ def evaluate(
     candidates: NamedFiles = (),
     jet_radius: float = 0.4,
     jet_min_pt: JetMinPt = None,
+    correct: bool = False,
     require: OptionalPath = None,
     overwrite: bool = False,
     workers: int = 2,
@@ -57,6 +59,8 @@ def evaluate(
         candidates: Candidate sets: a name for the report, and a file of `partflow reconstruct`.
         jet_radius: Radius parameter R of the jets (0.7 in older publications).
         jet_min_pt: Smallest pt of jets [GeV].
+        correct: Give jet metrics also with corrected energies. The correction in pt and eta is
+            derived on one half of the events and applied to the other half.
         require: Gate file with bounds on metrics; a metric outside of its bounds ends in status 6.
         overwrite: Replace an output that was made with other settings.
         workers: Number of threads and processes for intervals and plots.
@@ -67,7 +71,7 @@ def evaluate(
     from partflow.evaluate.gate import require as require_bounds
 
     bounds = None if require is None else read_gate(require)  # a bad gate file fails at once
-    config = EvaluationConfig.with_radius(jet_radius, jet_min_pt)
+    config = replace(EvaluationConfig.with_radius(jet_radius, jet_min_pt), correct=correct)
     metrics = pipeline.evaluate(events, named_files(candidates), output, overwrite, config, workers)
     _show_metrics(metrics, output)
     if require is not None and bounds is not None:

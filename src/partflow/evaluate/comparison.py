@@ -29,8 +29,8 @@ ALWAYS_LISTED = ("jets", "met")
 SMALLER_IS_BETTER = ("iqr", "iqr_over_median", "fake_rate", "expected_calibration_error",
                      "iqr_of_difference")  # fmt: skip
 LARGER_IS_BETTER = ("matched_fraction", "efficiency", "reconstructed_fraction")
-RESAMPLING = ("num_replicas", "confidence", "seed")
-"""Settings that change intervals, not metrics."""
+NO_DEFINITIONS = ("num_replicas", "confidence", "seed", "correct")
+"""Settings that change intervals, or add metrics, but change no metric."""
 ONE_SIGMA = (15.87, 84.13)
 """Percentiles at one standard deviation below and above the mean of a Gaussian."""
 
@@ -236,11 +236,11 @@ def _half_width(replicas: Array) -> float | None:
 
 
 def _check_definitions(first: Report, second: Report) -> None:
-    """Raise ConfigError if the settings of the reports differ in more than the resampling."""
+    """Raise ConfigError if the settings of the reports differ in the definition of a metric."""
     settings, other_settings = first.metrics["config"], second.metrics["config"]
     for name in sorted(set(settings) | set(other_settings)):
         value, other_value = settings.get(name), other_settings.get(name)
-        if name not in RESAMPLING and value != other_value:
+        if name not in NO_DEFINITIONS and value != other_value:
             raise ConfigError(
                 f"{first.folder} and {second.folder}: {name} is {value} in one and {other_value} "
                 "in the other; run `partflow evaluate` again with the same settings"

@@ -39,6 +39,8 @@ class EvaluationConfig:
     """Probability content of the intervals."""
     seed: int = 0
     """Seed of the bootstrap."""
+    correct: bool = False
+    """Jet metrics are also given with corrected energies, see `corrections`."""
 
     @classmethod
     def with_radius(cls, radius: float, min_pt: float | None = None) -> EvaluationConfig:

@@ -48,6 +48,10 @@ class DijetSample(Sample):
     """[boson], GeV."""
     reco_mass: Array
     """[boson], GeV; NaN where an event has too few candidates for four jets."""
+    gen_jet_pt: Array
+    """pt of the boson's two generator jets, [boson, 2] (GeV)."""
+    reco_jets: Array
+    """(px, py, pz, E) of the jets matched to them, [boson, 2, 4] (GeV)."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ def judge_dijets(gen: GenDijets, jets: Array, first_event: int) -> DijetSample:
         gen.boson.ravel(),
         pair_masses(gen.jets).ravel(),
         pair_masses(matched).ravel(),
+        np.hypot(gen.jets[..., _PX], gen.jets[..., _PY]).reshape(-1, 2),
+        matched.reshape(-1, 2, 4),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,14 @@ from partflow.evaluate.calibration import (
     judge_probabilities,
 )
 from partflow.evaluate.config import EvaluationConfig
+from partflow.evaluate.corrections import (
+    CORRECTED,
+    correct_dijets,
+    correct_jets,
+    correction_entry,
+    halves,
+)
+from partflow.evaluate.definitions import CORRECTED_DEFINITION, DEFINITIONS
 from partflow.evaluate.dijets import (
     DijetSample,
     GenDijets,
@@ -31,7 +39,7 @@ from partflow.evaluate.dijets import (
     judge_dijets,
 )
 from partflow.evaluate.energy_flow import ClusterTruth, FlowSample, flow_metrics, judge_flow
-from partflow.evaluate.jets import JetSample, find_jets, jet_metrics, judge_jets
+from partflow.evaluate.jets import MeasuredJetSample, find_jets, jet_metrics, measure_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
 from partflow.evaluate.particles import (
     ParticleCounts,
@@ -50,36 +58,6 @@ METRIC_GROUPS = (
 METRICS_FORMAT = 2
 """Version of the layout of `metrics.json`."""
 
-DEFINITIONS = {
-    "gen_jets": "ee_genkt jets (R, power -1, minimum pt: see config) of generator particles of "
-    "status 1 without neutrinos, at any polar angle above config.min_theta",
-    "overlay": "gen jets, gen MET and the generator's dijets are of the signal alone; targets, "
-    "candidates and the energy flow hold particles of overlaid background events, too",
-    "matching": "nearest reconstructed jet with delta R below config.max_delta_r, for each gen jet",
-    "response": "pt(reco)/pt(gen) of matched jets; iqr = p75 - p25",
-    "matched_fraction": "gen jets with a matched reconstructed jet / gen jets",
-    "met": "length of the sum of transverse momenta; response in events with gen MET above "
-    "config.min_gen_met, difference reco - gen in all events",
-    "efficiency": "targets with a candidate of the same class at their element / targets",
-    "fake_rate": "candidates whose element's target is not of their class / candidates, among "
-    "candidates that stand at an element",
-    "confusion": "elements by class of target (row) and of their most energetic candidate (column)",
-    "particle_response": "pt and energy of a found target's candidate over the target's; "
-    "residuals of eta and phi [rad] likewise; bins are those of the target",
-    "dijets": "masses of the bosons of ww and zh from four exclusive Durham jets of everything "
-    "visible, paired at generator level (both masses within 10 GeV of the bosons'), candidates' "
-    "jets matched to those by angle; response m(reco)/m(gen)",
-    "energy_flow": "mean EM-scale energy in clusters per event [GeV] by the generator particle "
-    "that left it and by what it was taken for: by the shares where clusters were shared out, else "
-    "by the candidates without a track, each at its own cluster; of a cluster as much as can be "
-    "right is counted as right, the rest in proportion",
-    "calibration": "part of the candidates in a bin of probability whose element has a target; "
-    "expected_calibration_error is the candidates' mean distance of the two; only candidates "
-    "that the readout kept, none for sets without probabilities",
-    "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
-    "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
-}
-
 
 class GeneratorLevel(NamedTuple):
     """Jets, MET and boson pairs of the generator particles of some events."""
@@ -94,7 +72,7 @@ class GeneratorLevel(NamedTuple):
 class EvaluatedSet:
     """One candidate set of all events, compared with generator particles and targets."""
 
-    jets: JetSample
+    jets: MeasuredJetSample
     met: MetSample
     particles: ParticleCounts
     reconstructed: ReconstructedTargets
@@ -107,6 +85,11 @@ class EvaluatedSet:
         """The part in events whose number is true in `keep` [event]."""
         samples = (getattr(self, part.name) for part in fields(self))
         return EvaluatedSet(*(select(sample, keep[sample.event]) for sample in samples))
+
+    def corrected(self, half: Array, config: EvaluationConfig) -> EvaluatedSet:
+        """The set with corrected jets and dijets; `half` [event] is the half of each event."""
+        jets = correct_jets(self.jets, half, config)
+        return replace(self, jets=jets, dijets=correct_dijets(self.dijets, half, config))
 
 
 def visible_particles(particles: Collection, config: EvaluationConfig) -> Collection:
@@ -235,8 +218,19 @@ class Evaluator:
         bootstrap = Bootstrap.of_events(
             self.event_id, self.config.num_replicas, self.config.confidence, self.config.seed
         )
-        evaluated_sets = self.evaluated_sets()
-        metrics, replicas = separate(self._metric_groups(evaluated_sets, bootstrap, threads))
+        evaluated_sets, half = self.evaluated_sets(), halves(self.event_id)
+        corrected_sets = {}
+        if self.config.correct:
+            corrected_sets = {
+                name: evaluated.corrected(half, self.config)
+                for name, evaluated in evaluated_sets.items()
+            }
+        metrics, replicas = separate(
+            self._metric_groups(evaluated_sets, corrected_sets, bootstrap, threads)
+        )
+        for name in corrected_sets:
+            entry = correction_entry(evaluated_sets[name].jets, half, bootstrap, self.config)
+            metrics["jets"][name][CORRECTED] |= separate(entry)[0]
         result: dict[str, Any] = {
             "format": METRICS_FORMAT,
             "num_events": self.num_events,
@@ -247,15 +241,20 @@ class Evaluator:
         process = self.process
         for name in dict.fromkeys(process.tolist()):
             keep = process == name
-            part = {n: evaluated.of_events(keep) for n, evaluated in evaluated_sets.items()}
+            part, corrected_part = (
+                {n: evaluated.of_events(keep) for n, evaluated in sets.items()}
+                for sets in (evaluated_sets, corrected_sets)
+            )
             result["processes"][name] = {
                 "num_events": int(keep.sum()),
-                **separate(self._metric_groups(part, bootstrap, threads))[0],
+                **separate(self._metric_groups(part, corrected_part, bootstrap, threads))[0],
             }
         if len(result["processes"]) == 1:
             result["processes"][process[0]] = {"num_events": self.num_events}
         result["config"] = json.loads(json.dumps(asdict(self.config)))  # lists, as on disk
-        result["definitions"] = DEFINITIONS
+        result["definitions"] = dict(DEFINITIONS)
+        if corrected_sets:
+            result["definitions"][CORRECTED] = CORRECTED_DEFINITION
         return result, replicas
 
     def _digest(self, evaluated_sets: Mapping[str, EvaluatedSet]) -> str:
@@ -265,15 +264,22 @@ class Evaluator:
         return digest_of_events(self.event_id, self.process, gen_met)
 
     def _metric_groups(
-        self, evaluated_sets: Mapping[str, EvaluatedSet], bootstrap: Bootstrap, threads: int
-    ) -> dict[str, Any]:
+        self, evaluated_sets: Mapping[str, EvaluatedSet],
+        corrected_sets: Mapping[str, EvaluatedSet], bootstrap: Bootstrap, threads: int,
+    ) -> dict[str, Any]:  # fmt: skip
         """Metrics with their replicas, by METRIC_GROUPS and candidate set."""
-        baseline = evaluated_sets[BASELINE].jets if BASELINE in evaluated_sets else None
 
         def metrics_of(name: str) -> dict[str, Any]:
             """Metrics of one candidate set by METRIC_GROUPS."""
-            reference = None if name == BASELINE else baseline
-            return self._metrics_of_set(evaluated_sets[name], reference, bootstrap)
+            baseline = None if name == BASELINE else evaluated_sets.get(BASELINE)
+            metrics = self._metrics_of_set(evaluated_sets[name], baseline, bootstrap)
+            if corrected_sets:
+                corrected = corrected_sets[name]
+                baseline = None if name == BASELINE else corrected_sets.get(BASELINE)
+                metrics["jets"][CORRECTED] = self._jets_of_set(corrected, baseline, bootstrap)
+                for boson, entry in dijet_metrics(corrected.dijets, bootstrap).items():
+                    metrics["dijets"][boson][CORRECTED] = entry
+            return metrics
 
         # The kernels of the bootstrap release the interpreter lock, so threads run in parallel.
         with ThreadPoolExecutor(threads) as pool:
@@ -285,13 +291,20 @@ class Evaluator:
         classes = ["none", *(CLASS_NAMES[c] for c in CLASSES[1:])]
         return {**groups, "confusion": {"classes": classes, "counts": groups["confusion"]}}
 
+    def _jets_of_set(
+        self, evaluated: EvaluatedSet, baseline: EvaluatedSet | None, bootstrap: Bootstrap
+    ) -> dict[str, Any]:
+        """Jet metrics of one candidate set."""
+        baseline_jets = None if baseline is None else baseline.jets
+        return jet_metrics(evaluated.jets, baseline_jets, bootstrap, self.config)
+
     def _metrics_of_set(
-        self, evaluated: EvaluatedSet, baseline: JetSample | None, bootstrap: Bootstrap
+        self, evaluated: EvaluatedSet, baseline: EvaluatedSet | None, bootstrap: Bootstrap
     ) -> dict[str, Any]:
         """Metrics of one candidate set by METRIC_GROUPS."""
         config = self.config
         return {
-            "jets": jet_metrics(evaluated.jets, baseline, bootstrap, config),
+            "jets": self._jets_of_set(evaluated, baseline, bootstrap),
             "met": met_metrics(evaluated.met, bootstrap, config),
             "particles": particle_metrics(
                 evaluated.particles, evaluated.reconstructed, bootstrap, config
@@ -333,7 +346,7 @@ class Evaluator:
         numbers = np.arange(first, first + candidates.num_events)
         pair_jets = exclusive_jets(name, offsets, momentum, energy, generated.dijets.event)
         return EvaluatedSet(
-            judge_jets(generated.jets, jets, first, config.max_delta_r),
+            measure_jets(generated.jets, jets, first, config.max_delta_r),
             MetSample(numbers, generated.met, met),
             *particles,
             judge_dijets(generated.dijets, pair_jets, first),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +34,14 @@ class JetSample(Sample):
         return np.isfinite(self.response)
 
 
+@dataclass(frozen=True)
+class MeasuredJetSample(JetSample):
+    """Generator jets with their response, and the direction of the jets that were measured."""
+
+    reco_abs_eta: Array
+    """[jet], NaN where no reco jet is matched."""
+
+
 def find_jets(
     name: str, offsets: Array, momentum: tuple[Array, Array, Array], energy: Array,
     config: EvaluationConfig,
@@ -63,13 +71,23 @@ def judge_jets(
     gen_jets: Collection, reco_jets: Collection, first_event: int, max_delta_r: float
 ) -> JetSample:
     """Match the jets of some events, the first of which has number `first_event`."""
+    measured = measure_jets(gen_jets, reco_jets, first_event, max_delta_r)
+    return JetSample(*(getattr(measured, column.name) for column in fields(JetSample)))
+
+
+def measure_jets(
+    gen_jets: Collection, reco_jets: Collection, first_event: int, max_delta_r: float
+) -> MeasuredJetSample:
+    """Match jets as `judge_jets` does, and keep the direction of the reconstructed ones."""
     nearest = match_nearest(gen_jets, reco_jets, max_delta_r)
-    response = np.full(len(gen_jets), np.nan)
+    response, reco_abs_eta = np.full((2, len(gen_jets)), np.nan)
     matched = nearest >= 0
     response[matched] = reco_jets.pt[nearest[matched]] / gen_jets.pt[matched]
-    return JetSample(
-        gen_jets.event_index + first_event, gen_jets.pt, np.abs(gen_jets.eta), response
-    )
+    reco_abs_eta[matched] = np.abs(reco_jets.eta[nearest[matched]])
+    return MeasuredJetSample(
+        gen_jets.event_index + first_event, gen_jets.pt, np.abs(gen_jets.eta), response,
+        reco_abs_eta,
+    )  # fmt: skip
 
 
 def jet_metrics(

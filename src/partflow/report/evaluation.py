@@ -18,6 +18,7 @@ from partflow.report.display.still import draw_still
 from partflow.report.formatting import sample_label
 from partflow.report.page import SavedPlot, build_page
 from partflow.report.plots.calibration import calibration_plots
+from partflow.report.plots.corrections import correction_plots
 from partflow.report.plots.jets import jet_plots
 from partflow.report.plots.masses import mass_plots
 from partflow.report.plots.matrices import flow_plots
@@ -78,6 +79,7 @@ def _plots(sets: Mapping[str, EvaluatedSet], metrics: Mapping[str, Any]) -> Iter
     look, label = looks(list(sets)), sample_label(metrics)
     with drawing():
         yield from jet_plots(metrics, sets, look, label)
+        yield from correction_plots(metrics["jets"], look, label)
         yield from mass_plots(metrics, sets, look, label)
         yield from particle_plots(metrics, sets, look, label)
         yield from flow_plots(metrics["energy_flow"], look, label)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from partflow.core.candidate_sets import TARGET
+from partflow.evaluate.corrections import CORRECTED
 from partflow.report.formatting import NOTHING, decimal, jet_definition, spaced
 from partflow.report.style import Look
 from partflow.report.tables import Cell, Table, make_table, metric_cell, set_cell
@@ -30,11 +31,13 @@ def jet_summary(metrics: Metrics, config: Metrics, look: Looks) -> Table:
             metric_cell(entry, "matched_fraction"),
             metric_cell(entry, "median"),
             metric_cell(entry.get("relative_to_baseline", {}), "iqr_over_median", 2),
+            *_corrected_cells(entry),
         ]
         for name, entry in metrics["jets"].items()
     ]
     num_gen = max((entry["num_gen"] for entry in metrics["jets"].values()), default=0)
     headings = ["", "IQR / median", "matched", "median", "/ baseline"]
+    headings += _corrected_headings(metrics["jets"])
     percent = f"{100 * config['confidence']:g} %"
     caption = f"{num_gen} generator jets, {jet_definition(config)}; {percent} intervals"
     return make_table(headings, rows, caption)
@@ -43,6 +46,7 @@ def jet_summary(metrics: Metrics, config: Metrics, look: Looks) -> Table:
 def jet_bins(metrics: Metrics, look: Looks, key: str, unit: str) -> list[Table]:
     """Jet response in the bins of `key`, a table for each candidate set."""
     headings = [unit, "gen jets", "IQR / median", "matched", "median"]
+    headings += _corrected_headings(metrics["jets"])
     return [
         make_table(
             headings,
@@ -53,8 +57,9 @@ def jet_bins(metrics: Metrics, look: Looks, key: str, unit: str) -> list[Table]:
                     metric_cell(b, "iqr_over_median", 4),
                     metric_cell(b, "matched_fraction"),
                     metric_cell(b, "median"),
+                    *_corrected_cells(b),
                 ]
-                for b in entry[key]
+                for b in _with_corrected(entry, key)
             ],
             set_cell(name, look[name]),
         )
@@ -86,6 +91,8 @@ def dijet_tables(metrics: Metrics, look: Looks) -> list[Table]:
     bosons = dict.fromkeys(boson for entry in metrics["dijets"].values() for boson in entry)
     headings = ["", "response IQR / median", "median", "mass [GeV]", "mass IQR [GeV]",
                 "reconstructed"]  # fmt: skip
+    if any(CORRECTED in of for entry in metrics["dijets"].values() for of in entry.values()):
+        headings += [f"{CORRECTED} {heading}" for heading in headings[1:5]]
     tables = []
     for boson in bosons:
         entries = {name: entry[boson] for name, entry in metrics["dijets"].items()}
@@ -97,6 +104,12 @@ def dijet_tables(metrics: Metrics, look: Looks) -> list[Table]:
                 metric_cell(entry, "mass_median", 2),
                 metric_cell(entry, "mass_iqr", 2),
                 metric_cell(entry, "reconstructed_fraction"),
+                *_corrected_cells(entry),
+                *(
+                    metric_cell(entry[CORRECTED], key, 2)
+                    for key in ("mass_median", "mass_iqr")
+                    if CORRECTED in entry
+                ),
             ]
             for name, entry in entries.items()
         ]
@@ -176,3 +189,25 @@ def readout_table(metrics: Metrics, look: Looks) -> Table | None:
     ]
     caption = "Lowest probability of an element that becomes a candidate, and the jets"
     return make_table(headings, rows, caption)
+
+
+def _corrected_headings(jets: Metrics) -> list[str]:
+    """Headings of the corrected metrics; none if no candidate set of `jets` has them."""
+    has_corrected = any(CORRECTED in entry for entry in jets.values())
+    return [f"{CORRECTED} IQR / median", f"{CORRECTED} median"] if has_corrected else []
+
+
+def _corrected_cells(entry: Metrics) -> list[Cell]:
+    """Cells of the corrected response; none if it is not in the entry."""
+    if CORRECTED not in entry:
+        return []
+    corrected = entry[CORRECTED]
+    return [metric_cell(corrected, "iqr_over_median", 4), metric_cell(corrected, "median")]
+
+
+def _with_corrected(entry: Metrics, key: str) -> list[Metrics]:
+    """The bins of `key`, each with its corrected metrics if there are any."""
+    if CORRECTED not in entry:
+        return list(entry[key])
+    pairs = zip(entry[key], entry[CORRECTED][key], strict=True)
+    return [{**b, CORRECTED: corrected} for b, corrected in pairs]

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from partflow.evaluate.comparison import Comparison
+from partflow.evaluate.corrections import CORRECTED
 from partflow.report.formatting import NOTHING, decimal, jet_definition, uncertainties
 
 MAX_LISTED = 40
@@ -37,6 +38,14 @@ def jet_table(metrics: Mapping[str, Any]) -> Table:
             decimal(met["median"]),
             _with_uncertainties(met, "iqr_over_median"),
         )
+        if CORRECTED in jets:
+            corrected = jets[CORRECTED]
+            table.add_row(
+                f"{name}, {CORRECTED}",
+                decimal(corrected["matched_fraction"]),
+                decimal(corrected["median"]),
+                _with_uncertainties(corrected, "iqr_over_median", 4),
+            )
     return table
 
 
