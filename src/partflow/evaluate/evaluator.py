@@ -15,6 +15,11 @@ from partflow.core.errors import DataError
 from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
 from partflow.core.records import Array, Collection
+from partflow.evaluate.background import (
+    BackgroundSample,
+    background_metrics,
+    judge_background,
+)
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.calibration import (
     CalibrationSample,
@@ -43,7 +48,8 @@ from partflow.evaluate.replicas import digest_of_events, separate
 from partflow.evaluate.sample import join, select
 
 METRIC_GROUPS = (
-    "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration"
+    "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration",
+    "background",
 )  # fmt: skip
 """Entries of `metrics.json` that hold the metrics of each candidate set."""
 
@@ -76,6 +82,9 @@ DEFINITIONS = {
     "calibration": "part of the candidates in a bin of probability whose element has a target; "
     "expected_calibration_error is the candidates' mean distance of the two; only candidates "
     "that the readout kept, none for sets without probabilities",
+    "background": "signal_efficiency: signal targets with a candidate at their element / signal "
+    "targets; background_rejection: background targets without one / background targets; pt_...: "
+    "the same of their transverse momenta; none for events without overlaid background",
     "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
     "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
 }
@@ -100,6 +109,7 @@ class EvaluatedSet:
     reconstructed: ReconstructedTargets
     dijets: DijetSample
     calibration: CalibrationSample
+    background: BackgroundSample
     flow: FlowSample
     """Empty where the particles that made the clusters are unknown."""
 
@@ -300,6 +310,7 @@ class Evaluator:
             "dijets": dijet_metrics(evaluated.dijets, bootstrap),
             "energy_flow": flow_metrics(evaluated.flow, bootstrap),
             "calibration": calibration_metrics(evaluated.calibration, bootstrap),
+            "background": background_metrics(evaluated.background, bootstrap),
         }
 
     def _generator_level(self, particles: Collection, process: Array) -> GeneratorLevel:
@@ -338,6 +349,7 @@ class Evaluator:
             *particles,
             judge_dijets(generated.dijets, pair_jets, first),
             judge_probabilities(candidates, targets, tracks.counts, first),
+            judge_background(candidates, targets, tracks.counts, first),
             flow,
         )
 

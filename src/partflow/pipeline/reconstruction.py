@@ -129,9 +129,7 @@ def _given_readout(
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _check_baseline_options(
-    has_embeddings: bool, has_readout: bool, adapt_detector: bool
-) -> None:
+def _check_baseline_options(has_embeddings: bool, has_readout: bool, adapt_detector: bool) -> None:
     """Raise ConfigError for options that only a network has."""
     if has_embeddings:
         raise ConfigError("the baseline has neither embeddings nor attention; give a model")
