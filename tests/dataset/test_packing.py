@@ -327,12 +327,12 @@ def test_a_fraction_outside_zero_and_one_is_refused(dataset):
 def test_batches_tell_which_targets_are_from_the_background(
     tmp_path, make_events, provenance, read_events
 ):
-    events = make_events([3, 0, 5], 10)
+    events = make_events([30, 0, 50], 10)
     data = pack([events], tmp_path / "packed", provenance)
     is_pu = events.targets.is_pu != 0
     assert 0 < is_pu.sum() < len(is_pu)
     assert np.array_equal(data.is_pu, is_pu)
-    assert np.array_equal(read_events(data, [2, 0]).is_pu, np.roll(is_pu, 5))
+    assert np.array_equal(read_events(data, [2, 0]).is_pu, np.roll(is_pu, 50))
 
 
 def test_a_data_set_of_a_former_version_does_not_tell_the_background(
