@@ -32,7 +32,7 @@ def take(number, mixture, max_elements=200, seed=1, augment=False, **options):
 
 def assert_same(one, other):
     for name in ("event_id", "offsets", "features", "event_index", "targets", "gen_met",
-                 "process_index", "event_weight"):  # fmt: skip
+                 "process_index", "event_weight", "is_pu"):  # fmt: skip
         assert torch.equal(getattr(one, name), getattr(other, name)), name
     assert one.counts == other.counts
 

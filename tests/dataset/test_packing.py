@@ -322,3 +322,35 @@ def test_a_larger_validation_fraction_only_adds_events_to_the_validation(dataset
 def test_a_fraction_outside_zero_and_one_is_refused(dataset):
     with pytest.raises(ConfigError, match="between 0 and 1"):
         dataset.split(1.5)
+
+
+def test_batches_tell_which_targets_are_from_the_background(
+    tmp_path, make_events, provenance, read_events
+):
+    events = make_events([30, 0, 50], 10)
+    data = pack([events], tmp_path / "packed", provenance)
+    is_pu = events.targets.is_pu != 0
+    assert 0 < is_pu.sum() < len(is_pu)
+    assert np.array_equal(data.is_pu, is_pu)
+    assert np.array_equal(read_events(data, [2, 0]).is_pu, np.roll(is_pu, 50))
+
+
+def test_a_data_set_of_a_former_version_does_not_tell_the_background(
+    tmp_path, make_events, provenance, read_events
+):
+    data = pack([make_events([3, 4], 60)], tmp_path / "packed", provenance)
+    (data.folder / "is_pu.npy").unlink()
+    former = PackedDataset.open(data.folder)
+    assert former.is_pu is None
+    batch = read_events(former, [1])
+    assert batch.is_pu is None
+    assert np.array_equal(batch.targets, data.targets[3:])
+
+
+def test_background_flags_of_another_number_than_the_elements_are_refused(
+    tmp_path, make_events, provenance
+):
+    data = pack([make_events([3, 4], 60)], tmp_path / "packed", provenance)
+    np.save(data.folder / "is_pu.npy", np.zeros(6, bool))
+    with pytest.raises(InputError, match=r"is_pu\.npy holds \(6,\)"):
+        PackedDataset.open(data.folder)

@@ -260,3 +260,22 @@ def test_a_reconstructor_leaves_the_threads_of_torch_and_the_mode_of_the_model(m
 def test_fewer_than_one_thread_are_refused(model):
     with pytest.raises(ConfigError, match="--threads 0"):
         Reconstructor(model, threads=0)
+
+
+def test_the_cut_on_background_leaves_the_other_candidates_as_they_are(elements):
+    torch.manual_seed(3)
+    config = ModelConfig(dim=16, num_layers=1, num_heads=2, head="sharing", predict_background=True)
+    network = MLPF(config)
+    everything = reconstruct(network, elements, EVERYTHING)
+    parts = [
+        reconstruct(network, elements, replace(EVERYTHING, max_background_probability=limit))
+        for limit in (0.0, 0.5, 1.0)
+    ]
+    assert len(parts[0]) == 0 < len(parts[1]) < len(everything) == len(parts[2])
+    rows = {tuple(row) for row in zip(*everything.columns.values(), strict=True)}
+    assert all(tuple(row) in rows for row in zip(*parts[1].columns.values(), strict=True))
+
+
+def test_a_network_that_does_not_predict_background_keeps_all_candidates(model, elements):
+    readout = replace(EVERYTHING, max_background_probability=0.0)
+    assert len(reconstruct(model, elements, readout)) == len(elements)

@@ -156,3 +156,19 @@ def test_without_the_distance_term_attention_does_not_depend_on_distance(events)
         backbone = Transformer(ModelConfig(dim=16, num_heads=2, distance_bias=bias)).eval()
         same = torch.equal(backbone(x, rows.events, [near]), backbone(x, rows.events, [far]))
         assert same == is_same
+
+
+@pytest.mark.parametrize("head", ["direct", "sharing"])
+def test_the_background_is_predicted_for_every_element_if_the_configuration_says_so(head, events):
+    config = {"dim": 16, "num_layers": 1, "num_heads": 2, "head": head}
+    without = predicted(MLPF(ModelConfig(**config)), events.elements)
+    assert without.background_logit.shape == (len(events.elements), 0)
+    assert bool((without.background_probability == 0).all())
+    model = MLPF(ModelConfig(**config, predict_background=True))
+    output = predicted(model, events.elements)
+    assert output.background_logit.shape == (len(events.elements), 1)
+    assert bool(((output.background_probability > 0) & (output.background_probability < 1)).all())
+    order = np.lexsort((-np.arange(len(events.elements)), events.elements.event_index))
+    columns = {n: v[order] for n, v in events.elements.columns.items()}
+    assert_same(predicted(model, changed(events.elements, **columns)), output,
+                torch.from_numpy(order))  # fmt: skip

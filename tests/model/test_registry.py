@@ -178,3 +178,12 @@ def test_auto_is_no_head_of_a_network():
     assert MLPF(ModelConfig(head="auto", **SMALL)).config.head == "direct"
     assert ModelConfig(head="auto").for_labels("fine", has_shares=True).head == "sharing"
     assert set(HEAD_REGISTRY.built_in) == {"direct", "sharing"}
+
+
+def test_a_head_of_ones_own_without_background_is_refused_for_its_prediction(own, events):
+    config = ModelConfig(
+        head=f"{own}:Simple", head_options={"width": 8}, predict_background=True, **SMALL
+    )
+    batch = batch_of_elements(events.elements, events.event_id)
+    with pytest.raises(ConfigError, match="does not predict background"):
+        MLPF(config)(batch)

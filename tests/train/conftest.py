@@ -69,4 +69,5 @@ def _perfect_output(batch):
         sin_phi=targets[:, column.SIN_PHI],
         cos_phi=targets[:, column.COS_PHI],
         log_energy_ratio=ratio(targets[:, column.ENERGY], features[:, 5]),
+        background_logit=torch.zeros(len(batch), 0),
     )

@@ -1,9 +1,12 @@
 """A small network learns the known rules of toy events in seconds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from partflow.core.provenance import Provenance
+from partflow.core.records import Collection
 from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.infer.reconstruction import reconstruct
@@ -54,3 +57,29 @@ def test_the_response_of_neutral_hadrons_and_of_photons_is_one(candidates):
         response = found.pt[of_class] / targets.pt[of_class]
         assert np.median(response) == pytest.approx(1.0, abs=0.03)
         assert np.std(response) < 0.1
+
+
+def test_soft_background_is_recognised_and_left_out(learnable_events, tmp_path):
+    events = random_toy_events(learnable_events, 300, 3)
+    is_pu = (events.targets.pt < 5) & (events.targets.pdg_id != 0)
+    columns = {**events.targets.columns, "is_pu": is_pu}
+    targets = Collection(events.targets.schema, events.targets.offsets, columns)
+    dataset = pack(
+        [events.with_collections(targets=targets)],
+        tmp_path / "packed",
+        Provenance("labelled", {"detector": "clic"}),
+    )
+    config = TrainConfig(
+        epochs=8, batch_elements=300, learning_rate=6e-3, threads=1, accelerator="cpu"
+    )
+    model = ModelConfig(dim=32, num_layers=1, num_heads=2, predict_background=True)
+    train(Mixture.open([dataset.folder]), model, config, tmp_path / "run")
+    network = load_model(tmp_path / "run")
+    unseen = random_toy_events(learnable_events, 200, 4)
+    everything = ReadoutConfig("threshold")
+    cut = replace(everything, max_background_probability=0.5)
+    found, kept = (reconstruct(network, unseen.elements, readout) for readout in (everything, cut))
+    is_signal = found.pt > 5
+    assert 0.4 < np.mean(is_signal) < 0.7
+    assert np.mean(kept.pt > 5) > 0.95
+    assert np.sum(kept.pt > 5) > 0.95 * np.sum(is_signal)

@@ -33,7 +33,8 @@ def random_output(batch, seed=0):
     is_track = batch.is_track
     logits[is_track][:, [1, 2]] = IMPOSSIBLE
     drawn = {f.name: 0.3 * torch.randn(number, generator=generator) for f in fields(Output)}
-    return Output(**{**drawn, "class_logits": logits})
+    columns = {"class_logits": logits, "background_logit": torch.zeros(number, 0)}
+    return Output(**drawn | columns)
 
 
 def slow_terms(output, batch):
@@ -181,6 +182,7 @@ def test_a_batch_without_targets_or_elements_has_a_finite_loss(labelled_batch):
         labelled_batch,
         features=labelled_batch.features[rows],
         targets=labelled_batch.targets[rows],
+        is_pu=labelled_batch.is_pu[rows],
         event_index=rows,
         counts=(0,),
         event_id=rows.new_zeros(1),
@@ -218,6 +220,7 @@ def events_of(batch, events):
         batch,
         features=batch.features[rows],
         targets=batch.targets[rows],
+        is_pu=batch.is_pu[rows],
         event_index=batch.event_index[rows] - events.start,
         counts=batch.counts[chosen],
         event_id=batch.event_id[chosen],
@@ -356,6 +359,36 @@ def test_the_local_sums_do_not_multiply_shared_momenta_by_probabilities(shared):
         expected = local_sum_losses(direct, batch, 0.2).expected
         found = getattr(local_sum_losses(output, batch, 0.2), term)
         assert float(found.mean) == pytest.approx(float(expected.mean), rel=1e-4)
+
+
+def test_the_background_term_is_the_mean_cross_entropy_over_the_targets(labelled_batch):
+    number = len(labelled_batch)
+    logit = torch.linspace(-3.0, 3.0, number)
+    is_pu = torch.arange(number) % 3 == 0
+    weight = torch.linspace(0.5, 2.0, labelled_batch.num_events)
+    batch = replace(labelled_batch, is_pu=is_pu, event_weight=weight)
+    output = replace(random_output(batch), background_logit=logit[:, None])
+    total = sum_of_weights = 0.0
+    for i in range(number):
+        if batch.targets[i, TargetColumn.CLASS] > 0:
+            probability = 1 / (1 + math.exp(-float(logit[i])))
+            weight_of_event = float(weight[batch.event_index[i]])
+            total -= weight_of_event * math.log(probability if is_pu[i] else 1 - probability)
+            sum_of_weights += weight_of_event
+    terms = means(loss_terms(output, batch, LossConfig(is_pu=2.5), has_event_weights=True))
+    assert terms["is_pu"] == pytest.approx(2.5 * total / sum_of_weights, rel=1e-5)
+
+
+def test_there_is_no_background_term_for_a_network_that_does_not_predict_it(labelled_batch):
+    batch = replace(labelled_batch, is_pu=None)
+    assert "is_pu" not in loss_terms(random_output(batch), batch, LossConfig())
+
+
+def test_events_that_do_not_tell_the_background_are_refused_for_its_prediction(labelled_batch):
+    batch = replace(labelled_batch, is_pu=None)
+    output = replace(random_output(batch), background_logit=torch.zeros(len(batch), 1))
+    with pytest.raises(DataError, match="do not tell which targets are from overlaid background"):
+        loss_terms(output, batch, LossConfig())
 
 
 def test_events_without_shares_are_refused_for_a_sharing_head(labelled_batch):

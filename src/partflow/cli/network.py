@@ -12,7 +12,7 @@ from partflow.cli.executor_options import Address, ExecutorName
 from partflow.core.executors import open_executor
 
 Threads = Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: all cores)")]
-Threshold = Annotated[
+Probability = Annotated[
     float | None, arg(metavar="PROBABILITY", help_behavior_hint="(default: as stored in the model)")
 ]
 ClassName = Annotated[
@@ -93,7 +93,8 @@ def reconstruct(
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: EventIds = (),
-    threshold: Threshold = None,
+    threshold: Probability = None,
+    max_background_probability: Probability = None,
     adapt_detector: bool = False,
     backbone: ClassName = None,
     head: ClassName = None,
@@ -118,6 +119,8 @@ def reconstruct(
         save_attention: Also write the attention maps of the events with these event_ids, to
             OUTPUT.attention.parquet.
         threshold: Smallest probability at which an element becomes a particle, from 0 to 1.
+        max_background_probability: Leave out particles that are from overlaid background with a
+            larger probability, by a network that was trained with --predict-background.
         adapt_detector: Allow a network that was trained on another detector. It then takes the
             depth of clusters from the calorimeter of these events; all else stays as trained.
         backbone: The backbone of a network that was trained with one of your own, named again,
@@ -139,6 +142,7 @@ def reconstruct(
         save_embeddings,
         save_attention,
         threshold,
+        max_background_probability,
         adapt_detector,
         backbone,
         head,

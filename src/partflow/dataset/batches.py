@@ -105,6 +105,8 @@ class LabelledBatch(Batch):
     """Weight of each event; 1 if the data set has none."""
     shares: Shares | None = None
     """Energy shares; None if the data set has none."""
+    is_pu: Bool[Tensor, " element"] | None = None
+    """Whether the target is from overlaid background; None if a data set does not tell."""
 
 
 def batch_of_elements(elements: Collection, event_id: Array) -> Batch:

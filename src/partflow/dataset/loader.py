@@ -30,7 +30,7 @@ from partflow.dataset.augmentation import (
 from partflow.dataset.batches import LabelledBatch, Shares
 from partflow.dataset.mixture import Mixture, Selection
 from partflow.dataset.packed import PackedDataset
-from partflow.dataset.packed_files import ELEMENT_ARRAYS
+from partflow.dataset.packed_files import BACKGROUND_ARRAYS, ELEMENT_ARRAYS
 
 BATCHES_AHEAD = 2
 """Batches that are read ahead for each worker."""
@@ -162,9 +162,10 @@ def read_batch(
 def _read_arrays(mixture: Mixture, events: Selection, offsets: Array) -> dict[str, Array]:
     """Arrays of the elements and events of a batch, whose elements start at `offsets`."""
     num_events = len(events.event_index)
+    element_arrays = ELEMENT_ARRAYS | (BACKGROUND_ARRAYS if mixture.has_is_pu else {})
     arrays: dict[str, Array] = {
         name: np.empty((offsets[-1], *row_shape), dtype)
-        for name, (dtype, row_shape) in ELEMENT_ARRAYS.items()
+        for name, (dtype, row_shape) in element_arrays.items()
     }
     arrays["gen_met"] = np.empty((num_events, 2), np.float32)
     arrays["event_id"] = np.empty(num_events, np.int64)
@@ -174,7 +175,7 @@ def _read_arrays(mixture: Mixture, events: Selection, offsets: Array) -> dict[st
         data = mixture.sources[index].dataset
         here = np.flatnonzero(events.source_index == index)
         chosen = events.event_index[here]
-        for name in ELEMENT_ARRAYS:
+        for name in element_arrays:
             _copy_rows(getattr(data, name), data.offsets, chosen, arrays[name], offsets[here])
         arrays["gen_met"][here] = data.gen_met[chosen]
         arrays["event_id"][here] = data.event_id[chosen]

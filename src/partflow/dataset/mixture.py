@@ -210,6 +210,11 @@ class Mixture:
         """Whether the events were labelled with energy shares."""
         return self.sources[0].dataset.shares is not None
 
+    @property
+    def has_is_pu(self) -> bool:
+        """Whether all sources tell which targets are from overlaid background."""
+        return all(source.dataset.is_pu is not None for source in self.sources)
+
     @cached_property
     def processes(self) -> tuple[str, ...]:
         """Names of the processes of all sources."""

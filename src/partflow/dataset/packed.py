@@ -8,6 +8,9 @@
     process_index.npy [event]               index in the list of processes of dataset.json
     gen_met.npy       [event, 2]            columns as in `columns.MetColumn`
 
+    is_pu.npy         [element]             whether its target is from overlaid background; data
+                                            sets of earlier versions lack it
+
 and, if the events were labelled with energy shares (`core.schemas.SHARES`),
 
     share_offsets.npy [event + 1]           first share of each event, and their number
@@ -91,6 +94,9 @@ class PackedDataset:
     """Inner face of the calorimeter of the events' detector."""
     element_set: str = "final"
     """Element set (`core.features.ELEMENT_SETS`) with which the events were labelled."""
+    is_pu: Array | None = field(default=None, repr=False)
+    """Whether the target of each element is from overlaid background, [element] bool; None in data
+    sets of earlier versions, which do not tell."""
     shares: PackedShares | None = field(default=None, repr=False)
     """Energy shares of the clusters; None if the events were labelled without."""
     event_weight: Array | None = field(default=None, repr=False)
@@ -114,6 +120,7 @@ class PackedDataset:
             processes=tuple(description["processes"]),
             face=read_face(folder, description),
             element_set=description["elements"],
+            is_pu=arrays.get("is_pu"),
             shares=_packed_shares(arrays) if "share_offsets" in arrays else None,
             event_weight=open_event_weight(folder, description["num_events"]),
         )

@@ -26,6 +26,8 @@ ELEMENT_ARRAYS: dict[str, RowFormat] = {
     "targets": (np.float32, (len(TargetColumn),)),
 }
 """Arrays with a row for each element. Each array is NAME.npy in the folder."""
+BACKGROUND_ARRAYS: dict[str, RowFormat] = {"is_pu": (np.bool_, ())}
+"""Arrays with a row for each element that a data set may lack: those of earlier versions do."""
 EVENT_ARRAYS: dict[str, RowFormat] = {
     "gen_met": (np.float32, (len(MetColumn),)),
     "event_id": (np.int64, ()),
@@ -96,10 +98,12 @@ def open_arrays(folder: Path, description: Mapping[str, Any]) -> dict[str, Array
     """
     num_events = description["num_events"]
     num_rows = {"offsets": description["num_elements"], "share_offsets": description["num_shares"]}
-    lengths = dict.fromkeys(ELEMENT_ARRAYS, num_rows["offsets"]) | dict.fromkeys(
+    has_background = all((folder / f"{name}.npy").exists() for name in BACKGROUND_ARRAYS)
+    element_arrays = ELEMENT_ARRAYS | (BACKGROUND_ARRAYS if has_background else {})
+    lengths = dict.fromkeys(element_arrays, num_rows["offsets"]) | dict.fromkeys(
         EVENT_ARRAYS, num_events
     )
-    formats = ELEMENT_ARRAYS | EVENT_ARRAYS
+    formats = element_arrays | EVENT_ARRAYS
     if num_rows["share_offsets"] is None:
         del num_rows["share_offsets"]
     else:

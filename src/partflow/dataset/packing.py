@@ -23,6 +23,7 @@ from partflow.core.records import Array, Collection, Events, offsets_from_counts
 from partflow.dataset.columns import MetColumn, TargetColumn, column_names
 from partflow.dataset.packed import PackedDataset
 from partflow.dataset.packed_files import (
+    BACKGROUND_ARRAYS,
     DESCRIPTION_FILE,
     ELEMENT_ARRAYS,
     EVENT_ARRAYS,
@@ -93,7 +94,8 @@ def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
     chunks = iter(chunks)
     first = list(islice(chunks, 1))
     has_shares = any("shares" in events.collections for events in first)
-    formats = ELEMENT_ARRAYS | EVENT_ARRAYS | (SHARE_ARRAYS if has_shares else {})
+    formats = ELEMENT_ARRAYS | BACKGROUND_ARRAYS | EVENT_ARRAYS
+    formats |= SHARE_ARRAYS if has_shares else {}
     processes: dict[str, int] = {}
     num_targets = 0
     element_counts, share_counts, weights = [], [], []  # of the events of each chunk
@@ -106,6 +108,7 @@ def _write_arrays(chunks: Iterable[Events], folder: Path) -> dict[str, Any]:
             if has_shares != ("shares" in events.collections):
                 raise DataError("shares: only some of the shards have them; label the events again")
             rows = _checked_matrices(events)
+            rows["is_pu"] = events.targets.is_pu != 0
             rows["event_id"] = events.event_id
             index = [processes.setdefault(name, len(processes)) for name in events.process]
             rows["process_index"] = np.array(index, dtype=np.int64)

@@ -26,6 +26,9 @@ DEFINITIONS = {
     "calibration": "part of the candidates in a bin of probability whose element has a target; "
     "expected_calibration_error is the candidates' mean distance of the two; only candidates "
     "that the readout kept, none for sets without probabilities",
+    "background": "signal_efficiency: signal targets with a candidate at their element / signal "
+    "targets; background_rejection: background targets without one / background targets; pt_...: "
+    "the same of their transverse momenta; none for events without overlaid background",
     "relative_to_baseline": "IQR/median over that of the baseline, on the same bootstrap replicas",
     "interval": "central interval of a Poisson bootstrap over events; null from fewer than two",
 }

@@ -15,6 +15,11 @@ from partflow.core.errors import DataError
 from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
 from partflow.core.records import Array, Collection
+from partflow.evaluate.background import (
+    BackgroundSample,
+    background_metrics,
+    judge_background,
+)
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.calibration import (
     CalibrationSample,
@@ -51,7 +56,8 @@ from partflow.evaluate.replicas import digest_of_events, separate
 from partflow.evaluate.sample import join, select
 
 METRIC_GROUPS = (
-    "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration"
+    "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration",
+    "background",
 )  # fmt: skip
 """Entries of `metrics.json` that hold the metrics of each candidate set."""
 
@@ -78,6 +84,7 @@ class EvaluatedSet:
     reconstructed: ReconstructedTargets
     dijets: DijetSample
     calibration: CalibrationSample
+    background: BackgroundSample
     flow: FlowSample
     """Empty where the particles that made the clusters are unknown."""
 
@@ -313,6 +320,7 @@ class Evaluator:
             "dijets": dijet_metrics(evaluated.dijets, bootstrap),
             "energy_flow": flow_metrics(evaluated.flow, bootstrap),
             "calibration": calibration_metrics(evaluated.calibration, bootstrap),
+            "background": background_metrics(evaluated.background, bootstrap),
         }
 
     def _generator_level(self, particles: Collection, process: Array) -> GeneratorLevel:
@@ -351,6 +359,7 @@ class Evaluator:
             *particles,
             judge_dijets(generated.dijets, pair_jets, first),
             judge_probabilities(candidates, targets, tracks.counts, first),
+            judge_background(candidates, targets, tracks.counts, first),
             flow,
         )
 

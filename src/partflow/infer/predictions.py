@@ -30,6 +30,8 @@ class Predictions(NamedTuple):
     expected_weight: Array
     """Factor of the momentum in a sum of expectations: the probability, or 1 if the momentum is
     an expectation already."""
+    background_probability: Array
+    """Probability that the particle is from overlaid background; 0 if it is not predicted."""
 
 
 def network_predictions(output: Output, batch: Batch) -> Predictions:
@@ -45,6 +47,7 @@ def network_predictions(output: Output, batch: Batch) -> Predictions:
         phi=to_numpy(torch.atan2(output.sin_phi, output.cos_phi)),
         energy=to_numpy(energy),
         expected_weight=to_numpy(output.counted(output.probability, batch.is_track)),
+        background_probability=to_numpy(output.background_probability),
     )
 
 

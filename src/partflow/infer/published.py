@@ -29,4 +29,5 @@ def published_predictions(output: PublishedOutput, batch: Batch) -> Predictions:
         phi=to_numpy(torch.atan2(sin_phi, cos_phi)),
         energy=to_numpy(features[:, TrackFeature.P] * log_energy_ratio.exp()),
         expected_weight=probability,
+        background_probability=np.zeros_like(probability),
     )

@@ -15,6 +15,9 @@ Kinds of readout (`ReadoutConfig.kind`):
 - `published`: the readout of the published MLPF v2.2.0 and the default for its networks. All
   elements with a probability above 1/2, with predicted momentum and energy for tracks, too.
 
+Candidates of a larger background probability than `ReadoutConfig.max_background_probability` are
+left out at the end, so that the energy of the background is not given to particles of the signal.
+
 A network with a sharing head divides the energy of the clusters among the elements that become
 candidates (`is_listed`); its momenta are not multiplied by probabilities.
 """
@@ -67,6 +70,7 @@ def read_out(
         columns["energy"] = columns["energy"] * weight
     is_kept = is_listed(predictions.probability, is_track, config)
     is_kept &= predictions.pdg_class != NO_PARTICLE
+    is_kept &= predictions.background_probability <= config.max_background_probability
     return Collection(CANDIDATES, elements.offsets, columns).select(is_kept)
 
 

@@ -38,9 +38,12 @@ class ReadoutConfig:
     """Probability from which on an element becomes a particle."""
     min_probability: float = 0.03
     """Probability below which `expectation` leaves a cluster out."""
+    max_background_probability: float = 1.0
+    """Candidates that are from overlaid background with a larger probability are left out; 1 keeps
+    all. No effect on networks without `predict_background`."""
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "min_probability"):
+        for name in ("threshold", "min_probability", "max_background_probability"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"model.readout.{name} = {value}; it must lie between 0 and 1")
@@ -154,6 +157,9 @@ class ModelConfig:
     """Possible owners of a cluster's energy: the elements nearest to it in angle (sharing)."""
     head_options: Mapping[str, Any] = field(default_factory=dict)
     """Options of a head of one's own, as a JSON object."""
+    predict_background: bool = False
+    """Predict the probability that a particle is from overlaid background
+    (`partflow simulate --overlay`)."""
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     """How predictions become candidates, unless the user chooses otherwise."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from itertools import accumulate
 from typing import Self
 
 import torch
@@ -61,11 +62,19 @@ class Output:
     sin_phi: Float[Tensor, " element"]
     cos_phi: Float[Tensor, " element"]
     log_energy_ratio: Float[Tensor, " element"]
+    background_logit: Float[Tensor, "element background"]
+    """Logit of the particle being from overlaid background: one column if the network predicts it
+    (`ModelConfig.predict_background`), else none."""
 
     @property
     def probability(self) -> Float[Tensor, " element"]:
         """Probability that the element is a particle."""
         return torch.sigmoid(self.is_particle_logit)
+
+    @property
+    def background_probability(self) -> Float[Tensor, " element"]:
+        """Probability that the particle is from overlaid background; 0 if it is not predicted."""
+        return torch.sigmoid(self.background_logit).sum(1)
 
     def counted(
         self, weight: Float[Tensor, " element"], is_track: Bool[Tensor, " element"]
@@ -105,21 +114,28 @@ def reference_energy(features: Float[Tensor, "element feature"]) -> Float[Tensor
 
 
 class TypeHeads(nn.Module):
-    """Heads of one element type: whether it is a particle, its class and its momentum."""
+    """Heads of one element type: whether it is a particle, its class and its momentum, and
+    whether it is from overlaid background.
+    """
 
     class_columns: Tensor
 
     def __init__(
-        self, num_inputs: int, dim: int, classes: tuple[int, ...], has_momentum: bool = True
+        self,
+        num_inputs: int,
+        dim: int,
+        classes: tuple[int, ...],
+        has_momentum: bool = True,
+        has_background: bool = False,
     ) -> None:
         """Heads for `num_inputs` inputs, of width `dim`, for the possible `classes`.
 
-        Without `has_momentum` the momentum is that of the element.
+        Without `has_momentum` the momentum is that of the element. With `has_background` they
+        predict whether the particle is from overlaid background.
         """
         super().__init__()
-        self.identity = nn.Sequential(
-            Linear(num_inputs, dim), nn.GELU(), Linear(dim, 1 + len(classes))
-        )
+        num_logits = 1 + len(classes) + has_background
+        self.identity = nn.Sequential(Linear(num_inputs, dim), nn.GELU(), Linear(dim, num_logits))
         self.momentum = None
         if has_momentum:
             last = Linear(dim, len(Momentum))
@@ -130,14 +146,19 @@ class TypeHeads(nn.Module):
         self.register_buffer("class_columns", columns, persistent=False)
 
     def forward(self, x: Float[Tensor, "row input"]) -> Float[Tensor, "row prediction"]:
-        """Columns: the logit of being a particle, the logits of all classes, `Momentum`."""
+        """Columns: the logit of being a particle, the logits of all classes, `Momentum`, and the
+        logit of the background if there is one.
+        """
         identity = self.identity(x)
+        is_particle, possible, background = identity.tensor_split(
+            (1, 1 + len(self.class_columns)), dim=1
+        )
         logits = x.new_full((len(x), len(PARTICLE_CLASSES)), IMPOSSIBLE)
-        logits = logits.index_copy(1, self.class_columns, identity[:, 1:])
+        logits = logits.index_copy(1, self.class_columns, possible)
         momentum = x.new_zeros(len(x), len(Momentum))
         if self.momentum is not None:
             momentum = self.momentum(x)
-        return torch.cat([identity[:, :1], logits, momentum], 1)
+        return torch.cat([is_particle, logits, momentum, background], 1)
 
 
 def decode(
@@ -149,9 +170,8 @@ def decode(
     azimuth is that of the element plus a correction, so that sin^2 + cos^2 = 1.
     """
     f = TrackFeature
-    is_particle, logits, momentum = prediction.split(
-        [1, len(PARTICLE_CLASSES), len(Momentum)], dim=1
-    )
+    ends = accumulate((1, len(PARTICLE_CLASSES), len(Momentum)))
+    is_particle, logits, momentum, background = prediction.tensor_split(tuple(ends), dim=1)
     log_pt_ratio = MAX_LOG_RATIO * torch.tanh(momentum[:, Momentum.LOG_PT_RATIO] / MAX_LOG_RATIO)
     delta_phi = ANGLE_CORRECTION_SCALE * momentum[:, Momentum.DELTA_PHI]
     sin, cos = torch.sin(delta_phi), torch.cos(delta_phi)
@@ -164,6 +184,7 @@ def decode(
         sin_phi=sin_phi * cos + cos_phi * sin,
         cos_phi=cos_phi * cos - sin_phi * sin,
         log_energy_ratio=log_pt_ratio + momentum[:, Momentum.LOG_MASS_FACTOR],
+        background_logit=background,
     )
 
 
@@ -172,8 +193,13 @@ class DirectHead(nn.Module):
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
         super().__init__()
-        self.track_heads = TypeHeads(num_track_inputs, config.dim, TRACK_CLASSES)
-        self.cluster_heads = TypeHeads(num_cluster_inputs, config.dim, CLUSTER_CLASSES)
+        has_background = config.predict_background
+        self.track_heads = TypeHeads(
+            num_track_inputs, config.dim, TRACK_CLASSES, has_background=has_background
+        )
+        self.cluster_heads = TypeHeads(
+            num_cluster_inputs, config.dim, CLUSTER_CLASSES, has_background=has_background
+        )
 
     def forward(
         self,

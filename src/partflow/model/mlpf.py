@@ -89,6 +89,11 @@ class MLPF(nn.Module):
         clusters = torch.cat([x[rows.cluster_rows], clusters], 1)
         with float32_products(x.device):
             output: Output = self.head(tracks, clusters, features, rows)
+        if self.config.predict_background and not output.background_logit.shape[1]:
+            raise ConfigError(
+                f"the head {self.config.head!r} does not predict background; set "
+                "model.predict_background = false, or make its `TypeHeads` with `has_background`"
+            )
         return output
 
     def _mix(self, x: Tensor, features: Tensor, rows: Layout) -> Float[Tensor, "element dim"]:

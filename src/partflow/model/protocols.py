@@ -44,7 +44,8 @@ class HeadProtocol(Protocol):
     """The part that predicts particles from the representations and inputs of the elements.
 
     It is constructed from the configuration of the network, of which `head_options` are its own.
-    `model.heads.decode` makes an `Output` of the columns of `model.heads.TypeHeads`.
+    `model.heads.decode` makes an `Output` of the columns of `model.heads.TypeHeads`, which predict
+    background if they are made with `has_background=config.predict_background`.
     """
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:

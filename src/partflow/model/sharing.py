@@ -223,9 +223,16 @@ class SharingHead(nn.Module):
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
         super().__init__()
-        self.track_heads = TypeHeads(num_track_inputs, config.dim, TRACK_CLASSES)
+        has_background = config.predict_background
+        self.track_heads = TypeHeads(
+            num_track_inputs, config.dim, TRACK_CLASSES, has_background=has_background
+        )
         self.cluster_heads = TypeHeads(
-            num_cluster_inputs, config.dim, CLUSTER_CLASSES, has_momentum=False
+            num_cluster_inputs,
+            config.dim,
+            CLUSTER_CLASSES,
+            has_momentum=False,
+            has_background=has_background,
         )
         self.sharing = Sharing(config, num_track_inputs, num_cluster_inputs)
 

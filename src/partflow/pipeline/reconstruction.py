@@ -35,6 +35,7 @@ def reconstruct(
     save_embeddings: bool = False,
     save_attention: Sequence[int] = (),
     threshold: float | None = None,
+    max_background_probability: float | None = None,
     adapt_detector: bool = False,
     backbone: str | None = None,
     head: str | None = None,
@@ -54,6 +55,8 @@ def reconstruct(
         save_embeddings: Whether to write the embeddings of all elements (`infer.embeddings`).
         save_attention: `event_id` of the events whose attention maps to write.
         threshold: Probability from which an element becomes a particle; that of the model if None.
+        max_background_probability: Background probability above which candidates are left out;
+            that of the model if None.
         adapt_detector: Whether to use a network that was trained on another detector, with depths
             counted from the calorimeter of these events.
         backbone: Name of the network's backbone; needed if it is package.module:Class.
@@ -71,14 +74,15 @@ def reconstruct(
     num_events(events, "events")  # first: it checks the folder
     if model == BASELINE:
         has_embeddings = save_embeddings or bool(save_attention)
-        _check_baseline_options(has_embeddings, threshold, adapt_detector)
+        has_readout = threshold is not None or max_background_probability is not None
+        _check_baseline_options(has_embeddings, has_readout, adapt_detector)
         return _write_baseline(events, output, overwrite)
     folder = Path(model)
     network = _on_device(_load_network(folder, backbone, head), device)
     is_adapted = _match_detector(network, folder, events, adapt_detector)
-    if threshold is not None:
-        readout = replace(network.config.readout, threshold=threshold)
-        network.config = replace(network.config, readout=readout)
+    given_readout = _given_readout(network, folder, threshold, max_background_probability)
+    readout = replace(network.config.readout, **given_readout)
+    network.config = replace(network.config, readout=readout)
     check_elements(events, network.config.elements)
     _check_event_ids(events, save_attention)
     settings: dict[str, Any] = {
@@ -91,8 +95,7 @@ def reconstruct(
         settings["adapt_detector"] = True
     if save_embeddings or save_attention:
         settings |= {"save_embeddings": save_embeddings, "save_attention": sorted(save_attention)}
-    if threshold is not None:
-        settings["threshold"] = threshold
+    settings |= given_readout
     if (device, dtype) != ("cpu", "float32"):  # they change the last digits
         settings |= {"device": device, "dtype": dtype}
     provenance = make_provenance("candidates", settings, inputs=[events, folder])
@@ -106,13 +109,32 @@ def reconstruct(
         )
 
 
-def _check_baseline_options(
-    has_embeddings: bool, threshold: float | None, adapt_detector: bool
-) -> None:
+def _given_readout(
+    network: Model,
+    folder: Path,
+    threshold: float | None,
+    max_background_probability: float | None,
+) -> dict[str, float]:
+    """The settings of the readout that the user gave, by name.
+
+    Raises ConfigError for a cut on background that the network does not predict.
+    """
+    settings = {"threshold": threshold, "max_background_probability": max_background_probability}
+    if max_background_probability is not None and not getattr(
+        network.config, "predict_background", False
+    ):
+        raise ConfigError(
+            f"{folder}: the network does not predict background; leave out "
+            "--max-background-probability, or train with --predict-background"
+        )
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _check_baseline_options(has_embeddings: bool, has_readout: bool, adapt_detector: bool) -> None:
     """Raise ConfigError for options that only a network has."""
     if has_embeddings:
         raise ConfigError("the baseline has neither embeddings nor attention; give a model")
-    if threshold is not None:
+    if has_readout:
         raise ConfigError("the baseline has no probabilities to cut on; give a model")
     if adapt_detector:
         raise ConfigError("the baseline is that of the events' own detector; give a model")

@@ -24,7 +24,8 @@ def jet_table(metrics: Mapping[str, Any]) -> Table:
         title=f"{num_gen} generator jets ({jet_definition(metrics['config'])}) in {num_events} "
         f"events; intervals of {percent} %",
         title_justify="left",
-    )
+        caption=_background_caption(metrics), caption_justify="left",
+    )  # fmt: skip
     table.add_column("candidates", no_wrap=True)
     for heading in ("matched", "median", "IQR/median", "MET median", "MET IQR/median"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -72,6 +73,17 @@ def comparison_table(comparison: Comparison) -> Table:
             difference.judgement,
         )
     return table
+
+
+def _background_caption(metrics: Mapping[str, Any]) -> str | None:
+    """What each candidate set keeps and leaves out of events with overlaid background."""
+    lines = [
+        f"{name}: keeps {decimal(rates['signal_efficiency'])} of the signal's particles, leaves "
+        f"out {decimal(rates['background_rejection'])} of the background's"
+        for name, rates in metrics.get("background", {}).items()
+        if rates
+    ]
+    return "\n".join(lines) or None
 
 
 def _with_uncertainties(entry: Mapping[str, Any], name: str, digits: int = 3) -> str:

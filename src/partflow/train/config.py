@@ -37,6 +37,9 @@ class LossConfig:
     """Weight of the cross-entropy of the energy shares, for the head `sharing`."""
     sum_radius: float = 0.2
     """Width in delta_r of the Gaussian of both local sums."""
+    is_pu: float = 1.0
+    """Weight of the cross-entropy of "is the particle from overlaid background", for networks with
+    `predict_background`."""
     missing_momentum: float = 0.0
     """Weight of the missing transverse momentum of whole events; 0 leaves the term out."""
 

@@ -44,6 +44,10 @@ clusters that are divided as the labels say, its local sums for the predicted sh
     sharing, weight  5        0.912        0.896
     sharing, weight 15        0.898        0.886
 
+A network that predicts overlaid background (`ModelConfig.predict_background`) has the term
+
+    is_pu       1/n  sum over targets of CE(is the target from overlaid background)
+
 The momentum terms of tracks have little effect, since tracks measure their momentum to some per
 mille and keep it in the readout. They are included for comparability with the published loss.
 """
@@ -78,7 +82,8 @@ def loss_terms(
     """Terms of the loss of one batch; all are 0 if it has no elements.
 
     With `has_event_weights` every event counts with its weight (`LabelledBatch.event_weight`).
-    Raises DataError for the output of a sharing head if the batch has no energy shares.
+    Raises DataError for the output of a sharing head if the batch has no energy shares, and for
+    predictions of background if it has no `is_pu`.
     """
     logit = output.is_particle_logit
     weight = batch.event_weight[batch.event_index] if has_event_weights else torch.ones_like(logit)
@@ -97,6 +102,8 @@ def loss_terms(
         "is_particle": Term(config.is_particle * is_particle, num_elements),
         "class": Term(config.particle_class * (weight[rows] * of_class).sum(), num_elements),
     }
+    if output.background_logit.shape[1]:
+        terms["is_pu"] = background_loss(output, batch, rows, weight).scaled(config.is_pu)
     if isinstance(output, SharingOutput):
         true_share = _true_share(output, batch)
         terms["share"] = share_loss(output, true_share, batch, weight).scaled(config.share)
@@ -113,6 +120,27 @@ def loss_terms(
         term = missing_momentum_loss(output, batch, of_events)
         terms["missing_momentum"] = term.scaled(config.missing_momentum)
     return terms
+
+
+def background_loss(
+    output: Output,
+    batch: LabelledBatch,
+    rows: Int[Tensor, " target"],
+    element_weight: Float[Tensor, " element"],
+) -> Term:
+    """Mean cross-entropy of the background probability over the elements `rows`, which have a
+    target.
+    """
+    if batch.is_pu is None:
+        raise DataError(
+            "some of the labelled events do not tell which targets are from overlaid background; "
+            "label the events again with --overwrite, or train without --predict-background"
+        )
+    logit, weight = output.background_logit[rows, 0], element_weight[rows]
+    total = F.binary_cross_entropy_with_logits(
+        logit, batch.is_pu[rows].to(logit), weight=weight, reduction="sum"
+    )
+    return Term(total, weight.sum())
 
 
 def share_loss(
