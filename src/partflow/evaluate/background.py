@@ -77,7 +77,7 @@ def background_metrics(sample: BackgroundSample, bootstrap: Bootstrap) -> dict[s
     """
     if not sample.number[:, BackgroundSum.BACKGROUND].any():
         return {}
-    result = {}
+    result: dict[str, Any] = {}
     for prefix, sums in (("", sample.number), ("pt_", sample.pt)):
         for name, (part, whole) in RATES.items():
             total = sums[:, whole].sum()
