@@ -113,7 +113,7 @@ def _given_readout(
     folder: Path,
     threshold: float | None,
     max_background_probability: float | None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The settings of the readout that the user gave, by name.
 
     Raises ConfigError for a cut on background that the network does not predict.
