@@ -112,6 +112,15 @@ def test_corrected_pt_rises_with_reconstructed_pt():
         assert np.all(np.diff(pt * curve(pt)) > 0)
 
 
+def test_a_reconstructed_pt_that_falls_with_the_generated_one_is_not_inverted():
+    # Jets of 18 GeV are measured at 27 GeV, jets of 22 GeV at 18 GeV.
+    jets = toy_jets(20_000, 12, lambda pt, abs_eta: np.where(pt < 20, 1.5, 0.8), resolution=0.02)
+    pt = np.geomspace(1, 2000, 4000)
+    for curve in derive_correction(pairs_of(jets), CONFIG):
+        assert np.all(np.diff(curve.reco_pt) > 0)
+        assert np.all(np.diff(pt * curve(pt)) > 0)
+
+
 def test_the_correction_is_constant_beyond_its_bins(curves):
     low, high = curves[0](np.array([0.0, 1e-3])), curves[0](np.array([5e3, 1e5]))
     assert low == pytest.approx(curves[0].factor[0])
@@ -136,6 +145,8 @@ def test_without_jets_nothing_is_corrected():
     jets = toy_jets(20, 8)
     one_half = correct_jets(jets, np.zeros(20, dtype=int), CONFIG)
     assert np.array_equal(one_half.response, jets.response)
+    for outside in ({"gen_pt": np.full(80, 2.0)}, {"reco_abs_eta": np.full(80, 3.5)}):
+        assert derive_correction(pairs_of(replace(jets, **outside)), CONFIG) == []
     unmatched = replace(jets, response=np.full(80, np.nan), reco_abs_eta=np.full(80, np.nan))
     assert not correct_jets(unmatched, halves(np.arange(20)), CONFIG).is_matched.any()
 
