@@ -32,10 +32,13 @@ def demo(output: Path, workers: int = 2, seed: int = 1) -> dict[str, Any]:
             generate(GenerationConfig(process, num_events, sample_seed), file)
         simulate(files, output / name / "events", workers=workers)
     label(output / "train" / "events", output / "train" / "labelled")
+    from partflow.train.checkpoint import CHECKPOINT_FILE  # imports torch
+
     train(
         output / "train" / "labelled",
         output / "model",
         preset="tiny",
+        resume=(output / "model" / CHECKPOINT_FILE).exists(),
         max_minutes=DEMO_TRAINING_MINUTES,
         seed=seed,
         threads=workers,
