@@ -34,8 +34,6 @@ def make_fabric(config: TrainConfig) -> Fabric:
     if config.num_ranks > 1:
         is_started = _is_started_from_outside()
         strategy = DDPStrategy(start_method="popen" if is_started else "spawn")
-    elif config.nodes > 1:
-        raise ConfigError("train.nodes is above 1 on a single device; give --devices, too")
     try:
         return Fabric(
             accelerator=config.accelerator,
@@ -102,7 +100,7 @@ class _Call:
         self._arguments = arguments
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive in the new process, which Lightning sets up before the call."""
+        """Silence the new process, which Lightning sets up before the call."""
         self.__dict__ = state
         _silence()
 
