@@ -1,18 +1,23 @@
-"""Comparison of backbones and heads: the same events and training time, one table.
+"""Comparison of networks: the same events and training time, several seeds, one table.
 
-    python -m benchmarks.comparison --output DIR [--minutes 15] [--threads 1] [--at-once 2]
-        [--models transformer gnn_lsh favor sharing sharing_fine] [--preset small] [--prepare]
+    python -m benchmarks.comparison --output DIR [--minutes 15] [--seeds 1 2 3] [--threads 1]
+        [--networks transformer gnn_lsh favor sharing sharing_fine tuned=study/best.toml]
+        [--preset small] [--at-once 2] [--prepare]
 
-Makes the events (or uses those in DIR), trains every model for the given minutes, reconstructs and
-evaluates test events of other seeds, and writes a Markdown table with the models, the baseline and
-the ceilings to DIR/table.md. The same command continues an interrupted comparison: finished parts
-are not repeated, and an interrupted training is resumed. If a model fails, the others continue; its
-output is in DIR/logs.
+A network is one of those above, or NAME=FILE with a configuration file, as `partflow tune` writes;
+NAME=FILE@fine is trained on fine clusters. Makes the events (or uses those in DIR), trains every
+network with every seed for the given minutes, reconstructs and evaluates test events of other
+seeds, and writes a Markdown table with the networks, the baseline and the ceilings to DIR/table.md.
+A value of a network is the mean over its seeds, with the standard deviation between them; a value
+without seeds (or with one) has half the width of its 95 % interval from the finite number of
+events. The same command continues an interrupted comparison: finished parts are not repeated, and
+an interrupted training is resumed. If a training fails, the others continue; its output is in
+DIR/logs.
 
-Models that are trained at the same time, with the same number of threads, have the same computing
+Networks that are trained at the same time, with the same number of threads, have the same computing
 time if nothing else runs on the machine. Each is read out twice, with the readouts `expectation`
 and `threshold` (a list of particles); the latter is called NAME_list. Reconstruction is timed
-afterwards, one model at a time and in turns, from elements to candidates.
+afterwards, one network at a time and in turns, from elements to candidates.
 """
 
 from __future__ import annotations
@@ -26,11 +31,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any, NamedTuple
 
 from partflow import pipeline
 from partflow.core.errors import PartflowError
+from partflow.core.outputs import write_text
 from partflow.generate import GenerationConfig
 from partflow.report.formatting import decimal
 
@@ -38,25 +44,67 @@ TRAINING_PROCESSES = ("ttbar", "qq", "ww", "zh")
 TEST_PROCESSES = ("ttbar", "qq", "ww")
 TRAINING_SEED, TEST_SEED = 101, 202
 LIST = "_list"
-"""Suffix of the name of a model that is read out as a list of particles."""
+"""Suffix of the name of a network that is read out as a list of particles."""
 TIMED_EVENTS, ROUNDS = 200, 5
 POLL = 1.0  # s
 
 
-class Variant(NamedTuple):
-    """One of the models that are compared."""
+class Network(NamedTuple):
+    """One of the networks that are compared."""
 
-    backbone: str = "transformer"
-    head: str = "direct"
+    name: str
+    options: Mapping[str, Any] = {}
+    """Options of the training."""
+    config: Path | None = None
+    """Configuration file that the training starts from."""
     element_set: str = "final"
 
+    @classmethod
+    def parse(cls, text: str) -> Network:
+        """The network that the user means: one of NETWORKS, or NAME=FILE[@ELEMENTS].
 
-MODELS = {
-    "transformer": Variant(),
-    "gnn_lsh": Variant(backbone="gnn_lsh"),
-    "favor": Variant(backbone="favor"),
-    "sharing": Variant(head="sharing"),
-    "sharing_fine": Variant(head="sharing", element_set="fine"),
+        >>> Network.parse("mine=best.toml@fine")
+        Network(name='mine', options={}, config=PosixPath('best.toml'), element_set='fine')
+        """
+        name, is_own, file = text.partition("=")
+        if not is_own:
+            if name not in NETWORKS:
+                raise argparse.ArgumentTypeError(
+                    f"{name}: one of {', '.join(NETWORKS)}, or NAME=FILE"
+                )
+            return NETWORKS[name]
+        path, _, element_set = file.partition("@")
+        if element_set not in ("", "final", "fine") or not Path(path).exists():
+            raise argparse.ArgumentTypeError(f"{text}: no such file, or elements but final or fine")
+        return cls(name, {}, Path(path), element_set or "final")
+
+    @property
+    def text(self) -> str:
+        """What `parse` makes this network of."""
+        return self.name if self.config is None else f"{self.name}={self.config}@{self.element_set}"
+
+
+class Run(NamedTuple):
+    """The training of a network with one seed."""
+
+    network: Network
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its model folder and of its candidates."""
+        return f"{self.network.name}-{self.seed}"
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network("transformer", {"head": "direct"}),
+        Network("gnn_lsh", {"head": "direct", "backbone": "gnn_lsh"}),
+        Network("favor", {"head": "direct", "backbone": "favor"}),
+        Network("sharing", {"head": "sharing"}),
+        Network("sharing_fine", {"head": "sharing"}, element_set="fine"),
+    )
 }
 
 
@@ -83,29 +131,32 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
     complete.write_text(json.dumps(contents))
 
 
-def train_one(name: str, output: Path, preset: str, minutes: float, threads: int) -> None:
-    """Train the model `name`, reconstruct the test events with both readouts, write a summary."""
+def train_one(run: Run, options: argparse.Namespace) -> None:
+    """Train a network, reconstruct the test events with both readouts, write a summary."""
     from partflow.model.config import ReadoutConfig
     from partflow.model.folder import load_model, save_model
     from partflow.model.mlpf import MLPF
     from partflow.train.checkpoint import CHECKPOINT_FILE
 
-    variant, folder = MODELS[name], output / "models" / name
+    output, network = options.output, run.network
+    folder = output / "models" / run.name
     result = pipeline.train(
-        output / "data" / f"labelled-{variant.element_set}",
+        output / "data" / f"labelled-{network.element_set}",
         folder,
-        preset=preset,
-        max_minutes=minutes,
-        threads=threads,
+        preset=options.preset,
+        config=network.config,
+        max_minutes=options.minutes,
+        threads=options.threads,
+        seed=run.seed,
         resume=(folder / CHECKPOINT_FILE).exists(),
-        backbone=variant.backbone,  # type: ignore[arg-type]
-        head=variant.head,  # type: ignore[arg-type]
+        **network.options,
     )
     trained = load_model(folder)
+    assert isinstance(trained, MLPF)
     listed = MLPF(replace(trained.config, readout=ReadoutConfig("threshold")))
     listed.load_state_dict(trained.state_dict())
-    save_model(listed, folder.with_name(name + LIST))
-    for candidate_set in (name, name + LIST):
+    save_model(listed, folder.with_name(run.name + LIST))
+    for candidate_set in (run.name, run.name + LIST):
         pipeline.reconstruct(
             output / "data" / "test",
             str(folder.with_name(candidate_set)),
@@ -113,21 +164,21 @@ def train_one(name: str, output: Path, preset: str, minutes: float, threads: int
             overwrite=True,
         )
     summary = {
-        "minutes": minutes,
+        "minutes": options.minutes,
         "events_seen": result.events_seen,
         "training_events_per_second": result.events_per_second,
         "validation_loss": result.validation_loss,
         "parameters": trained.num_parameters,
     }
-    (output / f"{name}.json").write_text(json.dumps(summary, indent=1))
+    write_text(output / f"{run.name}.json", json.dumps(summary, indent=1))
 
 
-def train_all(names: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """Train each model in its own process, `at_once` at a time; returns the finished models."""
+def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
+    """Train each network in its own process, `at_once` at a time; returns the finished runs."""
     logs = options.output / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    waiting = [name for name in names if not is_finished(options.output, name, options.minutes)]
-    running: dict[str, subprocess.Popen[bytes]] = {}
+    waiting = [run for run in runs if not is_finished(run, options)]
+    running: dict[Run, subprocess.Popen[bytes]] = {}
     environment = {
         **os.environ,
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -136,35 +187,36 @@ def train_all(names: Sequence[str], options: argparse.Namespace) -> list[str]:
     try:
         while waiting or running:
             while waiting and len(running) < options.at_once:
-                name = waiting.pop(0)
-                command = [sys.executable, "-m", "benchmarks.comparison",
-                           "--output", str(options.output), "--train", name,
-                           "--preset", options.preset, "--minutes", str(options.minutes),
+                run = waiting.pop(0)
+                command = [sys.executable, "-m", "benchmarks.comparison", "--train",
+                           "--output", str(options.output), "--preset", options.preset,
+                           "--networks", run.network.text, "--seeds", str(run.seed),
+                           "--minutes", str(options.minutes),
                            "--threads", str(options.threads)]  # fmt: skip
-                with (logs / f"{name}.log").open("ab") as log:
-                    running[name] = subprocess.Popen(
+                with (logs / f"{run.name}.log").open("ab") as log:
+                    running[run] = subprocess.Popen(
                         command, stdout=log, stderr=subprocess.STDOUT, env=environment
                     )
-                print(f"{name}: started ({time.strftime('%H:%M:%S')})", flush=True)
+                print(f"{run.name}: started ({time.strftime('%H:%M:%S')})", flush=True)
             time.sleep(POLL)
-            for name in [n for n, process in running.items() if process.poll() is not None]:
-                code = running.pop(name).returncode
-                outcome = "finished" if code == 0 else f"FAILED, see {logs / name}.log"
-                print(f"{name}: {outcome} ({time.strftime('%H:%M:%S')})", flush=True)
+            for run in [r for r, process in running.items() if process.poll() is not None]:
+                code = running.pop(run).returncode
+                outcome = "finished" if code == 0 else f"FAILED, see {logs / run.name}.log"
+                print(f"{run.name}: {outcome} ({time.strftime('%H:%M:%S')})", flush=True)
     finally:
         for process in running.values():
             process.terminate()
-    return [n for n in names if is_finished(options.output, n, options.minutes)]
+    return [run for run in runs if is_finished(run, options)]
 
 
-def is_finished(output: Path, name: str, minutes: float) -> bool:
-    """Whether the model was trained for `minutes` and has reconstructed the test events."""
-    summary = output / f"{name}.json"
-    return summary.exists() and json.loads(summary.read_text())["minutes"] == minutes
+def is_finished(run: Run, options: argparse.Namespace) -> bool:
+    """Whether the network was trained for these minutes and has reconstructed the test events."""
+    summary = options.output / f"{run.name}.json"
+    return summary.exists() and json.loads(summary.read_text())["minutes"] == options.minutes
 
 
-def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, float]:
-    """Events per second from elements to candidates; models in turns, medians over the turns."""
+def throughput(runs: Sequence[Run], output: Path, threads: int) -> dict[str, float]:
+    """Events per second from elements to candidates, of each network; medians over the turns."""
     import torch
 
     from partflow.core.features import ELEMENT_SETS, build_elements
@@ -179,8 +231,8 @@ def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, fl
         if sum(map(len, chunks)) >= TIMED_EVENTS:
             break
     number = sum(map(len, chunks))
-    models = {name: load_model(output / "models" / name) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    models = {run.network.name: load_model(output / "models" / run.name) for run in runs}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(ROUNDS):
         for name, model in models.items():
             clusters = ELEMENT_SETS[model.config.elements].clusters
@@ -191,29 +243,45 @@ def throughput(names: Sequence[str], output: Path, threads: int) -> dict[str, fl
     return {name: number / median(times) for name, times in seconds.items()}
 
 
-def table(metrics: Mapping[str, Any], summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown table with one row for each candidate set."""
+def table(
+    metrics: Mapping[str, Any], runs: Sequence[Run], summaries: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Markdown table with one row for each network and readout, and each reference."""
     rows = [
-        "| candidates | jets IQR/median | / baseline | jets median | matched | MET IQR/median "
-        "| MET difference IQR [GeV] | photon eff. / fake | neutral hadron eff. / fake "
-        "| events/s | parameters | events seen |",
-        "|" + "---|" * 12,
+        "| candidates | seeds | jets IQR/median | / baseline | jets median | matched "
+        "| MET IQR/median | MET difference IQR [GeV] | photon eff. / fake "
+        "| neutral hadron eff. / fake | events/s | parameters | events seen |",
+        "|" + "---|" * 13,
     ]
-    for name, jets in metrics["jets"].items():
-        met, rates = metrics["met"][name], metrics["particles"][name]
-        summary = summaries.get(name.removesuffix(LIST), {})
-        relative = jets.get("relative_to_baseline")
+    members: dict[str, list[str]] = {}
+    for name in metrics["jets"]:
+        network = next((r.network.name for r in runs if name in (r.name, r.name + LIST)), None)
+        of_network = name if network is None else network + LIST * name.endswith(LIST)
+        members.setdefault(of_network, []).append(name)
+    for title, names in members.items():
+        jets, met, particles = (
+            [metrics[part][name] for name in names] for part in ("jets", "met", "particles")
+        )
+        relative = [entry.get("relative_to_baseline") for entry in jets]
+        own = [summaries[n.removesuffix(LIST)] for n in names if n.removesuffix(LIST) in summaries]
         cells = [
-            name,
-            _with_interval(jets, "iqr_over_median", 4),
-            _with_interval(relative, "iqr_over_median", 3) if relative else "1",
-            decimal(jets["median"], 4),
-            decimal(jets["matched_fraction"]),
-            _with_interval(met, "iqr_over_median", 3),
-            _with_interval(met, "iqr_of_difference", 2),
-            *(_rates(rates[particle]) for particle in ("photon", "neutral_hadron")),
+            title,
+            str(len(own)) if own else "-",
+            spread(jets, "iqr_over_median", 4),
+            spread(relative, "iqr_over_median", 3) if relative[0] else "1",
+            spread(jets, "median", 4),
+            spread(jets, "matched_fraction", 3),
+            spread(met, "iqr_over_median", 3),
+            spread(met, "iqr_of_difference", 2),
             *(
-                f"{summary[key]:,.0f}" if key in summary else "-"
+                " / ".join(
+                    spread([entry[particle] for entry in particles], key, 2)
+                    for key in ("efficiency", "fake_rate")
+                )
+                for particle in ("photon", "neutral_hadron")
+            ),
+            *(
+                f"{mean(of_seed[key] for of_seed in own):,.0f}" if own else "-"
                 for key in ("events_per_second", "parameters", "events_seen")
             ),
         ]
@@ -221,45 +289,59 @@ def table(metrics: Mapping[str, Any], summaries: Mapping[str, Mapping[str, Any]]
     return "\n".join(rows)
 
 
-def _with_interval(entry: Mapping[str, Any], key: str, digits: int) -> str:
-    """A value and half the width of its interval."""
-    value, interval = entry[key], entry[f"{key}_ci"]
-    if value is None or None in interval:
+def spread(entries: Sequence[Mapping[str, Any]], key: str, digits: int) -> str:
+    """Mean and standard deviation over the seeds; of one entry, half the width of its interval.
+
+    >>> spread([{"median": 0.98}, {"median": 1.02}], "median", 2)
+    '1.00 ± 0.03'
+    >>> spread([{"median": 1.0, "median_ci": [0.9, 1.3]}], "median", 2)
+    '1.00 ± 0.20'
+    """
+    values = [entry[key] for entry in entries]
+    if None in values:
         return "-"
-    return f"{value:.{digits}f} ± {(interval[1] - interval[0]) / 2:.{digits}f}"
-
-
-def _rates(entry: Mapping[str, Any]) -> str:
-    """Efficiency and fake rate."""
-    values = (entry["efficiency"], entry["fake_rate"])
-    return " / ".join(decimal(v) for v in values)
+    if len(values) > 1:
+        return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+    interval = entries[0].get(f"{key}_ci")
+    if interval is None:
+        return decimal(values[0], digits)
+    if None in interval:
+        return "-"
+    return f"{values[0]:.{digits}f} ± {(interval[1] - interval[0]) / 2:.{digits}f}"
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Make events, models and table; returns the number of models that failed."""
+    """Make events, networks and table; returns the number of trainings that failed."""
     output = options.output
     make_events(output, options.training_events, options.test_events, options.workers)
     if options.prepare:
         return 0
-    finished = train_all(options.models, options)
+    runs = [Run(network, seed) for network in options.networks for seed in options.seeds]
+    finished = train_all(runs, options)
     if not finished:
-        print(f"no model finished; see {output / 'logs'}")
-        return len(options.models)
-    summaries = {name: json.loads((output / f"{name}.json").read_text()) for name in finished}
-    for name, rate in throughput(finished, output, options.threads).items():
-        summaries[name]["events_per_second"] = rate
-    sets = {n: output / f"{n}.parquet" for name in finished for n in (name, name + LIST)}
+        print(f"no training finished; see {output / 'logs'}")
+        return len(runs)
+    summaries = {
+        run.name: json.loads((output / f"{run.name}.json").read_text()) for run in finished
+    }
+    rates = throughput(finished, output, options.threads)
+    for run in finished:
+        summaries[run.name]["events_per_second"] = rates[run.network.name]
+    names = [name for run in finished for name in (run.name, run.name + LIST)]
+    sets = {name: output / f"{name}.parquet" for name in names}
     metrics = pipeline.evaluate(output / "data" / "test", sets, output / "report", overwrite=True)
     parts = {"all": metrics} | {
         process: part
         for process, part in metrics["processes"].items()
         if "jets" in part  # not with a single process
     }
-    text = "\n\n".join(f"{title}:\n\n{table(part, summaries)}" for title, part in parts.items())
-    (output / "table.md").write_text(text + "\n")
-    (output / "notes.json").write_text(json.dumps(summaries, indent=1))
+    text = "\n\n".join(
+        f"{title}:\n\n{table(part, finished, summaries)}" for title, part in parts.items()
+    )
+    write_text(output / "table.md", text + "\n")
+    write_text(output / "notes.json", json.dumps(summaries, indent=1))
     print(f"\n{text}")
-    return len(options.models) - len(finished)
+    return len(runs) - len(finished)
 
 
 def main() -> None:
@@ -268,18 +350,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--networks", nargs="+", type=Network.parse, default=[*NETWORKS.values()],
+                        help=f"{', '.join(NETWORKS)}, or NAME=FILE[@fine]")  # fmt: skip
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--preset", default="small")
     parser.add_argument("--training-events", type=int, default=4000, help="of each process")
     parser.add_argument("--test-events", type=int, default=1000, help="of each process")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--prepare", action="store_true", help="only make the events")
-    parser.add_argument("--train", choices=MODELS, help=argparse.SUPPRESS)
+    parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.train is None:
+    if not options.train:
         sys.exit(compare(options))
     try:
-        train_one(options.train, options.output, options.preset, options.minutes, options.threads)
+        train_one(Run(options.networks[0], options.seeds[0]), options)
     except PartflowError as error:
         sys.exit(str(error))
 

@@ -1,6 +1,7 @@
 """Time of a training step relative to a lower bound: its matrix products alone.
 
-    python -m benchmarks.training labelled/ [--preset small] [--backbone transformer] [--threads 2]
+    python -m benchmarks.training labelled/ [--preset small] [--backbone transformer] [--head auto]
+        [--threads 2]
 
 A training step reads and augments a batch, evaluates network and loss, and makes the backward
 pass, gradient clipping and the AdamW step. The lower bound is the time of all matrix products of
@@ -141,6 +142,7 @@ def main() -> None:
     parser.add_argument("labelled", type=Path)
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--backbone", choices=BACKBONES, default="transformer")
+    parser.add_argument("--head", choices=("auto", "direct", "sharing"), default="auto")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -148,8 +150,9 @@ def main() -> None:
     chosen = preset(options.preset)
     mixture = Mixture.open([options.labelled])
     batches = training_batches(mixture, chosen.train.batch_elements, seed=1, augment=True)
-    labelled_as = chosen.model.for_labels(mixture.element_set, mixture.has_shares)
-    model = MLPF(replace(labelled_as, backbone=options.backbone).at(mixture.face))
+    network = replace(chosen.model, backbone=options.backbone, head=options.head)
+    labelled_as = network.for_labels(mixture.element_set, mixture.has_shares)
+    model = MLPF(labelled_as.at(mixture.face))
     model.fit_standardisation([next(batches)])
     optimizer = make_optimizer(model, chosen.train)
 
@@ -166,8 +169,9 @@ def main() -> None:
             product_times.append(product_seconds / batch.num_events)
             part_times.append([seconds / batch.num_events for seconds in seconds_of_parts])
     ratio = median(p / s for p, s in zip(product_times, step_times, strict=True))
-    print(f"{options.preset}, {options.backbone}, {model.num_parameters:,} parameters, "
-          f"{options.threads} threads, {chosen.train.batch_elements} elements a batch")  # fmt: skip
+    print(f"{options.preset}, {options.backbone}, {labelled_as.head}, "
+          f"{model.num_parameters:,} parameters, {options.threads} threads, "
+          f"{chosen.train.batch_elements} elements a batch")  # fmt: skip
     print(f"step      {1 / median(step_times):7.0f} events/s")
     print(f"products  {1 / median(product_times):7.0f} events/s")
     print(f"ratio     {ratio:7.2f}")

@@ -1,11 +1,12 @@
 """How many events a trained network needs for another detector or simulation.
 
     python -m benchmarks.transfer --initial run/ --labelled labelled/ --test events/ --output DIR
-        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--epochs 30] [--threads 1]
+        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--events-seen 20000] [--threads 1]
 
 `run/` was trained on other events than those of `labelled/`: of another detector, or of another
 engine. For every budget of training events and every seed, three networks of the same size are
-trained for the same number of epochs:
+trained on the same number of events, each counted as often as it is used, and the weights with the
+lowest validation loss are kept:
 
     scratch     with new weights
     fine-tuned  all weights, from those of `run/`
@@ -21,13 +22,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from partflow import pipeline
+from partflow.core.outputs import write_text
+from partflow.evaluate import EvaluationConfig
 
 MODES: dict[str, dict[str, Any]] = {
     "scratch": {},
@@ -38,58 +41,70 @@ UNCHANGED = "unchanged"
 """The network of `run/` on the new events."""
 
 
+BASELINE = "baseline"
+
+
+class Network(NamedTuple):
+    """One of the trainings that are compared."""
+
+    mode: str
+    budget: int
+    """Training events."""
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its model folder and of its candidates."""
+        return f"{self.mode}-{self.budget}-{self.seed}"
+
+
 class Point(NamedTuple):
     """Figures of one network."""
 
-    validation_loss: float | None
+    validation_loss: float
     iqr_over_median: float
 
 
-def train_one(options: argparse.Namespace, mode: str, budget: int, seed: int) -> Point:
-    """Train and judge one network, or read what was found before."""
-    name = f"{mode}-{budget}-{seed}"
-    stored = options.output / f"{name}.json"
+def train_one(network: Network, options: argparse.Namespace) -> float:
+    """Train a network; returns its validation loss, or reads what was found before."""
+    stored = options.output / f"{network.name}.json"
     if stored.exists():
-        return Point(**json.loads(stored.read_text()))
-    settings = dict(MODES[mode])
+        return float(json.loads(stored.read_text()))
+    settings = dict(MODES[network.mode])
     initial = options.initial if settings.pop("from_initial", False) else None
-    folder = options.output / "models" / name
+    folder = options.output / "models" / network.name
     result = pipeline.train(
         options.labelled,
         folder,
         config=options.initial,
         resume=(folder / "checkpoint.pt").exists(),
         initial_model=initial,
-        train_events=budget,
+        train_events=network.budget,
         validation_events=options.validation_events,
-        epochs=options.epochs,
+        epochs=max(round(options.events_seen / network.budget), 1),
         max_minutes=None,
-        seed=seed,
+        seed=network.seed,
         threads=options.threads,
         loggers=(),
         **settings,
     )
-    point = Point(result.validation_loss, judge(options, folder, name))
-    stored.write_text(json.dumps(point._asdict()))
-    return point
+    write_text(stored, json.dumps(result.validation_loss))
+    return float(result.validation_loss)
 
 
-def judge(options: argparse.Namespace, model: Path, name: str) -> float:
-    """IQR/median of the jet response of a network on the test events."""
-    candidates = options.output / f"{name}.parquet"
-    adapts = name == UNCHANGED
-    pipeline.reconstruct(
-        options.test, str(model), candidates, overwrite=True, adapt_detector=adapts
-    )
-    report = options.output / "reports" / name
-    metrics = pipeline.evaluate(options.test, {"mlpf": candidates}, report, overwrite=True)
-    return float(metrics["jets"]["mlpf"]["iqr_over_median"])
-
-
-def baseline(options: argparse.Namespace) -> float:
-    """IQR/median of the jet response of the rule-based baseline."""
-    metrics = pipeline.evaluate(options.test, {}, options.output / "reports" / "baseline", True)
-    return float(metrics["jets"]["baseline"]["iqr_over_median"])
+def widths(networks: Sequence[Network], options: argparse.Namespace) -> dict[str, float]:
+    """IQR/median of the jet response on the test events: of each network, of `run/` as it is, and
+    of the baseline.
+    """
+    models = {network.name: options.output / "models" / network.name for network in networks}
+    candidates = {}
+    for name, model in {**models, UNCHANGED: options.initial}.items():
+        candidates[name] = options.output / f"{name}.parquet"
+        adapts = name == UNCHANGED
+        pipeline.reconstruct(options.test, str(model), candidates[name], adapt_detector=adapts)
+    config = EvaluationConfig(num_replicas=1)  # the spread is that of the seeds
+    jets = pipeline.judge(options.test, candidates, config).metrics()["jets"]
+    return {name: float(jets[name]["iqr_over_median"]) for name in (*candidates, BASELINE)}
 
 
 def with_spread(values: Sequence[float], digits: int) -> str:
@@ -98,23 +113,19 @@ def with_spread(values: Sequence[float], digits: int) -> str:
     return f"{mean(values):.{digits}f}{spread}"
 
 
-def rows(points: dict[tuple[str, int], list[Point]], budgets: Sequence[int]) -> Iterator[str]:
+def rows(points: Mapping[Network, Point], options: argparse.Namespace) -> Iterator[str]:
     """Rows of the table: one for each budget."""
-    for budget in budgets:
+    for budget in options.budgets:
         cells = [str(budget)]
         for mode in MODES:
-            of_seeds = points[mode, budget]
-            losses = [p.validation_loss for p in of_seeds if p.validation_loss is not None]
-            cells.append(with_spread(losses, 3))
+            of_seeds = [points[Network(mode, budget, seed)] for seed in options.seeds]
+            cells.append(with_spread([p.validation_loss for p in of_seeds], 3))
             cells.append(with_spread([p.iqr_over_median for p in of_seeds], 4))
         yield "| " + " | ".join(cells) + " |"
 
 
 def draw(
-    points: dict[tuple[str, int], list[Point]],
-    budgets: Sequence[int],
-    levels: dict[str, float],
-    path: Path,
+    points: Mapping[Network, Point], levels: Mapping[str, float], options: argparse.Namespace
 ) -> None:
     """Draw the width of the jet response against the budget, to a PNG file."""
     from matplotlib.figure import Figure
@@ -122,14 +133,19 @@ def draw(
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for mode in MODES:
-        widths = [[p.iqr_over_median for p in points[mode, budget]] for budget in budgets]
-        spreads = [stdev(w) if len(w) > 1 else 0.0 for w in widths]
-        axes.errorbar(budgets, [mean(w) for w in widths], spreads, marker="o", label=mode)
+        of_budgets = [
+            [points[Network(mode, budget, seed)].iqr_over_median for seed in options.seeds]
+            for budget in options.budgets
+        ]
+        spreads = [stdev(w) if len(w) > 1 else 0.0 for w in of_budgets]
+        axes.errorbar(
+            options.budgets, [mean(w) for w in of_budgets], spreads, marker="o", label=mode
+        )
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=True):
         axes.axhline(level, color="black", linestyle=style, label=name)
     axes.set(xscale="log", xlabel="training events", ylabel="jet response IQR / median")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(options.output / "transfer.png", dpi=150)
 
 
 def main() -> None:
@@ -138,23 +154,21 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--budgets", type=int, nargs="+", default=[100, 300, 1000, 3000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--events-seen", type=int, default=20_000)
     parser.add_argument("--validation-events", type=int, default=300)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    points: dict[tuple[str, int], list[Point]] = {}
-    for budget, mode in product(options.budgets, MODES):
-        points[mode, budget] = [train_one(options, mode, budget, s) for s in options.seeds]
-    levels = {
-        UNCHANGED: judge(options, options.initial, UNCHANGED),
-        "baseline": baseline(options),
-    }
+    networks = [Network(m, b, s) for s, b, m in product(options.seeds, options.budgets, MODES)]
+    losses = {network: train_one(network, options) for network in networks}
+    found = widths(networks, options)
+    points = {network: Point(losses[network], found[network.name]) for network in networks}
+    levels = {name: found[name] for name in (UNCHANGED, BASELINE)}
     head = "| training events | " + " | ".join(f"{m}: loss | jets IQR/median" for m in MODES)
-    lines = [f"{head} |", "|" + "---|" * (1 + 2 * len(MODES)), *rows(points, options.budgets)]
+    lines = [f"{head} |", "|" + "---|" * (1 + 2 * len(MODES)), *rows(points, options)]
     lines += ["", *(f"{name}: jets IQR/median {level:.4f}" for name, level in levels.items())]
-    (options.output / "table.md").write_text("\n".join(lines) + "\n")
-    draw(points, options.budgets, levels, options.output / "transfer.png")
+    write_text(options.output / "table.md", "\n".join(lines) + "\n")
+    draw(points, levels, options)
     print("\n".join(lines))
 
 

@@ -98,7 +98,7 @@ def compare(first: Positional[Path], second: Positional[Path], output: OptionalP
     comparison = pipeline.compare(first, second, output)
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(comparison_table(comparison))
-    console.print(comparison.sentence, soft_wrap=True)
+    console.print(comparison.sentence, markup=False, soft_wrap=True)
 
 
 def display(
@@ -137,4 +137,4 @@ def _show_metrics(metrics: dict[str, Any], report: Path) -> None:
     # In a file or a pipe the table must not depend on the width of the terminal.
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(jet_table(metrics))
-    console.print(f"The report: {report / 'index.html'}", soft_wrap=True)
+    console.print(f"The report: {report / 'index.html'}", markup=False, soft_wrap=True)

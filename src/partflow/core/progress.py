@@ -15,11 +15,14 @@ console = Console(stderr=True, highlight=False, force_jupyter=False)
 text in a notebook, too: bars as widgets would need ipywidgets."""
 
 
+def say(message: str, style: str | None = None) -> None:
+    """Print a message as it is: one line whatever the width of the terminal, brackets in names."""
+    console.print(message, style=style, markup=False, soft_wrap=True)
+
+
 def say_done(output: Path) -> None:
     """Tell the user that `output` is finished already, so that nothing was done."""
-    console.print(
-        f"{output}: finished already, nothing to do (--overwrite makes it again)", soft_wrap=True
-    )
+    say(f"{output}: finished already, nothing to do (--overwrite makes it again)")
 
 
 class RateColumn(ProgressColumn):

@@ -20,7 +20,7 @@ import numpy as np
 
 from partflow.core.errors import ConfigError, DataError
 from partflow.core.face import CalorimeterFace
-from partflow.core.progress import console
+from partflow.core.progress import say
 from partflow.core.records import Array
 from partflow.dataset.draws import uniform
 from partflow.dataset.packed import PackedDataset
@@ -144,10 +144,9 @@ class Mixture:
                 )
             validation = _with_elements(dataset, validation)
             if not len(validation):
-                console.print(
+                say(
                     f"{name}: no events are left for validation: the training events are used "
                     "instead.",
-                    markup=False,
                 )
                 validation = training
             step = 1 if validation_events is None else -(-len(validation) // validation_events)

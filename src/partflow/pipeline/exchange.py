@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from partflow.core.executors import Executor
-from partflow.core.progress import console
+from partflow.core.progress import say
 from partflow.core.store import iterate_events, read_provenance, shards
 from partflow.pipeline.folders import PACKED
 
@@ -60,7 +60,7 @@ def export_dataset(
 
         report = export_tfds(source, output, name, overwrite)
         if report is not None:
-            console.print(report.sentence())
+            say(report.sentence())
         return
     from partflow.ingest.edm4hep.export import export_edm4hep
 

@@ -24,7 +24,7 @@ from partflow.core.detector import Detector
 from partflow.core.errors import PartflowError
 from partflow.core.executors import Executor
 from partflow.core.outputs import replacing, write_text
-from partflow.core.progress import console
+from partflow.core.progress import say
 from partflow.core.records import Events
 from partflow.core.store import read_row_group
 from partflow.core.workers import Failure
@@ -143,8 +143,8 @@ def write_report(folder: Path, lost: Sequence[LostEvent], num_events: int) -> No
         (folder / LOG_FILE).unlink(missing_ok=True)
         return
     for event in lost[:5]:
-        console.print(f"event {event.event_id} ({event.process}): {event.reason}; left out")
-    console.print(f"{len(lost)} of {num_events} events are left out, see {REPORT_FILE}")
+        say(f"event {event.event_id} ({event.process}): {event.reason}; left out")
+    say(f"{len(lost)} of {num_events} events are left out, see {REPORT_FILE}")
 
 
 def num_left_out(folder: Path) -> int:

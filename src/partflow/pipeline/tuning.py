@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from partflow.core.errors import ConfigError
 from partflow.core.executors import Executor
-from partflow.core.progress import console
+from partflow.core.progress import console, say
 from partflow.core.provenance import make_provenance
 from partflow.core.ray_executor import RayExecutor
 
@@ -252,7 +252,7 @@ def _say(row: TrialRow, best: TrialRow | None, outcome: str) -> None:
     lowest = "" if best is None else f"; lowest {best.validation_loss:.4f} (trial {best.number})"
     ending = f" ({outcome})" if outcome else ""
     line = f"trial {row.number}:{loss}{ending}{lowest}  {what}"
-    console.print(line, markup=False, soft_wrap=True)
+    say(line)
 
 
 def _require_optuna() -> None:

@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-from partflow.core.progress import console
+from partflow.core.progress import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C, and what a scheduler sends before it ends a job."""
@@ -39,7 +39,7 @@ class Interruption:
         self.was_requested = True
         self._restore()
         if self._is_announced:
-            console.print("Stopping after this step; Ctrl-C again stops at once, without saving.")
+            say("Stopping after this step; Ctrl-C again stops at once, without saving.")
 
     def _restore(self) -> None:
         """Give the signals back to whoever handled them before."""

@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from partflow.core.progress import console
+from partflow.core.progress import console, say
 from partflow.train.checkpoint import RunState
 
 WIDE_TERMINAL = 130
@@ -61,7 +61,7 @@ class ProgressBar:
     def tell_validation(self, run_state: RunState, row: Mapping[str, float]) -> None:
         """Print one line about the validation `row` of the history."""
         if self._is_shown:
-            console.print(
+            say(
                 f"{run_state.minutes:5.1f} min  epoch {run_state.epoch}  "
                 f"{run_state.events_seen:,} events  loss: training {row['training_loss']:.4f}, "
                 f"validation {row['validation_loss']:.4f}"

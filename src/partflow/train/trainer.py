@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from partflow.core.errors import ConfigError, OutputError
 from partflow.core.outputs import only_writer
-from partflow.core.progress import console
+from partflow.core.progress import say
 from partflow.core.provenance import Provenance
 from partflow.dataset.loader import sample_batches, training_batches, validation_batches
 from partflow.dataset.mixture import Mixture
@@ -177,9 +177,8 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
         if checkpoint is not None:
             loop.restore(checkpoint)
         if loop.progress >= 1.0:
-            console.print(
+            say(
                 f"{job.output}: training is complete; more --epochs or --max-minutes continue it",
-                soft_wrap=True,
             )
             return _result(job.output, run_state)
         was_interrupted = _run_loop(fabric, job, loop, report)
@@ -225,10 +224,9 @@ def _finish(job: Job, loop: TrainingLoop, was_interrupted: bool) -> None:
     run_state, output = loop.run_state, job.output
     draw_losses(run_state.history, output / FIGURE_FILE)
     if was_interrupted:
-        console.print(
+        say(
             f"Stopped after {run_state.events_seen:,} events. {output} holds the best "
             "model so far; to continue, give the same command with --resume.",
-            soft_wrap=True,
         )
         return
     model = loop.validated_model

@@ -15,7 +15,7 @@ from partflow.core.detector import Detector
 from partflow.core.errors import InputError
 from partflow.core.known_detectors import known_detector
 from partflow.core.outputs import growing_folder, output_error, write_text
-from partflow.core.progress import console, progress
+from partflow.core.progress import progress, say
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.evaluate.gate import Verdict
 from partflow.evaluate.response import number
@@ -98,13 +98,13 @@ def validate(
     )
     with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
-            console.print(f"{output}: is finished; --overwrite makes it again")
+            say(f"{output}: is finished; --overwrite makes it again")
         else:
             _write(folder, configs, detector, workers, reduced, provenance)
     result = read_result(output)
     rows = [Row(*entry["row"]) for entry in result["lines"]]
     Console(highlight=False).print(terminal(rows))
-    console.print(f"{output / TABLE} has all lines; plots and displays are in the same folder")
+    say(f"{output / TABLE} has all lines; plots and displays are in the same folder")
     return bool(result["passed"])
 
 

@@ -13,7 +13,7 @@ from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.executors import Executor, LocalExecutor
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import console, progress, say_done
+from partflow.core.progress import progress, say, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import FULL_SIMULATION, EventWriter
 from partflow.ingest.edm4hep.podio import open_podio
@@ -82,7 +82,7 @@ def ingest_edm4hep(
             write_text(folder / REPORT_FILE, report.to_json())
             shutil.rmtree(folder / REPORTS_FOLDER, ignore_errors=True)
     for line in report.lines():
-        console.print(line, markup=False)
+        say(line)
     report.raise_if_failed(str(output))
     return report
 

@@ -14,7 +14,7 @@ from partflow.core.detector_file import DETECTOR, describe, find_detector
 from partflow.core.errors import OutputError, PartflowError
 from partflow.core.executors import Executor, LocalExecutor
 from partflow.core.outputs import growing_folder, write_text
-from partflow.core.progress import console, progress, say_done
+from partflow.core.progress import progress, say, say_done
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.store import EventWriter
 from partflow.ingest.report import (
@@ -100,7 +100,7 @@ def _ingest_split(
         write_text(folder / REPORT_FILE, report.to_json())
         shutil.rmtree(folder / REPORTS_FOLDER, ignore_errors=True)
     for line in report.lines():
-        console.print(f"{split}: {line}", markup=False)
+        say(f"{split}: {line}")
     return report
 
 

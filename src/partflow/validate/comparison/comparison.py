@@ -16,7 +16,7 @@ from partflow.core.detector import Detector
 from partflow.core.detector_file import describe
 from partflow.core.engines import STAND_IN_WARNING
 from partflow.core.outputs import growing_folder, output_error, replacing, write_text
-from partflow.core.progress import console, progress
+from partflow.core.progress import progress, say
 from partflow.core.provenance import Provenance, fingerprint, make_provenance
 from partflow.core.workers import check_workers, in_processes
 from partflow.pipeline.geant4 import num_left_out
@@ -80,16 +80,16 @@ def compare_engines(
     provenance = _provenance(references, detector)
     with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
-            console.print(f"{output}: is finished; --overwrite makes it again")
+            say(f"{output}: is finished; --overwrite makes it again")
         else:
             _write(folder, references, detector, workers, provenance)
     result = read_result(output)
     if result.is_stand_in:
-        console.print(STAND_IN_WARNING, style="bold red")
+        say(STAND_IN_WARNING, style="bold red")
     # In a file or a pipe the table must not depend on the width of the terminal.
     width = None if sys.stdout.isatty() else 110
     Console(highlight=False, width=width).print(tables.terminal(result.groups))
-    console.print(f"The page: {output / PAGE}; {TABLE} has all numbers", soft_wrap=True)
+    say(f"The page: {output / PAGE}; {TABLE} has all numbers")
     return result
 
 
