@@ -66,7 +66,7 @@ imports: $(INSTALLED)
 
 # One thread for each of the JOBS processes: more threads would only compete for the cores.
 pytest: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --durations=10 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal --durations=10 $(PYTEST_ARGS)
 
 # Warnings end the build (strict in properdocs.yml).
 docs: $(DOCS_INSTALLED)

@@ -29,7 +29,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pipeline.train(labelled, run, preset="tiny", epochs=1, threads=1, head=head)
         pipeline.reconstruct(folder / "events", str(run), folder / f"{elements}.parquet")
     candidates = {name: folder / f"{name}.parquet" for name in ("final", "fine")}
-    pipeline.evaluate(folder / "events", candidates, folder / "report")
+    pipeline.evaluate(folder / "events", candidates, folder / "report", plots=False)
     return folder
 
 
@@ -157,7 +157,8 @@ def test_a_network_without_stored_shares_has_no_energy_flow_matrix(
     write_events(
         tmp_path / "old.parquet", events, "candidates", replace(provenance, config=settings)
     )
-    pipeline.evaluate(outputs / "events", {"old": tmp_path / "old.parquet"}, tmp_path / "report")
+    candidates = {"old": tmp_path / "old.parquet"}
+    pipeline.evaluate(outputs / "events", candidates, tmp_path / "report", plots=False)
     assert flow_sums(tmp_path / "report")["old"] == 0
     assert "Not available for old:" in (tmp_path / "report" / "index.html").read_text()
     assert "Not available" not in (outputs / "report" / "index.html").read_text()

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from partflow.evaluate import EvaluationConfig, Evaluator
 from partflow.report.evaluation import write_evaluation
+from partflow.report.plots.corrections import correction_plots
+from partflow.report.style import looks
 from partflow.report.terminal import jet_table
 
 
@@ -18,7 +20,7 @@ def written(request, toy_events, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     evaluator = Evaluator(replace(EvaluationConfig(num_replicas=10), correct=request.param))
     toy_events(150, 31).add_to(evaluator)
-    return request.param, folder, write_evaluation(evaluator, folder)
+    return request.param, folder, write_evaluation(evaluator, folder, plots=request.param)
 
 
 def test_the_page_shows_corrected_jets_on_request_only(written):
@@ -26,9 +28,11 @@ def test_the_page_shows_corrected_jets_on_request_only(written):
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert ("corrected IQR / median" in page) == is_corrected
     assert page.count("Jet-energy correction: mlpf.") == is_corrected
-    plots = {file.stem for file in (folder / "plots").glob("jet_correction_*.csv")}
-    assert plots == ({f"jet_correction_{i}" for i in (1, 2, 3, 4)} if is_corrected else set())
-    if is_corrected:
+    if not is_corrected:
+        assert not list(correction_plots(metrics["jets"], looks(list(metrics["jets"])), "events"))
+    else:
+        plots = {file.stem for file in (folder / "plots").glob("jet_correction_*.csv")}
+        assert plots == {f"jet_correction_{i}" for i in (1, 2, 3, 4)}
         median = f"{metrics['jets']['mlpf']['corrected']['median']:.3f}"
         assert re.search(rf">{median}<", page)
 

@@ -43,6 +43,7 @@ def evaluate(
     jet_min_pt: JetMinPt = None,
     correct: bool = False,
     require: OptionalPath = None,
+    no_plots: bool = False,
     overwrite: bool = False,
     workers: int = 2,
 ) -> None:
@@ -62,6 +63,7 @@ def evaluate(
         correct: Give jet metrics also with corrected energies. The correction in pt and eta is
             derived on one half of the events and applied to the other half.
         require: Gate file with bounds on metrics; a metric outside of its bounds ends in status 6.
+        no_plots: Write tables only: plots and event displays take most of the time.
         overwrite: Replace an output that was made with other settings.
         workers: Number of threads and processes for intervals and plots.
     """
@@ -72,7 +74,9 @@ def evaluate(
 
     bounds = None if require is None else read_gate(require)  # a bad gate file fails at once
     config = replace(EvaluationConfig.with_radius(jet_radius, jet_min_pt), correct=correct)
-    metrics = pipeline.evaluate(events, named_files(candidates), output, overwrite, config, workers)
+    metrics = pipeline.evaluate(
+        events, named_files(candidates), output, overwrite, config, workers, not no_plots
+    )
     _show_metrics(metrics, output)
     if require is not None and bounds is not None:
         require_bounds(metrics, bounds, require)

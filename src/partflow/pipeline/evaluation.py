@@ -44,6 +44,7 @@ def evaluate(
     overwrite: bool = False,
     config: EvaluationConfig | None = None,
     workers: int = 1,
+    plots: bool = True,
 ) -> dict[str, Any]:
     """Evaluate candidate sets and the reference sets; write metrics, plots and page.
 
@@ -54,6 +55,7 @@ def evaluate(
         overwrite: Replace an output made with other settings.
         config: Definition of jets, bins and intervals.
         workers: Threads for the intervals, processes for the figures.
+        plots: Draw plots and event displays, which take most of the time for small samples.
 
     Returns:
         The content of `metrics.json`.
@@ -68,7 +70,9 @@ def evaluate(
     check_workers(workers)
     _element_sets(events, candidates)  # raises before the folder is made
     config = config or EvaluationConfig()
-    settings = {"candidates": sorted(candidates), "evaluation": asdict(config)}
+    settings: dict[str, Any] = {"candidates": sorted(candidates), "evaluation": asdict(config)}
+    if not plots:
+        settings["plots"] = False
     provenance = make_provenance("report", settings, inputs=[events, *candidates.values()])
     with growing_folder(output, provenance, overwrite) as folder:
         if folder is None:
@@ -85,6 +89,7 @@ def evaluate(
                 {name: readout_of(path) for name, path in candidates.items()},
                 workers,
                 warning_of(events),
+                plots,
             )
 
 

@@ -37,6 +37,7 @@ def write_evaluation(
     readouts: Mapping[str, Mapping[str, Any]] | None = None,
     workers: int = 1,
     warning: str = "",
+    plots: bool = True,
 ) -> dict[str, Any]:
     """Write `metrics.json`, `replicas.npz`, `plots/` and `index.html`; return the metrics.
 
@@ -50,6 +51,7 @@ def write_evaluation(
         readouts: `kind`, `threshold` and its `origin` of candidate sets read out of a network.
         workers: Number of threads for the intervals, and of processes for the plots.
         warning: What the reader must know about the events, shown at the top of the page.
+        plots: Draw plots and event displays; without them the page has the tables alone.
 
     Raises:
         OSError: The folder cannot be written.
@@ -62,13 +64,14 @@ def write_evaluation(
     (folder / METRICS_FILE).write_text(content + "\n", encoding="utf-8")
     write_replicas(folder / REPLICAS_FILE, replicas)
     report(METRICS_FILE)
-    sets = evaluator.evaluated_sets()
-    plots = _save_plots(list(_plots(sets, metrics)), folder / PLOTS_FOLDER, report, workers)
+    sets = evaluator.evaluated_sets() if plots else {}
+    drawn = list(_plots(sets, metrics)) if plots else []
+    saved = _save_plots(drawn, folder / PLOTS_FOLDER, report, workers)
     events = []
     if make_scene is not None and sets:
         events = _displays(sets, evaluator.num_events, make_scene, folder / PLOTS_FOLDER)
         report("displays")
-    page = build_page(metrics, plots, provenance, PLOTS_FOLDER, events, SELECTION, warning)
+    page = build_page(metrics, saved, provenance, PLOTS_FOLDER, events, SELECTION, warning)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     report(PAGE_FILE)
     return metrics
@@ -90,7 +93,8 @@ def _save_plots(
     plots: list[Plot], folder: Path, report: Callable[[str], None], workers: int
 ) -> list[SavedPlot]:
     """Write the files of the plots into `folder`, by `workers` processes."""
-    folder.mkdir(exist_ok=True)
+    if plots:
+        folder.mkdir(exist_ok=True)
     svgs = [""] * len(plots)
     tasks = [(place, plot, folder) for place, plot in enumerate(plots)]
     for place, svg in in_processes(_save_plot, tasks, workers):

@@ -161,7 +161,7 @@ def save(plot: Plot, folder: Path) -> str:
     """Write the plot into `folder` as PNG and PDF, and its numbers as CSV; return it as SVG."""
     _name_legend_entries(plot.figure)
     plot.figure.draw_without_rendering()
-    plot.figure.set_layout_engine("none")  # laid out once, not for each of three files
+    plot.figure.set_layout_engine(None)  # laid out once, not for each of three files
     for suffix in ("png", "pdf"):
         metadata = {"CreationDate": None} if suffix == "pdf" else {}
         plot.figure.savefig(folder / f"{plot.name}.{suffix}", metadata=metadata)

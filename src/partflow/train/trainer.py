@@ -278,14 +278,29 @@ def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) 
 
 def _check_same_run(stored: Mapping[str, Any], requested: Mapping[str, Any], output: Path) -> None:
     """Raise ConfigError where a requested setting differs from that of the stored run."""
+    defaults = {"model": asdict(ModelConfig()), "train": asdict(TrainConfig())}
     for part, settings in requested.items():
+        of_run = _with_defaults(stored.get(part, {}), defaults.get(part, {}))
         for name, value in settings.items():
-            stored_value = stored.get(part, {}).get(name)
+            stored_value = of_run.get(name)
             if value != stored_value and name not in CHANGEABLE:
                 raise ConfigError(
                     f"{output}: trained with {part}.{name} = {stored_value}, not {value}; resume "
                     "with the same settings, or start a new run in another --output"
                 )
+
+
+def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run; those that its version did not have yet are at their defaults.
+
+    >>> _with_defaults({"dim": 64, "loss": {"share": 2}}, {"loss": {"share": 1, "met": 0}})
+    {'loss': {'share': 2, 'met': 0}, 'dim': 64}
+    """
+    settings = {**defaults, **stored}
+    for name, default in defaults.items():
+        if isinstance(default, dict) and isinstance(settings[name], dict):
+            settings[name] = _with_defaults(settings[name], default)
+    return settings
 
 
 def _model(job: Job, checkpoint: Checkpoint | None) -> MLPF:
