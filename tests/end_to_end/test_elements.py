@@ -118,6 +118,13 @@ def test_shares_of_a_network_are_saved_with_its_candidates(outputs: Path) -> Non
     assert "shares" not in read_events(outputs / "final.parquet", "candidates").collections
 
 
+def test_shares_of_a_head_of_ones_own_are_saved_too(outputs: Path, tmp_path: Path) -> None:
+    head, run = "partflow.model.sharing:SharingHead", tmp_path / "run"
+    pipeline.train(outputs / "labelled-fine", run, "tiny", epochs=1, threads=1, head=head)
+    pipeline.reconstruct(outputs / "events", str(run), tmp_path / "own.parquet", head=head)
+    assert len(read_events(tmp_path / "own.parquet", "candidates").shares) > 0
+
+
 def flow_sums(report: Path) -> dict[str, float]:
     """Energy per event in the energy-flow matrix of each candidate set [GeV]."""
     flow = json.loads((report / "metrics.json").read_text())["energy_flow"]

@@ -65,6 +65,11 @@ class MLPF(nn.Module):
         sizes = config.dim + num_track, config.dim + num_cluster
         self.head = _make(HEAD_REGISTRY, config.head, config, *sizes)
 
+    @property
+    def shares_energy(self) -> bool:
+        """Whether the head divides the energy of clusters; its output is a `SharingOutput`."""
+        return bool(getattr(self.head, "shares_energy", False))
+
     def forward(self, batch: Batch) -> Output:
         """Predictions for every element of `batch`, in its order.
 

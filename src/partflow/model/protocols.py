@@ -45,7 +45,11 @@ class HeadProtocol(Protocol):
 
     It is constructed from the configuration of the network, of which `head_options` are its own.
     `model.heads.decode` makes an `Output` of the columns of `model.heads.TypeHeads`, which predict
-    background if they are made with `has_background=config.predict_background`.
+    background if they are made with `has_background=config.predict_background`. One attribute is
+    optional:
+
+    - `shares_energy = True`: the output is a `model.sharing.SharingOutput`, and `reconstruct` writes
+      its shares.
     """
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:

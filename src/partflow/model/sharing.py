@@ -221,6 +221,8 @@ class Measurement:
 class SharingHead(nn.Module):
     """The head `sharing`: a particle on a cluster has the energy of its shares of all clusters."""
 
+    shares_energy = True
+
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:
         super().__init__()
         has_background = config.predict_background

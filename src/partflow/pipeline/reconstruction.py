@@ -185,7 +185,7 @@ def _write_candidates(
     from partflow.core.features import build_elements
 
     clusters = ELEMENT_SETS[network.config.elements].clusters
-    extras = ["shares"] if network.config.head == "sharing" else []
+    extras = ["shares"] if network.shares_energy else []
     with (
         EventWriter(output, "candidates", provenance, extras) as writer,
         _embedding_writer(

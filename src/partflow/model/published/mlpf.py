@@ -54,6 +54,8 @@ class PublishedMLPF(nn.Module):
     named as in published checkpoints.
     """
 
+    shares_energy = False
+
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         self.config = config
