@@ -164,7 +164,7 @@ def train_one(run: Run, options: argparse.Namespace) -> None:
             overwrite=True,
         )
     summary = {
-        "minutes": options.minutes,
+        "settings": settings_of(run, options),
         "events_seen": result.events_seen,
         "training_events_per_second": result.events_per_second,
         "validation_loss": result.validation_loss,
@@ -178,7 +178,7 @@ def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
     logs = options.output / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     waiting = [run for run in runs if not is_finished(run, options)]
-    running: dict[Run, subprocess.Popen[bytes]] = {}
+    running: dict[str, subprocess.Popen[bytes]] = {}
     environment = {
         **os.environ,
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -194,15 +194,15 @@ def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
                            "--minutes", str(options.minutes),
                            "--threads", str(options.threads)]  # fmt: skip
                 with (logs / f"{run.name}.log").open("ab") as log:
-                    running[run] = subprocess.Popen(
+                    running[run.name] = subprocess.Popen(
                         command, stdout=log, stderr=subprocess.STDOUT, env=environment
                     )
                 print(f"{run.name}: started ({time.strftime('%H:%M:%S')})", flush=True)
             time.sleep(POLL)
-            for run in [r for r, process in running.items() if process.poll() is not None]:
-                code = running.pop(run).returncode
-                outcome = "finished" if code == 0 else f"FAILED, see {logs / run.name}.log"
-                print(f"{run.name}: {outcome} ({time.strftime('%H:%M:%S')})", flush=True)
+            for name in [n for n, process in running.items() if process.poll() is not None]:
+                code = running.pop(name).returncode
+                outcome = "finished" if code == 0 else f"FAILED, see {logs / name}.log"
+                print(f"{name}: {outcome} ({time.strftime('%H:%M:%S')})", flush=True)
     finally:
         for process in running.values():
             process.terminate()
@@ -210,9 +210,28 @@ def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
 
 
 def is_finished(run: Run, options: argparse.Namespace) -> bool:
-    """Whether the network was trained for these minutes and has reconstructed the test events."""
+    """Whether the network has reconstructed the test events.
+
+    Raises SystemExit if it was trained with other settings.
+    """
     summary = options.output / f"{run.name}.json"
-    return summary.exists() and json.loads(summary.read_text())["minutes"] == options.minutes
+    if not summary.exists():
+        return False
+    if json.loads(summary.read_text())["settings"] != settings_of(run, options):
+        sys.exit(f"{summary}: made with other settings; give another --output, or remove the file "
+                 f"and {options.output / 'models' / run.name}")  # fmt: skip
+    return True
+
+
+def settings_of(run: Run, options: argparse.Namespace) -> dict[str, Any]:
+    """What the training of a network depends on, besides the events."""
+    file = run.network.config
+    return {
+        "minutes": options.minutes,
+        "preset": options.preset,
+        "elements": run.network.element_set,
+        "configuration": None if file is None else file.read_text(),
+    }
 
 
 def throughput(runs: Sequence[Run], output: Path, threads: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -92,6 +93,16 @@ def train_one(network: Network, options: argparse.Namespace) -> float:
     return float(result.validation_loss)
 
 
+def check_settings(options: argparse.Namespace) -> None:
+    """Exit if the output holds a comparison with other events or another length of trainings."""
+    names = ("initial", "labelled", "test", "events_seen", "validation_events")
+    settings = {name: str(getattr(options, name)) for name in names}
+    file = options.output / "settings.json"
+    if file.exists() and json.loads(file.read_text()) != settings:
+        sys.exit(f"{options.output}: holds another comparison, see {file}; give another --output")
+    write_text(file, json.dumps(settings, indent=1))
+
+
 def widths(networks: Sequence[Network], options: argparse.Namespace) -> dict[str, float]:
     """IQR/median of the jet response on the test events: of each network, of `run/` as it is, and
     of the baseline.
@@ -159,6 +170,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
+    check_settings(options)
     networks = [Network(m, b, s) for s, b, m in product(options.seeds, options.budgets, MODES)]
     losses = {network: train_one(network, options) for network in networks}
     found = widths(networks, options)

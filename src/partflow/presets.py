@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from partflow.core.errors import ConfigError
@@ -54,10 +55,25 @@ def preset(name: str) -> Configuration:
     return PRESETS[name]()
 
 
-def starting_configuration(name: str = DEFAULT_PRESET, config: Path | None = None) -> Configuration:
+def starting_configuration(
+    name: str = DEFAULT_PRESET, config: Path | None = None, initial_model: Path | None = None
+) -> Configuration:
     """The configuration that options override: the file `config`, over the preset `name`.
 
-    Raises ConfigError for an unknown preset, and what `read_config` raises.
+    The network is that of the model folder `initial_model`, if there is one. Raises ConfigError for
+    an unknown preset or for a network that cannot be trained further, and what `read_config` and
+    `load_config` raise.
     """
     start = preset(name)
-    return start if config is None else read_config(config, start)
+    if config is not None:
+        start = read_config(config, start)
+    if initial_model is None:
+        return start
+    from partflow.model.folder import load_config  # imports torch
+
+    network = load_config(initial_model)
+    if not isinstance(network, ModelConfig):
+        raise ConfigError(
+            f"{initial_model}: an imported network of MLPF v2.2.0 cannot be trained further"
+        )
+    return replace(start, model=network)

@@ -9,8 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from partflow import cli, pipeline
+from partflow.model.config import ModelConfig
+from partflow.model.folder import save_model
+from partflow.model.mlpf import MLPF
 from partflow.presets import preset
 from partflow.train.configuration import Configuration, write_config
 
@@ -78,6 +82,24 @@ def test_without_options_the_configuration_is_the_preset(trained):
 )  # fmt: skip
 def test_an_option_changes_the_field_of_its_name(trained, words, options):
     assert changed_by(trained, *words) == options
+
+
+def test_options_override_the_network_that_the_training_starts_from(trained, tmp_path):
+    torch.manual_seed(1)
+    model = MLPF(ModelConfig(dim=16, num_layers=1, num_heads=2, dropout=0.1))
+    save_model(model, tmp_path / "model")
+    assert preset("small").model.dropout == 0.0
+    options = changed_by(trained, "--init", tmp_path / "model", "--dropout", 0, "--dim", 16)
+    assert options == {"dropout": 0.0}
+
+
+def test_a_dry_run_measures_the_network_that_the_training_starts_from(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(pipeline, "dry_run", lambda *_, **options: calls.append(options))
+    monkeypatch.setattr("partflow.presets.starting_configuration", lambda *_: preset("tiny"))
+    monkeypatch.setattr("partflow.cli.options.starting_configuration", lambda *_: preset("tiny"))
+    cli.run_verb(cli.VERBS, ["train", "labelled", "--init", "model", "--dry-run"])
+    assert calls == [{"initial_model": Path("model")}]
 
 
 def words_of(name, value):

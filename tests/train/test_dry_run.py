@@ -42,9 +42,17 @@ def test_the_end_follows_from_the_speed_or_the_time_limit(mixture, model_config)
 def test_what_is_printed_names_network_parameters_memory_speed_and_end(mixture, model_config):
     lines = str(dry_run(mixture, model_config, CONFIG)).splitlines()
     assert [line.split()[0] for line in lines] == [
-        "network", "parameters", "memory", "speed", "end",
+        "network", "parameters", "memory", "speed", "(measured", "end",
     ]  # fmt: skip
     assert "transformer" in lines[0] and "events/s" in lines[3]
+
+
+def test_frozen_parts_need_no_gradient_and_no_state(mixture, model_config):
+    whole = dry_run(mixture, model_config, CONFIG, num_steps=1)
+    heads = dry_run(mixture, model_config, replace(CONFIG, freeze="all_but_heads"), num_steps=1)
+    assert set(heads.parameters) == {"head"}
+    assert heads.gradient_bytes < 0.5 * whole.gradient_bytes
+    assert heads.optimizer_bytes == 2 * heads.gradient_bytes
 
 
 def test_nothing_is_written(dataset, mixture, model_config, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import errno
 import io
@@ -21,7 +22,7 @@ from partflow.core.provenance import Provenance
 from partflow.dataset.loader import training_batches
 from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
-from partflow.model.folder import load_config, load_model, load_provenance
+from partflow.model.folder import load_config, load_model, load_provenance, save_model
 from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from partflow.train.config import TrainConfig
@@ -30,8 +31,10 @@ from partflow.train.loss import loss_terms
 from partflow.train.optimizer import make_optimizer
 from partflow.train.processes import make_fabric
 from partflow.train.step import NetworkLoss, Stepper
-from partflow.train.terms import loss_of
+from partflow.train.terms import Term, loss_of
+from partflow.train.threshold import THRESHOLD_FILE
 from partflow.train.trainer import train
+from partflow.train.validation import validate
 
 CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu", learning_rate=3e-3)
 
@@ -150,8 +153,38 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
         folder = tmp_path / str(resume)
         shutil.copytree(run.folder, folder)
         (folder / CHECKPOINT_FILE).unlink()
+        (folder / THRESHOLD_FILE).unlink()
         again = train(mixture, model_config, CONFIG, folder, resume=resume)
         assert again.steps == run.steps
+
+
+def test_a_finished_run_whose_checkpoint_was_removed_is_kept(run, mixture, model_config, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / CHECKPOINT_FILE).unlink()
+    with pytest.raises(OutputError, match="holds a training run"):
+        train(mixture, model_config, CONFIG, tmp_path / "run")
+
+
+def test_a_run_that_ended_before_its_threshold_was_chosen_gets_it(
+    run, mixture, model_config, tmp_path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    (folder / THRESHOLD_FILE).unlink()
+    model = load_model(folder)
+    model.config = replace(model.config, readout=replace(model.config.readout, threshold=0.5))
+    provenance = load_provenance(folder)
+    save_model(model, folder, provenance)
+    train(mixture, model_config, CONFIG, folder, resume=True, provenance=provenance)
+    for name in (THRESHOLD_FILE, "config.json"):
+        assert (folder / name).read_bytes() == (run.folder / name).read_bytes()
+
+
+def test_ctrl_c_in_the_last_step_changes_nothing(run, mixture, model_config, tmp_path, monkeypatch):
+    interrupt_after(run.steps - 1, monkeypatch)
+    again = train(mixture, model_config, CONFIG, tmp_path / "run")
+    assert again.steps == run.steps
+    assert (again.folder / THRESHOLD_FILE).exists()
 
 
 def test_two_runs_do_not_write_into_one_folder(mixture, model_config, tmp_path):
@@ -280,6 +313,79 @@ def test_resuming_with_events_of_another_detector_is_refused(
 def test_a_training_that_diverges_is_a_data_error(mixture, model_config, tmp_path):
     with pytest.raises(DataError, match=r"batch of \d+ events .*diverged"):
         train(mixture, model_config, replace(CONFIG, learning_rate=1e30), tmp_path / "run")
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_last_good_weights(
+    mixture, model_config, tmp_path, monkeypatch
+):
+    calls = itertools.count()
+
+    def with_bad_gradient(output, *arguments, **options):
+        terms = loss_terms(output, *arguments, **options)
+        if next(calls) >= 30:
+            root_of_zero = torch.sqrt(0.0 * output.log_pt_ratio.sum())  # 0, its gradient is not
+            terms["class"] = Term(terms["class"].total + root_of_zero, terms["class"].weight)
+        return terms
+
+    monkeypatch.setattr("partflow.train.step.loss_terms", with_bad_gradient)
+    with pytest.raises(
+        DataError, match=r"gradient of the loss is nan .*epoch 1, batch \d.*event_id"
+    ):
+        train(mixture, model_config, CONFIG, tmp_path / "run")
+    stored = load_checkpoint(tmp_path / "run" / CHECKPOINT_FILE)
+    assert stored.state.history
+    assert all(bool(torch.isfinite(weight).all()) for weight in stored.model.values())
+    monkeypatch.undo()
+    train(mixture, model_config, CONFIG, tmp_path / "run", resume=True)
+
+
+def test_a_validation_loss_that_is_not_finite_is_not_written(
+    mixture, model_config, tmp_path, monkeypatch
+):
+    original, calls = validate, itertools.count()
+
+    def diverged(*arguments):
+        found = original(*arguments)
+        return replace(found, losses={"class": float("nan")}) if next(calls) else found
+
+    monkeypatch.setattr("partflow.train.loop.validate", diverged)
+    with pytest.raises(DataError, match="validation loss is nan after step"):
+        train(mixture, model_config, CONFIG, tmp_path / "run")
+    assert len(history(tmp_path / "run")) == 1
+    assert load_checkpoint(tmp_path / "run" / CHECKPOINT_FILE).state.epoch == 1
+
+
+@pytest.mark.parametrize(("weight", "is_refused"), [(-1.0, True), (np.nan, True), (0.0, False)])
+def test_event_weights_that_cannot_be_summed_are_refused(
+    dataset, model_config, tmp_path, weight, is_refused
+):
+    weights = np.ones(len(dataset), dtype=np.float32)
+    weights[3] = weight
+    weighted = replace(dataset, event_weight=weights)
+    config = replace(CONFIG, epochs=1, event_weights=True)
+    with (
+        pytest.raises(ConfigError, match="1 of 120 events of toy have weights that are negative")
+        if is_refused
+        else contextlib.nullcontext()
+    ):
+        train(Mixture.of({"toy": weighted}), model_config, config, tmp_path / "run")
+
+
+def test_a_logger_that_cannot_be_closed_does_not_hide_the_error_of_the_run(
+    mixture, model_config, tmp_path, monkeypatch, capfd
+):
+    class Broken:
+        def log_hyperparams(self, settings):
+            pass
+
+        def finalize(self, status):
+            raise RuntimeError(f"no status {status}")
+
+    monkeypatch.setattr("partflow.train.loggers.make_logger", lambda *_: Broken())
+    config = replace(CONFIG, learning_rate=1e30, loggers=("tensorboard",))
+    with pytest.raises(DataError, match="diverged"):
+        train(mixture, model_config, config, tmp_path / "run")
+    assert "logger tensorboard could not be closed: no status failed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("backbone", ["favor", "gnn_lsh"])

@@ -25,15 +25,16 @@ METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
 def start_of(arguments: Sequence[str]) -> Configuration:
-    """The configuration that the other options override, from --preset and --config."""
+    """The configuration that the other options override, from --preset, --config and --init."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--preset", default=DEFAULT_PRESET)
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--init", type=Path)
     try:
         found, _ = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError:  # an option without a value: tyro says which
         return Configuration()
-    return starting_configuration(found.preset, found.config)
+    return starting_configuration(found.preset, found.config, found.init)
 
 
 def default_options(arguments: Sequence[str]) -> dict[str, Any]:

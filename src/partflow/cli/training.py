@@ -59,7 +59,8 @@ def train(
         config: Configuration file (`partflow config`) to start from, or the folder of a former run;
             what it does not contain is that of the preset.
         init: Model folder to start from: its network is trained further, on other events or for
-            another detector; --freeze keeps a part of it.
+            another detector, whatever --preset and --config say of the network; --freeze keeps a
+            part of it.
         resume: Continue the training in --output.
         dry_run: Print the size of the network, its memory, events/s and the estimated end, and
             write nothing.
@@ -71,9 +72,10 @@ def train(
     from partflow.core.errors import ConfigError
     from partflow.presets import starting_configuration
 
-    given = given_options({"model": model, "train": train}, starting_configuration(preset, config))
+    start = starting_configuration(preset, config, init)
+    given = given_options({"model": model, "train": train}, start)
     if dry_run:
-        print(pipeline.dry_run(labelled, preset, config, **given))
+        print(pipeline.dry_run(labelled, preset, config, initial_model=init, **given))
         return
     if output is None:
         raise ConfigError("no --output: give the folder to write, or --dry-run")

@@ -48,8 +48,8 @@ class HeadProtocol(Protocol):
     background if they are made with `has_background=config.predict_background`. One attribute is
     optional:
 
-    - `shares_energy = True`: the output is a `model.sharing.SharingOutput`, and `reconstruct` writes
-      its shares.
+    - `shares_energy = True`: the output is a `model.sharing.SharingOutput`, and `reconstruct`
+      writes its shares.
     """
 
     def __init__(self, config: ModelConfig, num_track_inputs: int, num_cluster_inputs: int) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partflow.core.errors import ConfigError
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import say_done
 from partflow.core.provenance import make_provenance
@@ -71,6 +70,8 @@ def dry_run(
     labelled: Path | Sequence[Path],
     preset: str = "small",
     config: Path | None = None,
+    *,
+    initial_model: Path | None = None,
     **options: Any,
 ) -> DryRun:
     """Size, memory, speed and end of the training that `train` would run; writes nothing.
@@ -80,7 +81,7 @@ def dry_run(
     from partflow.train.dry_run import dry_run as measure
 
     folders = [labelled] if isinstance(labelled, Path) else list(labelled)
-    mixture, configuration = _configured(folders, preset, config, options)
+    mixture, configuration = _configured(folders, preset, config, options, initial_model)
     return measure(mixture, configuration.model, configuration.train)
 
 
@@ -96,19 +97,13 @@ def _configured(
     A training that starts from a model has its network, but for what `options` name.
     """
     from partflow.dataset.mixture import Mixture
-    from partflow.model.config import ModelConfig
-    from partflow.model.folder import check_named_code, load_config
+    from partflow.model.folder import check_named_code
     from partflow.presets import starting_configuration
 
-    start = starting_configuration(preset, config)
+    start = starting_configuration(preset, config, initial_model)
     if initial_model is not None:
-        network = load_config(initial_model)
-        if not isinstance(network, ModelConfig):
-            raise ConfigError(
-                f"{initial_model}: an imported network of MLPF v2.2.0 cannot be trained further"
-            )
-        check_named_code(network, initial_model, options.get("backbone"), options.get("head"))
-        start = replace(start, model=network)
+        named = options.get("backbone"), options.get("head")
+        check_named_code(start.model, initial_model, *named)
     chosen = start.with_options(options)
     training = chosen.train
     mixture = Mixture.open(

@@ -1,6 +1,7 @@
 """What a training would take: size of the network, memory, speed and the estimated end.
 
-A few steps are measured; nothing is written.
+A few steps are measured, in one process on the CPU whatever the devices of the training; nothing is
+written.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from partflow.dataset.loader import training_batches
 from partflow.dataset.mixture import Mixture
 from partflow.model.config import ModelConfig
 from partflow.model.mlpf import MLPF
+from partflow.model.precision import choose_dtype
 from partflow.train.config import TrainConfig
 from partflow.train.configuration import NO_LIMIT
-from partflow.train.loss import loss_terms
-from partflow.train.optimizer import make_optimizer
+from partflow.train.optimizer import make_average, make_optimizer
+from partflow.train.step import NetworkLoss
 from partflow.train.terms import loss_of
+from partflow.train.transfer import freeze
 
 WARM_UP_STEPS = 2
 """Steps before the measurement: the first ones allocate memory."""
@@ -70,6 +73,7 @@ class DryRun:
                 f"{self.batch_elements:,} elements)",
                 f"speed       {self.events_per_second:,.0f} events/s; {self.num_events:,} training "
                 "events in an epoch",
+                "            (measured in one process on the CPU)",
                 f"end         {self.end:%Y-%m-%d %H:%M}, {self.minutes:.1f} min from now",
             ]
         )
@@ -102,15 +106,20 @@ def _measure(
     batches = list(itertools.islice(stream, WARM_UP_STEPS + num_steps))
     model = MLPF(model_config).train()
     model.fit_standardisation(batches)
+    freeze(model, config.freeze)
+    network = NetworkLoss(model, config, choose_dtype("cpu", config.dtype))
     optimizer = make_optimizer(model, config)
+    average = make_average(model, config)
     largest = max(batches, key=len)
-    activation_bytes = _saved_bytes(model, largest, config)
+    activation_bytes = _saved_bytes(network, largest)
     seconds, num_events = 0.0, 0
     for number, batch in enumerate(batches):
         start = time.perf_counter()
-        _loss(model, batch, config).backward()
+        loss_of(network.terms(batch)).backward()
         optimizer.step()
         optimizer.zero_grad()
+        if average is not None:
+            average.update_parameters(model)
         if number >= WARM_UP_STEPS or len(batches) <= WARM_UP_STEPS:
             seconds += time.perf_counter() - start
             num_events += batch.num_events
@@ -137,13 +146,9 @@ def _measure(
     )
 
 
-def _loss(model: MLPF, batch: LabelledBatch, config: TrainConfig) -> Tensor:
-    """Loss of one batch."""
-    return loss_of(loss_terms(model(batch), batch, config.loss))
-
-
-def _saved_bytes(model: MLPF, batch: LabelledBatch, config: TrainConfig) -> int:
+def _saved_bytes(network: NetworkLoss, batch: LabelledBatch) -> int:
     """Memory of the tensors that one batch keeps until its gradient is computed."""
+    model = network.model
     not_counted = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
     not_counted.add(batch.features.untyped_storage().data_ptr())
     sizes: dict[int, int] = {}
@@ -155,7 +160,7 @@ def _saved_bytes(model: MLPF, batch: LabelledBatch, config: TrainConfig) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        loss = _loss(model, batch, config)  # it keeps the tensors alive, so addresses are unique
+        loss = loss_of(network.terms(batch))  # it keeps the tensors alive, so addresses are unique
     del loss
     return sum(sizes.values())
 

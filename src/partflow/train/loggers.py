@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from partflow.core.errors import ConfigError
+from partflow.core.progress import say
 from partflow.train.config import LoggerName, TrainConfig
 
 LOG_FOLDER = "logs"
@@ -48,11 +49,17 @@ class RunLoggers:
             logger.save()
 
     def close(self, is_complete: bool) -> None:
-        """Close all loggers."""
+        """Close all loggers.
+
+        What fails then is said and does not end the run, whose own error may be on its way.
+        """
         for name, logger in self._loggers.items():
-            logger.finalize("success" if is_complete else "aborted")
-            if name == "wandb":
-                logger.experiment.finish()
+            try:
+                logger.finalize("success" if is_complete else "failed")
+                if name == "wandb":
+                    logger.experiment.finish()
+            except Exception as error:  # of a package or a server that is not ours
+                say(f"logger {name} could not be closed: {error}")
 
 
 def check_loggers(config: TrainConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import torch
 from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
+from partflow.core.errors import DataError
 from partflow.dataset.batches import LabelledBatch
 from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import Checkpoint, RunState
@@ -124,10 +126,10 @@ class TrainingLoop:
                 is_enough = report is not None and report(
                     self.run_state.steps, row["validation_loss"]
                 )
+                if is_enough or self.progress >= 1.0:  # also if interrupted in the last step
+                    return False
                 if was_interrupted:
                     return True
-                if is_enough or self.progress >= 1.0:
-                    return False
 
     def _train_until_validation(
         self,
@@ -142,7 +144,9 @@ class TrainingLoop:
         while True:
             of_step = list(itertools.islice(batches, config.accumulate))
             rate = learning_rate(self.progress, config)
-            sums = self._stepper.step(of_step, rate, interruption.was_requested, self._minutes())
+            place = f"epoch {run_state.epoch}, batch {run_state.batches_of_epoch}"
+            is_interrupted = interruption.was_requested
+            sums = self._stepper.step(of_step, rate, is_interrupted, self._minutes(), place)
             if self._average is not None:
                 self._average.update_parameters(self.model)
             self._count(sums)
@@ -195,6 +199,12 @@ class TrainingLoop:
         )
         self.run_state.minutes = self._fabric.broadcast(self._minutes())
         row = history_row(self.run_state, validation, self.progress, self.config)
+        if not math.isfinite(row["validation_loss"]):  # before anything is written
+            raise DataError(
+                f"the validation loss is {row['validation_loss']} after step "
+                f"{self.run_state.steps}: the training diverged, and its last validated weights "
+                "are kept; lower the learning rate, or look for odd values in the events"
+            )
         random_states = gather_objects(self._fabric, torch.get_rng_state())
         if files is not None:
             checkpoint = Checkpoint(

@@ -92,6 +92,7 @@ class Stepper:
         rate: float,
         is_interrupted: bool,
         minutes: float,
+        place: str = "",
     ) -> list[StepSums]:
         """One step of the optimiser with the learning rate `rate`.
 
@@ -100,19 +101,24 @@ class Stepper:
             rate: Learning rate.
             is_interrupted: Whether this process was asked to stop.
             minutes: Minutes on the clock of this process.
+            place: Where in the run the step is, for errors.
 
-        Raises DataError, in all processes, where the loss is not finite; weights stay as they were.
+        Raises DataError, in all processes, where the loss or its gradient is not finite; weights
+        stay as they were.
         """
         sums = []
         for number, batch in enumerate(batches, 1):
             is_last = number == len(batches)
             sums.append(self._add_gradient(batch, len(batches), is_last, is_interrupted, minutes))
-        self._fabric.clip_gradients(
+            self._check_finite(sums[-1].losses, batch, place)
+        norm = self._fabric.clip_gradients(
             self._network,
             self._optimizer,
             max_norm=self._config.gradient_clip,
             error_if_nonfinite=False,
         )
+        if norm is not None and not math.isfinite(norm):  # the same in all processes
+            raise self._divergence(f"the gradient of the loss is {float(norm)}", batches[-1], place)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
@@ -145,22 +151,22 @@ class Stepper:
         means = (total / weight.clamp(min=MIN_WEIGHT)).tolist()
         num_events, was_interrupted, minutes_of_all = counted[of_terms.numel() :].tolist()
         losses = dict(zip(names, means, strict=True))
-        self._check_finite(losses, of_terms, batch)
         return StepSums(losses, round(num_events), was_interrupted > 0, minutes_of_all)
 
-    def _check_finite(self, losses: dict[str, float], of_terms: Tensor, batch: Any) -> None:
+    def _check_finite(self, losses: dict[str, float], batch: LabelledBatch, place: str) -> None:
         """Raise DataError, naming term and events, where a term is not finite."""
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
-        if not bad:
-            return
-        is_mine = not bool(torch.isfinite(of_terms).all())
-        events = batch.event_id.tolist() if is_mine else []
-        of_ranks = gather_objects(self._fabric, events)
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise self._divergence(f"the loss term {name} is {value}", batch, place)
+
+    def _divergence(self, what: str, batch: LabelledBatch, place: str) -> DataError:
+        """The error of a training that diverged in a batch; all processes must ask for it."""
+        of_ranks = gather_objects(self._fabric, batch.event_id.tolist())
         event_ids = [event_id for events in of_ranks for event_id in events]
         named = ", ".join(map(str, event_ids[:MAX_NAMED_EVENTS]))
         more = ", ..." if len(event_ids) > MAX_NAMED_EVENTS else ""
-        raise DataError(
-            f"the loss term {bad[0]} is {losses[bad[0]]} in a batch of {len(event_ids)} events "
-            f"(event_id {named}{more}): the training diverged, and its last validated weights are "
-            "kept; lower the learning rate, or look for odd values in these events"
+        return DataError(
+            f"{what} in a batch of {len(event_ids)} events ({place}; event_id {named}{more}): the "
+            "training diverged, and its last validated weights are kept; lower the learning rate, "
+            "or look for odd values in these events"
         )

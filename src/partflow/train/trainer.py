@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from safetensors.torch import load_file
@@ -36,7 +37,7 @@ from partflow.train.loggers import RunLoggers, check_loggers
 from partflow.train.loop import Report, TrainingLoop
 from partflow.train.processes import launch, make_fabric, quiet_lightning, threads
 from partflow.train.run_files import RunFiles
-from partflow.train.threshold import store_threshold
+from partflow.train.threshold import THRESHOLD_FILE, store_threshold
 from partflow.train.transfer import freeze, load_initial_weights
 
 STANDARDISATION_EVENTS = 2000
@@ -135,6 +136,8 @@ def train(
     settings = _settings(mixture, model_config, config)
     is_resumed = _is_resumed(output, settings, resume)
     check_loggers(config)
+    if config.event_weights:
+        _check_event_weights(mixture)
     job = Job(
         mixture,
         model_config,
@@ -177,9 +180,9 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
         if checkpoint is not None:
             loop.restore(checkpoint)
         if loop.progress >= 1.0:
-            say(
-                f"{job.output}: training is complete; more --epochs or --max-minutes continue it",
-            )
+            if fabric.global_rank == 0:
+                _finish_complete(job, loop)
+            fabric.barrier()
             return _result(job.output, run_state)
         was_interrupted = _run_loop(fabric, job, loop, report)
         if fabric.global_rank == 0:
@@ -209,6 +212,7 @@ def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | Non
         return loop.run(batches, of_sources, None, None, job.settings)
     files = RunFiles(job.output, config, job.provenance)
     write_config(job.output / CONFIGURATION_FILE, job.model_config, config)
+    (job.output / THRESHOLD_FILE).unlink(missing_ok=True)  # of a shorter run: chosen again
     loggers = RunLoggers(config, job.output, job.settings)
     is_complete = False
     try:
@@ -217,6 +221,13 @@ def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | Non
     finally:
         loggers.close(is_complete)
     return was_interrupted
+
+
+def _finish_complete(job: Job, loop: TrainingLoop) -> None:
+    """Tell the user that the run is complete; choose the threshold if it ended before that."""
+    if not (job.output / THRESHOLD_FILE).exists():
+        _finish(job, loop, was_interrupted=False)
+    say(f"{job.output}: training is complete; more --epochs or --max-minutes continue it")
 
 
 def _finish(job: Job, loop: TrainingLoop, was_interrupted: bool) -> None:
@@ -249,12 +260,26 @@ def _is_resumed(output: Path, settings: dict[str, Any], resume: bool) -> bool:
         checkpoint = load_checkpoint(output / CHECKPOINT_FILE)
         _check_same_run(checkpoint.settings, settings, output)
         return True
-    if has_checkpoint or ((output / CONFIG_FILE).exists() and not was_begun):
+    is_complete = (output / THRESHOLD_FILE).exists()  # its checkpoint may have been removed
+    if has_checkpoint or is_complete or ((output / CONFIG_FILE).exists() and not was_begun):
         raise OutputError(
             f"{output}: holds a training run; --resume continues it, another --output starts a "
             "new one"
         )
     return False
+
+
+def _check_event_weights(mixture: Mixture) -> None:
+    """Raise ConfigError where weights are negative or not finite: a batch could have the sum 0."""
+    for source in mixture.sources:
+        weight = source.dataset.event_weight
+        num_bad = 0 if weight is None else np.count_nonzero(~(np.isfinite(weight) & (weight >= 0)))
+        if num_bad:
+            raise ConfigError(
+                f"--event-weights: {num_bad} of {len(source.dataset)} events of {source.name} have "
+                "weights that are negative or not finite; leave these events out, or train without "
+                "weights"
+            )
 
 
 def _settings(mixture: Mixture, model_config: ModelConfig, config: TrainConfig) -> dict[str, Any]:
