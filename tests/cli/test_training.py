@@ -25,6 +25,7 @@ RESULT = SimpleNamespace(
     events_per_second=1.0,
     validation_loss=1.0,
     source_losses={},
+    rank=0,
 )
 
 
@@ -47,6 +48,13 @@ def trained(monkeypatch):
         return calls[-1]
 
     return train
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_of_several_processes_the_first_one_prints_the_result(trained, monkeypatch, rank, capsys):
+    monkeypatch.setattr(RESULT, "rank", rank)
+    trained()
+    assert capsys.readouterr().out.count("validation loss") == 1 - rank
 
 
 def changed_by(trained, *words):

@@ -9,6 +9,7 @@ from partflow.core.errors import ConfigError, DataError
 from partflow.core.features import ELEMENTS
 from partflow.core.records import Collection
 from partflow.core.schemas import CANDIDATES, SHARES
+from partflow.dataset.batches import Batch
 from partflow.infer.reconstruction import Reconstructor, reconstruct, reconstruct_with_shares
 from partflow.model.config import ModelConfig, ReadoutConfig
 from partflow.model.mlpf import MLPF
@@ -200,6 +201,31 @@ def test_shares_do_not_depend_on_the_batches(sharing_model, elements, batch_elem
     assert np.array_equal(apart.offsets, together.offsets)
     for name in SHARES.names:
         np.testing.assert_allclose(apart.columns[name], together.columns[name], rtol=1e-5)
+
+
+class OnMac(torch.Tensor):
+    """Numbers as on the GPU of a Mac, which has no double precision."""
+
+    def double(self):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+@pytest.mark.parametrize("of", ["model", "sharing_model"])
+def test_double_precision_is_used_on_the_cpu_only(of, elements, request, monkeypatch):
+    model = request.getfixturevalue(of)
+    candidates = reconstruct(model, elements, EVERYTHING)
+
+    def to(batch, device):
+        is_model_device = isinstance(device, torch.device)
+        return batch._with_tensors(lambda x: x.as_subclass(OnMac) if is_model_device else x.cpu())
+
+    monkeypatch.setattr(Batch, "to", to)
+    found = reconstruct(model, elements, EVERYTHING)
+    for name in CANDIDATES.names:
+        assert np.array_equal(found.columns[name], candidates.columns[name]), name
 
 
 def test_empty_events_and_no_events_give_no_shares(sharing_model):

@@ -152,6 +152,12 @@ def test_auto_is_what_is_measured_to_be_faster(speeds):
     assert choose_dtype("cpu", "float32") == torch.float32
 
 
+def test_auto_does_not_depend_on_the_processor_for_the_gpu_of_a_mac(speeds):
+    speeds(bfloat16=2.0)
+    assert choose_dtype("mps") == torch.float32
+    assert choose_dtype("mps", "bfloat16") == torch.bfloat16
+
+
 def test_speeds_are_stored_by_processor_and_number_of_threads(speeds):
     speeds(mkl=3.0)
     assert product_speed.is_mkl_faster()

@@ -1,16 +1,21 @@
 """Backbones and heads by name; code of a model folder is only imported if the user names it."""
 
 import sys
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 import torch
 
 from partflow.core.errors import ConfigError
+from partflow.core.features import ELEMENTS
+from partflow.core.records import Collection
 from partflow.dataset.batches import batch_of_elements
 from partflow.model import registry
 from partflow.model.config import BACKBONES, ModelConfig
 from partflow.model.folder import load_model, save_model
+from partflow.model.heads import Output
 from partflow.model.mlpf import MLPF
 from partflow.model.registry import BACKBONE_REGISTRY, HEAD_REGISTRY
 
@@ -28,6 +33,13 @@ class Sum(nn.Module):
 
     def forward(self, x, events):
         return self.factor * torch.cat([x[b:e] + x[b:e].mean(0) for b, _, e in events] or [x])
+
+class Mean(Sum):
+    def forward(self, x, events):
+        return self.factor * torch.cat([x[b:e].mean(0).expand(e - b, -1) for b, _, e in events])
+
+    def attention_weights(self, x, events):
+        return [torch.stack([x[b:e] @ x[b:e].T for b, _, e in events])]
 
 class Distances(Sum):
     needs_distances = True
@@ -89,6 +101,20 @@ def test_a_backbone_of_ones_own_gets_its_options_and_does_not_mix_events(own, cl
         alone = model(batch_of_elements(elements[5:6], events.event_id[5:6])).is_particle_logit
     begin = int(elements.offsets[5])
     torch.testing.assert_close(together[begin : begin + len(alone)], alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("class_name", ["Mean", *BACKBONES])
+def test_a_batch_without_elements_gives_every_weight_a_gradient(own, class_name):
+    """Several processes wait for each other's gradients; `Mean` fails if it is called."""
+    backbone = class_name if class_name in BACKBONES else f"{own}:{class_name}"
+    model = MLPF(ModelConfig(backbone=backbone, **SMALL))
+    batch = batch_of_elements(Collection.empty(ELEMENTS, 2), np.arange(2))
+    output = model(batch)
+    sum(getattr(output, field.name).sum() for field in fields(Output)).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    assert model.represent(batch).shape == (0, SMALL["dim"])
+    if hasattr(model.backbone, "attention_weights"):
+        assert model.attention_weights(batch) == []
 
 
 def test_a_head_of_ones_own_makes_the_predictions(own, batch):

@@ -1,5 +1,6 @@
 """Training in several processes gives what training in one process gives."""
 
+import importlib
 import os
 import pickle
 import signal
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from safetensors.torch import load_file
 
-from partflow.core.errors import ConfigError
+from partflow.core.errors import ConfigError, DataError, OutputError, PartflowError
 from partflow.model.config import ModelConfig
 from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from partflow.train.config import TrainConfig
+from partflow.train.processes import launch, make_fabric, quiet_lightning
 from partflow.train.trainer import train
 
 CONFIG = TrainConfig(
@@ -149,3 +152,79 @@ def test_a_training_that_reports_runs_in_one_process(mixture, model_config, tmp_
     with pytest.raises(ConfigError, match="one process"):
         config = replace(CONFIG, devices=2)
         train(mixture, model_config, config, tmp_path / "run", report=lambda *_: False)
+
+
+FAILING = """
+from partflow.core import errors
+
+def fail(fabric, rank, name):
+    if fabric.global_rank == rank:
+        raise getattr(errors, name)("features.npy: event 7: an element of type 5\\nand more")
+    fabric.barrier()  # the connection breaks here
+"""
+
+
+@pytest.mark.parametrize(("rank", "kind"), [(0, OutputError), (1, DataError)])
+def test_the_error_of_one_process_is_raised_with_its_class_and_message(
+    rank, kind, tmp_path, monkeypatch
+):
+    (tmp_path / "failing_process.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "failing_process", raising=False)
+    fail = importlib.import_module("failing_process").fail
+    monkeypatch.setenv("SLURM_NTASKS", "1")  # a job with one task: we start the processes
+    message = r"^features\.npy: event 7: an element of type 5\nand more$"
+    with quiet_lightning(), pytest.raises(PartflowError, match=message) as error:
+        launch(make_fabric(replace(CONFIG, devices=2)), fail, rank, kind.__name__)
+    assert type(error.value) is kind
+
+
+def test_in_a_slurm_job_with_one_task_we_start_the_processes(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "4")  # of the job; this is one task of srun -n 1
+    assert make_fabric(CONFIG).world_size == 1
+    fabric = make_fabric(replace(CONFIG, devices=2))
+    assert isinstance(fabric.strategy.cluster_environment, LightningEnvironment)
+    assert fabric.world_size == 2
+
+
+def test_several_nodes_without_a_scheduler_are_refused():
+    with pytest.raises(ConfigError, match=r"train\.nodes = 2.* started alone.*srun or torchrun"):
+        make_fabric(replace(CONFIG, nodes=2))
+
+
+@pytest.mark.parametrize("started", ["torchrun", "SLURM"])
+@pytest.mark.parametrize(("devices", "nodes"), [(1, 1), (2, 1), (2, 4)])
+def test_another_number_of_processes_than_were_started_is_refused(
+    started, devices, nodes, monkeypatch
+):
+    if started == "SLURM":
+        variables = {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": "0"}
+    else:
+        variables = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "4", "RANK": "0", "LOCAL_RANK": "0"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"4 processes were started .* need {devices * nodes};"):
+        make_fabric(replace(CONFIG, devices=devices, nodes=nodes))
+
+
+PRINTING = """
+    (output / f"rank{result.rank}.txt").write_text(repr(result.validation_loss))
+"""
+
+
+@pytest.mark.slow
+def test_every_process_of_torchrun_has_the_result(dataset, tmp_path):
+    """Only the first one writes, and only it knows the loss of what it has written."""
+    script, settings = tmp_path / "script.py", tmp_path / "settings.pickle"
+    script.write_text(SCRIPT.replace("    train(", "    result = train(") + PRINTING)
+    settings.write_bytes(pickle.dumps((MODEL, replace(CONFIG, devices=2, epochs=1))))
+    run = tmp_path / "run"
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*program, script, dataset.folder, run, settings],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=100,
+    )  # fmt: skip
+    results = [(run / f"rank{rank}.txt").read_text() for rank in (0, 1)]
+    best = load_checkpoint(run / CHECKPOINT_FILE).state.best_validation_loss
+    assert results == [repr(best)] * 2

@@ -24,16 +24,18 @@ from partflow.dataset.mixture import Mixture
 from partflow.dataset.packing import pack
 from partflow.model.folder import load_config, load_model, load_provenance, save_model
 from partflow.model.mlpf import MLPF
-from partflow.train.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from partflow.train import trainer
+from partflow.train.checkpoint import CHECKPOINT_FILE, RunState, load_checkpoint
 from partflow.train.config import TrainConfig
 from partflow.train.loggers import PACKAGES
+from partflow.train.loop import TrainingLoop
 from partflow.train.loss import loss_terms
 from partflow.train.optimizer import make_optimizer
 from partflow.train.processes import make_fabric
 from partflow.train.step import NetworkLoss, Stepper
 from partflow.train.terms import Term, loss_of
 from partflow.train.threshold import THRESHOLD_FILE
-from partflow.train.trainer import train
+from partflow.train.trainer import Job, train
 from partflow.train.validation import validate
 
 CONFIG = TrainConfig(epochs=3, batch_elements=100, threads=1, accelerator="cpu", learning_rate=3e-3)
@@ -417,6 +419,31 @@ def test_two_accumulated_batches_average_their_gradients(mixture, model_config):
     assert [s.num_events for s in sums] == [batch.num_events for batch in batches]
     for mean, first, second in zip(found, *gradients, strict=True):
         assert torch.allclose(mean, (first + second) / 2, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("device", "is_pinned"), [("cuda", True), ("cpu", False)])
+def test_batches_are_pinned_for_a_gpu_only(
+    device, is_pinned, mixture, model_config, tmp_path, monkeypatch
+):
+    """Copies from other memory wait for the GPU."""
+
+    class Given(Exception):
+        pass
+
+    def take(*arguments, pin_memory, **options):
+        raise Given(pin_memory)
+
+    monkeypatch.setattr(trainer, "training_batches", take)
+    fabric = make_fabric(CONFIG)
+    monkeypatch.setattr(type(fabric), "device", torch.device(device))
+    job = Job(
+        mixture, model_config, CONFIG, tmp_path, {}, is_resumed=False, initial_model=None,
+        provenance=None, validation_loss=CONFIG.loss,
+    )  # fmt: skip
+    loop = object.__new__(TrainingLoop)
+    loop.run_state = RunState()
+    with pytest.raises(Given, match=str(is_pinned)):
+        trainer._run_loop(fabric, job, loop, None)
 
 
 def test_a_run_with_accumulated_batches_makes_half_as_many_steps(mixture, model_config, tmp_path):

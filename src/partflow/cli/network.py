@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from partflow.cli.app import OutputPath
 from partflow.cli.executor_options import Address, ExecutorName
 from partflow.core.executors import open_executor
+from partflow.model.dtype import Dtype
 
 Threads = Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: all cores)")]
 Probability = Annotated[
@@ -100,7 +101,7 @@ def reconstruct(
     head: ClassName = None,
     device: str = "cpu",
     threads: Threads = None,
-    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
+    dtype: Dtype = "float32",
 ) -> None:
     """Reconstruct the particles of every event with a trained network, or by rules.
 

@@ -82,6 +82,8 @@ def train(
     result = pipeline.train(
         labelled, output, preset, config, resume=resume, initial_model=init, **given
     )
+    if result.rank > 0:  # all processes of a scheduler or of torchrun come here
+        return
     print(
         f"{result.folder}: trained on {result.events_seen:,} events in {result.minutes:.1f} min "
         f"({result.events_per_second:.0f} events/s); validation loss {result.validation_loss:.4f}"

@@ -36,16 +36,16 @@ class Predictions(NamedTuple):
 
 def network_predictions(output: Output, batch: Batch) -> Predictions:
     """Predictions of a network for the elements of `batch`, as double-precision NumPy arrays."""
-    pt = reference_pt(batch.features).double() * output.log_pt_ratio.double().exp()
-    energy = reference_energy(batch.features).double() * output.log_energy_ratio.double().exp()
+    pt = double(reference_pt(batch.features)) * double(output.log_pt_ratio).exp()
+    energy = double(reference_energy(batch.features)) * double(output.log_energy_ratio).exp()
     class_index = np.argmax(to_numpy(output.class_logits), axis=1)
     return Predictions(
         probability=to_numpy(output.probability),
         pdg_class=np.array(PARTICLE_CLASSES)[class_index],
-        pt=to_numpy(pt),
+        pt=pt.numpy(),
         eta=to_numpy(output.eta),
         phi=to_numpy(torch.atan2(output.sin_phi, output.cos_phi)),
-        energy=to_numpy(energy),
+        energy=energy.numpy(),
         expected_weight=to_numpy(output.counted(output.probability, batch.is_track)),
         background_probability=to_numpy(output.background_probability),
     )
@@ -53,4 +53,9 @@ def network_predictions(output: Output, batch: Batch) -> Predictions:
 
 def to_numpy(values: torch.Tensor) -> Array:
     """`values` as a double-precision NumPy array."""
-    return values.double().cpu().numpy()
+    return double(values).numpy()
+
+
+def double(values: torch.Tensor) -> torch.Tensor:
+    """`values` in double precision, on the CPU: Apple's GPUs do not have that."""
+    return values.cpu().double()

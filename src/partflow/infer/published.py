@@ -11,15 +11,15 @@ import torch
 from partflow.core.features import TrackFeature
 from partflow.core.particles import CLASSES
 from partflow.dataset.batches import Batch
-from partflow.infer.predictions import Predictions, to_numpy
+from partflow.infer.predictions import Predictions, double, to_numpy
 from partflow.model.published.mlpf import PublishedOutput
 
 
 def published_predictions(output: PublishedOutput, batch: Batch) -> Predictions:
     """Predictions of a published network for the elements of `batch`; see `Predictions`."""
-    no_particle_logit, particle_logit = output.binary_logits.double().unbind(1)
-    log_pt_ratio, eta, sin_phi, cos_phi, log_energy_ratio = output.momentum.double().unbind(1)
-    features = batch.features.double()
+    no_particle_logit, particle_logit = double(output.binary_logits).unbind(1)
+    log_pt_ratio, eta, sin_phi, cos_phi, log_energy_ratio = double(output.momentum).unbind(1)
+    features = double(batch.features)
     probability = to_numpy(torch.sigmoid(particle_logit - no_particle_logit))
     return Predictions(
         probability=probability,

@@ -20,13 +20,14 @@ from partflow.core.features import ELEMENTS, ClusterFeature, feature_matrix
 from partflow.core.records import Array, Collection, concatenate, offsets_from_counts
 from partflow.core.schemas import SHARES
 from partflow.dataset.batches import Batch, batch_of_elements
-from partflow.infer.predictions import Predictions, network_predictions, to_numpy
+from partflow.infer.predictions import Predictions, double, network_predictions, to_numpy
 from partflow.infer.published import published_predictions
 from partflow.infer.readout import is_listed, read_out
 from partflow.model.config import ReadoutConfig
+from partflow.model.dtype import Dtype
 from partflow.model.mlpf import MLPF
 from partflow.model.owners import UNASSIGNED
-from partflow.model.precision import Dtype, WeightCopies, choose_dtype, precision
+from partflow.model.precision import WeightCopies, choose_dtype, precision
 from partflow.model.published.mlpf import PublishedMLPF, PublishedOutput
 from partflow.model.sharing import SharingOutput
 
@@ -250,9 +251,10 @@ def _predict_batch(
 
 def _shares(output: SharingOutput, batch: Batch) -> Collection:
     """SHARES of at least MIN_SHARE, scaled to the energy of the clusters."""
-    share = output.log_share.double().exp()
+    batch = batch.to("cpu")
+    share = double(output.log_share).exp()
     share = torch.where(share >= MIN_SHARE, share, 0.0)
-    cluster, owner = output.pairs
+    cluster, owner = (index.cpu() for index in output.pairs)
     total = share.new_zeros(len(batch)).index_add(0, cluster, share)
     energy = share / total[cluster] * batch.features[cluster, ClusterFeature.ENERGY]
     order = torch.nonzero(share > 0).flatten()
@@ -261,11 +263,11 @@ def _shares(output: SharingOutput, batch: Batch) -> Collection:
     event = batch.event_index[cluster]
     first = batch.offsets[event]
     columns = {
-        "cluster_element": (cluster - first).cpu().numpy(),
-        "owner_element": torch.where(owner >= 0, owner - first, UNASSIGNED).cpu().numpy(),
-        "energy_em": energy[order].cpu().numpy(),
+        "cluster_element": (cluster - first).numpy(),
+        "owner_element": torch.where(owner >= 0, owner - first, UNASSIGNED).numpy(),
+        "energy_em": energy[order].numpy(),
     }
-    counts = np.bincount(event.cpu().numpy(), minlength=batch.num_events)
+    counts = np.bincount(event.numpy(), minlength=batch.num_events)
     return Collection(SHARES, offsets_from_counts(counts), columns)
 
 

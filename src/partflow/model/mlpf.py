@@ -103,6 +103,11 @@ class MLPF(nn.Module):
 
     def _mix(self, x: Tensor, features: Tensor, rows: Layout) -> Float[Tensor, "element dim"]:
         """Output of the backbone; raises ConfigError where it has another shape than `x`."""
+        if len(x) == 0:
+            # Few layers allow a concatenation or mean over no events. In a training with several
+            # processes one may have no event in a batch, and the others wait for its gradients:
+            # here they are 0 for every weight.
+            return x + 0.0 * sum(p.sum() for p in self.backbone.parameters())
         mixed: Tensor = self.backbone(x, *self._rows_and_distances(features, rows))
         if mixed.shape != x.shape:
             raise ConfigError(
@@ -144,6 +149,8 @@ class MLPF(nn.Module):
         features = batch.features if order is None else batch.features[order]
         rows = layout(features, batch.counts)
         x = self._embed(features, rows)[0]
+        if len(x) == 0:
+            return []
         arguments = self._rows_and_distances(features, rows)
         of_layers = self.backbone.attention_weights(x, *arguments)
         of_events = [torch.stack(layers) for layers in zip(*of_layers, strict=True)]

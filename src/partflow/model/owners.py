@@ -59,7 +59,8 @@ def possible_owners(
     Those are the `num_owners` elements nearest in angle, always including the cluster itself, and
     without the tracks that miss the calorimeter. The search runs on the CPU.
     """
-    position = _face_position(features).double().cpu().numpy()
+    # First to the CPU: Apple's GPUs have no float64.
+    position = _face_position(features).cpu().double().numpy()
     length = np.maximum(np.linalg.norm(position, axis=1, keepdims=True), MIN_LENGTH)
     event = np.repeat(np.arange(len(rows.events)), [e.end - e.begin for e in rows.events])
     point = np.column_stack([position / length, EVENT_STEP * event])

@@ -19,17 +19,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from partflow.core.errors import ConfigError
+from partflow.model.dtype import Dtype
 from partflow.model.product_speed import is_bfloat16_faster
 from partflow.model.torch_operators import operators
 
-Dtype = Literal["auto", "float32", "bfloat16"]
-"""`auto`: what is faster on the device; see `choose_dtype`."""
 SMALLEST_BFLOAT16 = 128
 """Inputs and outputs from which on a product is computed in bfloat16."""
 
@@ -139,8 +138,8 @@ def float32_products(device: torch.device) -> Iterator[None]:
 def choose_dtype(device: str | torch.device = "cpu", dtype: Dtype = "auto") -> torch.dtype:
     """The type that an option `--dtype` means on `device`.
 
-    `auto` is bfloat16 where its products are measured to be faster (`product_speed`), or the GPU
-    says that it has them.
+    `auto` is bfloat16 on a CPU on which its products are measured to be faster (`product_speed`),
+    and on a CUDA or ROCm device that says that it has them; on other devices it is float32.
 
     Raises ConfigError for a GPU without bfloat16.
     """
@@ -149,7 +148,8 @@ def choose_dtype(device: str | torch.device = "cpu", dtype: Dtype = "auto") -> t
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
         if dtype == "bfloat16" and not has_bfloat16:
             raise ConfigError(f"{device} has no bfloat16; use --dtype float32")
-        is_bfloat16 = has_bfloat16
+        is_auto_bfloat16 = has_bfloat16
     else:
-        is_bfloat16 = dtype == "bfloat16" or (dtype == "auto" and is_bfloat16_faster())
-    return torch.bfloat16 if is_bfloat16 and dtype != "float32" else torch.float32
+        is_auto_bfloat16 = dtype == "auto" and device.type == "cpu" and is_bfloat16_faster()
+    is_bfloat16 = is_auto_bfloat16 if dtype == "auto" else dtype == "bfloat16"
+    return torch.bfloat16 if is_bfloat16 else torch.float32

@@ -21,7 +21,9 @@ class BackboneProtocol(Protocol):
     """The part in which the elements of an event exchange information.
 
     It is constructed from the configuration of the network, of which `backbone_options` are its
-    own. Rows of different events must not affect each other. Two attributes are optional:
+    own. Rows of different events must not affect each other. It is never called without elements:
+    where a batch has none, as the part of one process of a training may have, `MLPF` leaves it out
+    and gives its weights gradients of 0. Two attributes are optional:
 
     - `needs_distances = True`: it is called with a third argument, the distances between the
       elements of each event [mm], one matrix for each event of `events`.
@@ -35,8 +37,8 @@ class BackboneProtocol(Protocol):
     def __call__(
         self, x: Float[Tensor, "element dim"], events: Sequence[EventRows]
     ) -> Float[Tensor, "element dim"]:
-        """Representation of every element; `events` cover all rows of `x` in order, and none is
-        empty.
+        """Representation of every element; `events` cover all rows of `x` in order. There is at
+        least one, and none is empty.
         """
 
 

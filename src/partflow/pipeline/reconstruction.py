@@ -23,8 +23,8 @@ from partflow.pipeline.folders import check_elements, detector_of
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.embeddings import EmbeddingWriter
     from partflow.infer.reconstruction import Reconstructor
+    from partflow.model.dtype import Dtype
     from partflow.model.folder import Model
-    from partflow.model.precision import Dtype
 
 
 def reconstruct(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from partflow.core.errors import ConfigError
+from partflow.model.dtype import Dtype
 
-Dtype = Literal["auto", "float32", "bfloat16"]
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
 Frozen = Literal["nothing", "backbone", "all_but_heads"]
 LoggerName = Literal["tensorboard", "comet", "mlflow", "wandb"]

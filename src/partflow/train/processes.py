@@ -8,20 +8,27 @@ torchrun they are there already.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
+import re
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 
-from partflow.core.errors import ConfigError, PartflowError
+from partflow.core import errors
+from partflow.core.errors import ConfigError, OutputError, PartflowError
+from partflow.core.outputs import write_text
 from partflow.core.threads import available_cores
 from partflow.train.config import TrainConfig
 
@@ -29,10 +36,15 @@ Value = TypeVar("Value")
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
-    """Fabric for the devices of `config`; raises ConfigError where they are not there."""
+    """Fabric for the devices of `config`.
+
+    Raises ConfigError where the devices are not there, or other processes than theirs were started.
+    """
+    num_started = _num_started_from_outside()
+    is_started = num_started is not None
+    _check_processes(config, num_started)
     strategy: str | DDPStrategy = "auto"
     if config.num_ranks > 1:
-        is_started = _is_started_from_outside()
         strategy = DDPStrategy(start_method="popen" if is_started else "spawn")
     try:
         return Fabric(
@@ -40,6 +52,8 @@ def make_fabric(config: TrainConfig) -> Fabric:
             strategy=strategy,
             devices=config.devices,
             num_nodes=config.nodes,
+            # In a SLURM job Fabric would wait for tasks of srun, also where we start the processes.
+            plugins=[] if is_started else [LightningEnvironment()],
         )
     except (RuntimeError, ValueError) as error:  # Lightning's own exceptions are among these
         reason = " ".join(str(error).split())
@@ -48,35 +62,55 @@ def make_fabric(config: TrainConfig) -> Fabric:
         ) from error
 
 
+def _num_started_from_outside() -> int | None:
+    """Number of processes that torchrun or a scheduler has started; None if it is ours to start
+    them.
+    """
+    if TorchElasticEnvironment.detect():
+        return int(os.environ["WORLD_SIZE"])
+    num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
+    return num_tasks if num_tasks > 1 and SLURMEnvironment.detect() else None
+
+
+def _check_processes(config: TrainConfig, num_started: int | None) -> None:
+    """Raise ConfigError unless the processes of `config` were started, or can be started here."""
+    if num_started is None and config.nodes > 1:
+        raise ConfigError(
+            f"train.nodes = {config.nodes}, but this process was started alone, and would wait for "
+            "the other nodes without end; start the command on every node with srun or torchrun, "
+            "or give --nodes 1"
+        )
+    if num_started not in (None, config.num_ranks):
+        raise ConfigError(
+            f"{num_started} processes were started by torchrun or SLURM, but train.devices = "
+            f"{config.devices} and train.nodes = {config.nodes} need {config.num_ranks}; give the "
+            "processes of each node as --devices and the number of nodes as --nodes"
+        )
+
+
 def launch(fabric: Fabric, function: Callable[..., Value], *arguments: Any) -> Value:
     """`function(fabric, *arguments)` in every process of the training; returns that of rank 0.
 
-    Arguments must be picklable if Fabric starts the processes. A process that dies ends the others.
-    Raises PartflowError where that happened, and what `function` raises.
+    Arguments must be picklable if Fabric starts the processes. A process that fails or dies ends
+    the others. Raises what `function` raises: of several processes the first PartflowError, with
+    its class and message; PartflowError for anything else that ended a process.
     """
     if fabric.world_size == 1:
         return function(fabric, *arguments)
-    if _is_started_from_outside():
+    if _num_started_from_outside() is not None:
         return fabric.launch(function, *arguments)
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     # The processes handle an interruption themselves, and this one waits for them.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        outcome = fabric.launch(_Call(function, arguments)).value
-    except ProcessExitedException as error:
-        raise PartflowError(
-            f"process {error.error_index} of the training ended ({_ending(error)}): the others "
-            "were stopped; --resume continues the run from its last validation"
-        ) from error
-    except ProcessRaisedException as error:  # its text is that of a traceback
-        reason = str(error).strip().splitlines()[-1]
-        raise PartflowError(
-            f"process {error.error_index} of the training failed: {reason}"
-        ) from error
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if isinstance(outcome, BaseException):
+    with tempfile.TemporaryDirectory(prefix="partflow-") as folder:
+        try:
+            outcome = fabric.launch(_Call(function, arguments, Path(folder))).value
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            raise (_first_error(Path(folder)) or _failure(error)) from error
+        finally:
+            signal.signal(signal.SIGINT, previous)
+    if isinstance(outcome, KeyboardInterrupt):
         raise outcome
     return outcome
 
@@ -95,9 +129,13 @@ class _Call:
     dataclasses.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], folder: Path
+    ) -> None:
+        """A call of `function`; errors are written to `folder`."""
         self._function = function
         self._arguments = arguments
+        self._folder = folder
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Silence the new process, which Lightning sets up before the call."""
@@ -105,25 +143,59 @@ class _Call:
         _silence()
 
     def __call__(self, fabric: Fabric) -> _Outcome:
-        """What the function returns, or the exception of the user's kind that it raises.
+        """What the function returns, or the KeyboardInterrupt that it raises, which ends all
+        processes together.
 
-        All processes raise those together, so none of them is left waiting.
+        A PartflowError is written to the folder, since torch passes on no more than the text of a
+        traceback, and that of one process only: often of another one, whose connection it closed.
         """
         try:
             return _Outcome(self._function(fabric, *self._arguments))
-        except (PartflowError, KeyboardInterrupt) as error:
+        except KeyboardInterrupt as error:
             return _Outcome(error)
+        except PartflowError as error:
+            _write_error(error, self._folder / f"rank{fabric.global_rank}.json")
+            raise
 
 
-def _ending(error: Any) -> str:
-    """How a process ended: a signal or an exit code."""
-    return error.signal_name or f"exit code {error.exit_code}"
+def _write_error(error: PartflowError, path: Path) -> None:
+    """Write class and message of `error` as JSON, if the disk has space for it."""
+    ours = [c.__name__ for c in type(error).__mro__ if c.__module__ == errors.__name__]
+    with contextlib.suppress(OutputError):
+        write_text(path, json.dumps({"class": ours[0], "message": str(error)}))
 
 
-def _is_started_from_outside() -> bool:
-    """Whether a scheduler or torchrun has started one process for each device already."""
-    is_slurm = SLURMEnvironment.detect() and int(os.environ.get("SLURM_NTASKS", "1")) > 1
-    return is_slurm or TorchElasticEnvironment.detect()
+def _first_error(folder: Path) -> PartflowError | None:
+    """The first error that a process wrote to `folder`; None if there is none."""
+    written = sorted(folder.glob("rank*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if not written:
+        return None
+    error = json.loads(written[0].read_text(encoding="utf-8"))
+    kind: type[PartflowError] = getattr(errors, error["class"])
+    return kind(error["message"])
+
+
+def _failure(error: Any) -> PartflowError:
+    """The error for a process that died, or raised an exception that is not ours."""
+    if hasattr(error, "exit_code"):
+        how = error.signal_name or f"exit code {error.exit_code}"
+        return PartflowError(
+            f"process {error.error_index} of the training ended ({how}): the others were stopped; "
+            "--resume continues the run from its last validation"
+        )
+    return PartflowError(
+        f"process {error.error_index} of the training failed: {_reason(str(error))}"
+    )
+
+
+def _reason(traceback: str) -> str:
+    r"""The line of a traceback that names the exception; its message may have several lines.
+
+    >>> _reason("  File ...\nRuntimeError: connection closed\nThis is often due to a peer.\n")
+    'RuntimeError: connection closed'
+    """
+    named = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception)(?::.*)?$", traceback, re.MULTILINE)
+    return str(named[-1]) if named else traceback.strip().splitlines()[-1]
 
 
 def gather_objects(fabric: Fabric, value: Value) -> list[Value]:

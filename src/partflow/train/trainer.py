@@ -66,6 +66,9 @@ class TrainResult:
     """Validation loss of the weights in the folder."""
     losses: dict[str, float]
     """Last row of the history (`train.history`)."""
+    rank: int = 0
+    """Process that this is the result of. Those that a scheduler or torchrun has started all have
+    one, and the first tells the user."""
 
     @property
     def source_losses(self) -> dict[str, float]:
@@ -183,12 +186,12 @@ def _train_in_process(fabric: Fabric, job: Job, report: Report | None) -> TrainR
             if fabric.global_rank == 0:
                 _finish_complete(job, loop)
             fabric.barrier()
-            return _result(job.output, run_state)
+            return _result(job.output, run_state, fabric)
         was_interrupted = _run_loop(fabric, job, loop, report)
         if fabric.global_rank == 0:
             _finish(job, loop, was_interrupted)
         fabric.barrier()
-        return None if was_interrupted else _result(job.output, run_state)
+        return None if was_interrupted else _result(job.output, run_state, fabric)
 
 
 def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | None) -> bool:
@@ -204,6 +207,7 @@ def _run_loop(fabric: Fabric, job: Job, loop: TrainingLoop, report: Report | Non
         rank=fabric.global_rank,
         num_ranks=fabric.world_size,
         num_workers=config.loader_workers,
+        pin_memory=fabric.device.type == "cuda",
     )
     of_sources = validation_batches(
         job.mixture, config.batch_elements, rank=fabric.global_rank, num_ranks=fabric.world_size
@@ -347,14 +351,16 @@ def _model(job: Job, checkpoint: Checkpoint | None) -> MLPF:
     return model
 
 
-def _result(output: Path, run_state: RunState) -> TrainResult:
-    """Result of a run whose state is `run_state`."""
+def _result(output: Path, run_state: RunState, fabric: Fabric) -> TrainResult:
+    """Result of a run whose state is `run_state`, in each process."""
     return TrainResult(
         folder=output,
         steps=run_state.steps,
         events_seen=run_state.events_seen,
         events_per_second=run_state.events_per_second,
         minutes=run_state.minutes,
-        validation_loss=run_state.best_validation_loss,
+        # Only the first process knows which weights it has written.
+        validation_loss=fabric.broadcast(run_state.best_validation_loss),
         losses=run_state.history[-1] if run_state.history else {},
+        rank=fabric.global_rank,
     )
