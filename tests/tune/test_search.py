@@ -12,6 +12,7 @@ import pytest
 
 from partflow.core.errors import ConfigError, DataError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
+from partflow.tune import study
 from partflow.tune.pruning import Budget, UsedBudget
 from partflow.tune.results import best_row, trial_rows, write_results
 from partflow.tune.search import Search, TrialResult, search
@@ -106,24 +107,33 @@ def test_the_folders_of_trials_are_deleted_unless_they_are_wanted(tmp_path):
     assert len(list((tmp_path / "kept" / "trials").iterdir())) == 3
 
 
-def test_an_interrupted_search_continues_with_the_trials_of_an_undisturbed_one(tmp_path):
+def test_an_interrupted_search_continues_with_the_trials_of_an_undisturbed_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(study, "STARTUP_TRIALS", 3)  # TPE proposes the others
     undisturbed = run(tmp_path / "undisturbed", 8)
+    assert {row.state for row in undisturbed} == {"complete", "pruned"}
     calls = []
 
     def interrupted(configuration, folder, report):
         calls.append(configuration)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return train(configuration, folder, report)
+
+        def report_until_interrupted(step, loss):
+            shall_end = report(step, loss)
+            if len(calls) == 4:  # after ASHA has stored its loss at 10 % of the budget
+                raise KeyboardInterrupt
+            return shall_end
+
+        return train(configuration, folder, report_until_interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "study", 8, train=interrupted)
     assert list((tmp_path / "study" / "trials").iterdir()) == []
     rows = run(tmp_path / "study", 8)
-    assert len(rows) == 8
-    assert parameters(rows)[:3] == parameters(undisturbed)[:3]
-    assert parameters(rows)[3] == parameters(undisturbed)[3]  # the interrupted one, again
-    assert {row.state for row in rows} <= {"complete", "pruned"}
+    assert [row.number for row in rows] == [0, 1, 2, 4, 5, 6, 7, 8]  # 4 is 3 again
+    assert [row._replace(number=0) for row in rows] == [
+        row._replace(number=0) for row in undisturbed
+    ]
     assert len(run(tmp_path / "study", 8)) == 8  # finished: nothing is done
 
 

@@ -13,8 +13,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from partflow.core.outputs import write_text
+from partflow.tune.retries import counted
 from partflow.tune.space import FIXED, Configuration
-from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, counted
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES
 
 BEST_FILE, TABLE_FILE, PAGE_FILE, PLOTS_FOLDER = "best.toml", "trials.csv", "index.html", "plots"
 STATES = {

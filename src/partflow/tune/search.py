@@ -16,8 +16,9 @@ from partflow.core.errors import ConfigError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
 from partflow.tune.interruption import Interruption
 from partflow.tune.pruning import Budget, UsedBudget
+from partflow.tune.retries import counted
 from partflow.tune.space import Configuration, Space
-from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder, counted
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder
 
 MAX_FIRST_FAILURES = 5
 """If so many trials with other settings fail before one succeeds, the search ends."""
