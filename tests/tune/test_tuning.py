@@ -17,7 +17,6 @@ from partflow.core.errors import ConfigError
 from partflow.core.ray_executor import RayExecutor, WorkerDied
 from partflow.pipeline.tuning import TrialTraining
 from partflow.train.loss import LossConfig
-from partflow.tune.space import Configuration
 
 pytestmark = pytest.mark.slow
 SPACE = """
@@ -99,12 +98,10 @@ def test_trials_with_other_weights_of_the_loss_are_compared_with_the_same_weight
 ):
     from partflow.presets import PRESETS
 
-    preset = PRESETS["tiny"]()
-    start = Configuration(preset.model, preset.train)
-    quick = {"train.epochs": 1, "train.learning_rate": 1e-9, "train.threads": 1}
+    quick = {"epochs": 1, "learning_rate": 1e-9, "threads": 1}
     losses = []
     for weight in (10.0, 1.0):
-        configuration = start.with_values({**quick, "train.loss.is_particle": weight})
+        configuration = PRESETS["tiny"]().with_options({**quick, "loss.is_particle": weight})
         train = TrialTraining(labelled, LossConfig())
         result = train(configuration, tmp_path / f"run-{weight}", lambda steps, loss: False)
         losses.append(result.validation_loss)
@@ -114,8 +111,6 @@ def test_trials_with_other_weights_of_the_loss_are_compared_with_the_same_weight
 def test_a_report_can_end_a_training(labelled, tmp_path):
     from partflow.presets import PRESETS
 
-    preset = PRESETS["tiny"]()
-    start = Configuration(preset.model, preset.train)
     reports = []
 
     def report(steps, validation_loss):
@@ -123,7 +118,7 @@ def test_a_report_can_end_a_training(labelled, tmp_path):
         return len(reports) == 2
 
     train = TrialTraining(labelled, LossConfig())
-    configuration = start.with_values({"train.epochs": 20, "train.threads": 1})
+    configuration = PRESETS["tiny"]().with_options({"epochs": 20, "threads": 1})
     result = train(configuration, tmp_path / "run", report)
     assert len(reports) == 2
     assert reports[0][0] < reports[1][0]

@@ -23,10 +23,11 @@ from partflow.core.ray_executor import RayExecutor
 if TYPE_CHECKING:  # these import Optuna and torch
     from partflow.dataset.mixture import Mixture
     from partflow.train.config import LossConfig
+    from partflow.train.configuration import Configuration
     from partflow.tune.pruning import Budget, PrunerName
     from partflow.tune.results import TrialRow
     from partflow.tune.search import Report, Search, TrialResult
-    from partflow.tune.space import Configuration, Space
+    from partflow.tune.space import Space
     from partflow.tune.study import StudyFolder
 
 EVERY_EPOCH = 10**9
@@ -152,15 +153,14 @@ class TrialTraining:
 def _start_configuration(labelled: Path, preset: str) -> Configuration:
     """The preset for these events."""
     from partflow.presets import preset as find_preset
-    from partflow.tune.space import Configuration
 
     chosen = find_preset(preset)
     mixture = _mixture(labelled, chosen)
     model = chosen.model.for_labels(mixture.element_set, mixture.has_shares).at(mixture.face)
-    return Configuration(model, chosen.train)
+    return replace(chosen, model=model)
 
 
-def _mixture(labelled: Path, configuration: Any) -> Mixture:
+def _mixture(labelled: Path, configuration: Configuration) -> Mixture:
     """The labelled events, divided as the configuration of the training says."""
     from partflow.dataset.mixture import Mixture
 
