@@ -5,42 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import pytest
 
 from partflow.core.errors import ConfigError, DataError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
+from partflow.model.config import ModelConfig
+from partflow.train.config import TrainConfig
+from partflow.train.configuration import Configuration, read_config
+from partflow.tune import study
 from partflow.tune.pruning import Budget, UsedBudget
-from partflow.tune.results import best_row, trial_rows, write_results
+from partflow.tune.results import TrialRow, best_row, trial_rows, write_results
 from partflow.tune.search import Search, TrialResult, search
-from partflow.tune.space import Configuration
+from partflow.tune.space import with_values
 from partflow.tune.study import StudyFolder
 
-
-@dataclass(frozen=True)
-class Loss:
-    share: float = 15.0
-
-
-@dataclass(frozen=True)
-class Model:
-    dim: int = 128
-    name: str = 'a "name"'
-
-    def __post_init__(self):
-        if self.dim == 13:
-            raise ConfigError("model.dim = 13; choose another")
-
-
-@dataclass(frozen=True)
-class Train:
-    learning_rate: float = 1e-3
-    loss: Loss = field(default_factory=Loss)
-
-
-BASE = Configuration(Model(), Train())
+BASE = Configuration(train=TrainConfig(learning_rate=1e-3))
 
 
 def space(trial):
@@ -91,12 +72,21 @@ def test_pruned_trials_have_used_a_part_of_their_budget(tmp_path):
 
 def test_the_best_configuration_is_written_as_toml(tmp_path):
     rows = run(tmp_path / "study", 5)
-    written = tomllib.loads((tmp_path / "study" / "best.toml").read_text())
-    rate = best_row(rows).values.get("train.learning_rate", 1e-3)
-    assert written == {
-        "model": {"dim": 128, "name": 'a "name"'},
-        "train": {"learning_rate": rate, "loss": {"share": 15.0}},
-    }
+    best = best_row(rows)
+    file = tmp_path / "study" / "best.toml"
+    assert read_config(file) == with_values(BASE, best.values)
+    text = file.read_text()
+    assert text.startswith(f"# Trial {best.number}, validation loss {best.validation_loss:.6g}.\n")
+    assert "\n# Learning rate after the warm-up.\nlearning_rate = " in text
+
+
+def test_the_best_configuration_keeps_options_of_a_network_of_ones_own(tmp_path):
+    options = {"sizes": [1, 2], "norm": {"is_on": True}}
+    model = ModelConfig(backbone="my_package:Net", backbone_options=options)
+    row = TrialRow(3, "complete", False, 0.5, 100, 1000, 1.0, {"model.dim": 64}, "")
+    write_results(tmp_path, [row], Configuration(model))
+    assert read_config(tmp_path / "best.toml").model == replace(model, dim=64)
+    assert "# Changed: model.dim = 64\n" in (tmp_path / "best.toml").read_text()
 
 
 def test_the_folders_of_trials_are_deleted_unless_they_are_wanted(tmp_path):
@@ -106,24 +96,33 @@ def test_the_folders_of_trials_are_deleted_unless_they_are_wanted(tmp_path):
     assert len(list((tmp_path / "kept" / "trials").iterdir())) == 3
 
 
-def test_an_interrupted_search_continues_with_the_trials_of_an_undisturbed_one(tmp_path):
+def test_an_interrupted_search_continues_with_the_trials_of_an_undisturbed_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(study, "STARTUP_TRIALS", 3)  # TPE proposes the others
     undisturbed = run(tmp_path / "undisturbed", 8)
+    assert {row.state for row in undisturbed} == {"complete", "pruned"}
     calls = []
 
     def interrupted(configuration, folder, report):
         calls.append(configuration)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return train(configuration, folder, report)
+
+        def report_until_interrupted(step, loss):
+            shall_end = report(step, loss)
+            if len(calls) == 4:  # after ASHA has stored its loss at 10 % of the budget
+                raise KeyboardInterrupt
+            return shall_end
+
+        return train(configuration, folder, report_until_interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "study", 8, train=interrupted)
     assert list((tmp_path / "study" / "trials").iterdir()) == []
     rows = run(tmp_path / "study", 8)
-    assert len(rows) == 8
-    assert parameters(rows)[:3] == parameters(undisturbed)[:3]
-    assert parameters(rows)[3] == parameters(undisturbed)[3]  # the interrupted one, again
-    assert {row.state for row in rows} <= {"complete", "pruned"}
+    assert [row.number for row in rows] == [0, 1, 2, 4, 5, 6, 7, 8]  # 4 is 3 again
+    assert [row._replace(number=0) for row in rows] == [
+        row._replace(number=0) for row in undisturbed
+    ]
     assert len(run(tmp_path / "study", 8)) == 8  # finished: nothing is done
 
 
@@ -134,7 +133,7 @@ def test_a_search_can_be_made_longer(tmp_path):
 
 def test_a_trial_that_fails_does_not_end_the_search(tmp_path):
     def space(trial):
-        return {"model.dim": trial.suggest_categorical("model.dim", [13, 64, 128])}
+        return {"model.dim": trial.suggest_categorical("model.dim", [65, 64, 128])}
 
     def diverging(configuration, folder, report):
         if configuration.model.dim == 64:
@@ -143,7 +142,7 @@ def test_a_trial_that_fails_does_not_end_the_search(tmp_path):
 
     rows = run(tmp_path / "study", 12, space=space, train=diverging)
     reasons = {row.values.get("model.dim"): row.reason for row in rows}
-    assert reasons[13] == "model.dim = 13; choose another"
+    assert reasons[65].startswith("model.dim = 65 is no multiple of model.num_heads = 4")
     assert reasons[64] == "the loss term class is nan"
     assert reasons[128] == ""
     assert len(rows) == 12

@@ -6,13 +6,19 @@ import pytest
 
 from partflow.core.errors import ConfigError
 from partflow.presets import PRESETS
-from partflow.tune.space import Configuration, default_space, load_space
+from partflow.tune.space import (
+    FIXED,
+    check_names,
+    default_space,
+    load_space,
+    settings,
+    with_values,
+)
 
 
 @pytest.fixture
 def base():
-    preset = PRESETS["tiny"]()
-    return Configuration(preset.model, preset.train)
+    return PRESETS["tiny"]()
 
 
 class LowestValues(SimpleNamespace):
@@ -29,31 +35,45 @@ class LowestValues(SimpleNamespace):
 
 def test_values_change_settings_at_any_depth_and_nothing_else(base):
     values = {"model.dim": 96, "train.loss.share": 5.0, "train.learning_rate": 0.1}
-    changed = base.with_values(values)
-    for name in base.names():
-        assert changed.value(name) == values.get(name, base.value(name))
+    assert settings(with_values(base, values)) == settings(base) | values
 
 
 def test_an_invalid_combination_is_an_error_of_the_configuration(base):
     with pytest.raises(ConfigError, match=r"model.dim = 65 is no multiple of model.num_heads"):
-        base.with_values({"model.dim": 65})
+        with_values(base, {"model.dim": 65})
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_name(base):
-    with pytest.raises(ConfigError, match=r"no setting 'model.dimm'; do you mean model.dim\?"):
-        base.check_names({"model.dimm": 64})
+    with pytest.raises(ConfigError, match=r"no setting 'model.dimm'; did you mean 'model.dim'\?"):
+        check_names({"model.dimm": 64}, base)
 
 
-@pytest.mark.parametrize("name", ["train.epochs", "train.seed", "model.head"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train.epochs",
+        "train.seed",
+        "train.event_weights",
+        "model.detector",
+        "model.head",
+        "model.num_owners",
+        "model.predict_background",
+    ],
+)
 def test_settings_that_make_losses_incomparable_are_refused(base, name):
     with pytest.raises(ConfigError, match=f"{name} cannot be searched: it "):
-        base.check_names({name: base.value(name)})
+        check_names([name], base)
+
+
+def test_refused_settings_exist(base):
+    known = {f"{part}.{name}" for part in ("model", "train") for name in vars(getattr(base, part))}
+    assert set(FIXED) <= known
 
 
 def test_the_default_space_has_valid_settings(base):
     values = default_space(LowestValues())
-    base.check_names(values)
-    assert base.with_values(values).model.dim == 64
+    check_names(values, base)
+    assert with_values(base, values).model.dim == 64
 
 
 def test_a_space_is_loaded_from_a_file_or_a_module(tmp_path):

@@ -14,9 +14,9 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.errors import ConfigError
-from partflow.core.ray_executor import RayExecutor
+from partflow.core.ray_executor import RayExecutor, WorkerDied
+from partflow.pipeline.tuning import TrialTraining
 from partflow.train.loss import LossConfig
-from partflow.tune.space import Configuration
 
 pytestmark = pytest.mark.slow
 SPACE = """
@@ -52,6 +52,7 @@ def check(study, best, num_trials):
     written = tomllib.loads((study / "best.toml").read_text())
     assert written["train"]["batch_elements"] == best.values["train.batch_elements"]
     assert written["train"]["epochs"] == 30  # not the budget of a trial
+    assert written["train"]["loggers"] == ["tensorboard"]  # a trial has none
     assert written["model"]["num_layers"] == 2
     page = (study / "index.html").read_text()
     assert f"Trial {best.number} has the lowest validation loss" in page
@@ -95,15 +96,12 @@ def test_a_study_of_another_preset_or_budget_is_refused(labelled, tmp_path, spac
 def test_trials_with_other_weights_of_the_loss_are_compared_with_the_same_weights(
     labelled, tmp_path
 ):
-    from partflow.pipeline.tuning import TrialTraining
     from partflow.presets import PRESETS
 
-    preset = PRESETS["tiny"]()
-    start = Configuration(preset.model, preset.train)
-    quick = {"train.epochs": 1, "train.learning_rate": 1e-9, "train.threads": 1}
+    quick = {"epochs": 1, "learning_rate": 1e-9, "threads": 1}
     losses = []
     for weight in (10.0, 1.0):
-        configuration = start.with_values({**quick, "train.loss.is_particle": weight})
+        configuration = PRESETS["tiny"]().with_options({**quick, "loss.is_particle": weight})
         train = TrialTraining(labelled, LossConfig())
         result = train(configuration, tmp_path / f"run-{weight}", lambda steps, loss: False)
         losses.append(result.validation_loss)
@@ -111,11 +109,8 @@ def test_trials_with_other_weights_of_the_loss_are_compared_with_the_same_weight
 
 
 def test_a_report_can_end_a_training(labelled, tmp_path):
-    from partflow.pipeline.tuning import TrialTraining
     from partflow.presets import PRESETS
 
-    preset = PRESETS["tiny"]()
-    start = Configuration(preset.model, preset.train)
     reports = []
 
     def report(steps, validation_loss):
@@ -123,11 +118,34 @@ def test_a_report_can_end_a_training(labelled, tmp_path):
         return len(reports) == 2
 
     train = TrialTraining(labelled, LossConfig())
-    configuration = start.with_values({"train.epochs": 20, "train.threads": 1})
+    configuration = PRESETS["tiny"]().with_options({"epochs": 20, "threads": 1})
     result = train(configuration, tmp_path / "run", report)
     assert len(reports) == 2
     assert reports[0][0] < reports[1][0]
     assert result.validation_loss == min(loss for _, loss in reports)
+
+
+def test_a_trial_whose_worker_dies_is_tried_again(labelled, tmp_path, space, monkeypatch, capsys):
+    from partflow.tune.search import TrialResult
+
+    trained = []
+
+    def train_or_die(self, configuration, folder, report):
+        trained.append(configuration)
+        if len(trained) == 2:
+            raise WorkerDied("a worker of Ray ended: out of memory")
+        return TrialResult(1.0 / len(trained), 1000, 50, 0.1)
+
+    monkeypatch.setattr(TrialTraining, "__call__", train_or_die)
+    best = pipeline.tune(labelled, tmp_path / "study", "tiny", 3, space, epochs=1)
+    assert [row["number"] for row in rows(tmp_path / "study")] == ["0", "2", "3"]
+    assert trained[1] == trained[2] != trained[3]
+    assert {configuration.train.loggers for configuration in trained} == {()}
+    written = tomllib.loads((tmp_path / "study" / "best.toml").read_text())
+    assert written["train"]["loggers"] == ["tensorboard"]
+    assert best.number == 3
+    line = "trial 1: a worker of Ray ended: out of memory; tried again"
+    assert line in capsys.readouterr().err.splitlines()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no Ray")

@@ -23,10 +23,11 @@ from partflow.core.ray_executor import RayExecutor
 if TYPE_CHECKING:  # these import Optuna and torch
     from partflow.dataset.mixture import Mixture
     from partflow.train.config import LossConfig
+    from partflow.train.configuration import Configuration
     from partflow.tune.pruning import Budget, PrunerName
     from partflow.tune.results import TrialRow
     from partflow.tune.search import Report, Search, TrialResult
-    from partflow.tune.space import Configuration, Space
+    from partflow.tune.space import Space
     from partflow.tune.study import StudyFolder
 
 EVERY_EPOCH = 10**9
@@ -101,7 +102,11 @@ def tune(
             with study_folder.locked():
                 rows = trial_rows(study)
                 write_results(output, rows, start)
-            _say(next(row for row in rows if row.number == trial.number), best_row(rows), outcome)
+            row = next((row for row in rows if row.number == trial.number), None)
+            if row is None:  # its worker died, and it is no longer counted
+                say(f"trial {trial.number}: {outcome}; tried again")
+            else:
+                _say(row, best_row(rows), outcome)
 
         with plan.interruption:
             _run(study_folder, plan, executor, base, threads, write_and_say)
@@ -146,17 +151,16 @@ class TrialTraining:
 
 
 def _start_configuration(labelled: Path, preset: str) -> Configuration:
-    """The preset for these events; trials write no logs of their own."""
+    """The preset for these events."""
     from partflow.presets import preset as find_preset
-    from partflow.tune.space import Configuration
 
     chosen = find_preset(preset)
     mixture = _mixture(labelled, chosen)
     model = chosen.model.for_labels(mixture.element_set, mixture.has_shares).at(mixture.face)
-    return Configuration(model, replace(chosen.train, loggers=()))
+    return replace(chosen, model=model)
 
 
-def _mixture(labelled: Path, configuration: Any) -> Mixture:
+def _mixture(labelled: Path, configuration: Configuration) -> Mixture:
     """The labelled events, divided as the configuration of the training says."""
     from partflow.dataset.mixture import Mixture
 
@@ -167,13 +171,14 @@ def _mixture(labelled: Path, configuration: Any) -> Mixture:
 
 
 def _with_budget(start: Configuration, budget: Budget, seed: int, threads: int) -> Configuration:
-    """The configuration of a trial that changes nothing."""
+    """The configuration of a trial that changes nothing; trials write no logs of their own."""
     from partflow.train.configuration import NO_LIMIT
 
     limits: dict[str, Any] = {"max_minutes": budget.max_minutes, "epochs": NO_LIMIT}
     if budget.epochs is not None:
         limits = {"epochs": budget.epochs, "validation_interval": EVERY_EPOCH}
-    return replace(start, train=replace(start.train, seed=seed, threads=threads, **limits))
+    train = replace(start.train, seed=seed, threads=threads, loggers=(), **limits)
+    return replace(start, train=train)
 
 
 def _run(

@@ -2,6 +2,7 @@
 
     space    which settings a trial varies, and how they change a configuration
     pruning  the budget of a trial, and when it ends early
+    retries  trials that are tried again
     study    the trials on disk, shared by several processes
     search   one trial after the other
     interruption  Ctrl-C

@@ -14,6 +14,7 @@ from partflow.report.page import PagePlot
 from partflow.report.style import drawing, save
 from partflow.report.svg import svg_drawing
 from partflow.report.tables import Table, make_table
+from partflow.train.configuration import Configuration
 from partflow.tune.plots import study_plots
 from partflow.tune.results import (
     BEST_FILE,
@@ -24,7 +25,7 @@ from partflow.tune.results import (
     best_row,
     searched_names,
 )
-from partflow.tune.space import Configuration
+from partflow.tune.space import settings
 
 
 def write_page(
@@ -89,8 +90,9 @@ def settings_table(rows: Sequence[TrialRow], base: Configuration) -> Table:
     """The searched settings of the best trial, and those that the search started from."""
     best = best_row(rows)
     chosen = {} if best is None else best.values
+    start = settings(base)
     lines = [
-        [name, _text(base.value(name)), _text(chosen.get(name, base.value(name)))]
+        [name, _text(start[name]), _text(chosen.get(name, start[name]))]
         for name in searched_names(rows)
     ]
     return make_table(["", "to start from", "best trial"], lines, "Settings")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from optuna import pruners
+from optuna import Study, pruners
+from optuna.trial import FrozenTrial
 
 from partflow.core.errors import ConfigError
+from partflow.tune.retries import counted
 
 PrunerName = Literal["asha", "median", "none"]
 FIRST_RUNG = 10
@@ -73,12 +75,37 @@ class UsedBudget:
         return min(round(100 * fraction), 100)
 
 
+class Asha(pruners.SuccessiveHalvingPruner):
+    """ASHA without the losses of trials that are tried again.
+
+    That of Optuna would compare a trial with itself before an interruption, and count it twice in
+    the comparisons of all later trials. The median rule reads complete trials only.
+    """
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether the trial shall end."""
+        compared: Any = _CountedTrials(study)
+        return super().prune(compared, trial)
+
+
+class _CountedTrials:
+    """A study that has only the trials that count."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def get_trials(self, **options: Any) -> list[FrozenTrial]:
+        """The trials that count, as `Study.get_trials` gives them."""
+        return counted(self._study.get_trials(**options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+
 def make_pruner(name: PrunerName) -> pruners.BasePruner:
     """The pruner of that name; its steps are percents of the budget."""
     if name == "asha":
-        return pruners.SuccessiveHalvingPruner(
-            min_resource=FIRST_RUNG, reduction_factor=REDUCTION_FACTOR
-        )
+        return Asha(min_resource=FIRST_RUNG, reduction_factor=REDUCTION_FACTOR)
     if name == "median":
         return pruners.MedianPruner(n_startup_trials=MEDIAN_TRIALS, n_warmup_steps=MEDIAN_PERCENT)
     return pruners.NopPruner()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +12,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from partflow.core.outputs import write_text
-from partflow.tune.space import FIXED, Configuration
-from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, counted
+from partflow.core.toml import toml_value
+from partflow.train.configuration import Configuration, config_text
+from partflow.tune.retries import counted
+from partflow.tune.space import with_values
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES
 
 BEST_FILE, TABLE_FILE, PAGE_FILE, PLOTS_FOLDER = "best.toml", "trials.csv", "index.html", "plots"
 STATES = {
@@ -106,45 +108,12 @@ def table_csv(rows: Sequence[TrialRow]) -> str:
 def best_config(start: Configuration, best: TrialRow) -> str:
     """The configuration of a trial for `partflow train --config`, as TOML.
 
-    It is `start` with the trial's settings, without those that a training takes from its events.
+    It is `start` with the trial's settings.
     """
-    configuration = start.with_values(best.values)
-    lines = [f"# Trial {best.number}, validation loss {best.validation_loss:.6g}."]
-    changed = [f"{name} = {_toml(value)}" for name, value in best.values.items()]
-    lines += [f"# Changed: {', '.join(changed)}" if changed else "# Nothing is changed."]
-    for part in ("model", "train"):
-        lines += _tables(getattr(configuration, part), part)
-    return "\n".join(lines) + "\n"
-
-
-def _tables(config: Any, name: str) -> list[str]:
-    """A dataclass as a table of TOML, followed by those of the dataclasses in it."""
-    lines, nested = ["", f"[{name}]"], []
-    for field in fields(config):
-        value, full_name = getattr(config, field.name), f"{name}.{field.name}"
-        if is_dataclass(value):
-            nested += _tables(value, full_name)
-        elif value is not None and not _is_of_the_events(full_name):
-            lines.append(f"{field.name} = {_toml(value)}")
-    return lines + nested
-
-
-def _is_of_the_events(name: str) -> bool:
-    """Whether a training takes a setting from its events."""
-    return "of the events" in FIXED.get(name, "")
-
-
-def _toml(value: Any) -> str:
-    """A value in TOML.
-
-    >>> [_toml(value) for value in (True, 3, 1e-05, "relu", (1, 2))]
-    ['true', '3', '1e-05', '"relu"', '[1, 2]']
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(part) for part in value)}]"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    return repr(value)
+    changed = [f"{name} = {toml_value(value)}" for name, value in best.values.items()]
+    configuration = with_values(start, best.values)
+    return (
+        f"# Trial {best.number}, validation loss {best.validation_loss:.6g}.\n"
+        f"# {'Changed: ' + ', '.join(changed) if changed else 'Nothing is changed.'}\n#\n"
+        + config_text(configuration.model, configuration.train)
+    )

@@ -14,10 +14,12 @@ from optuna.trial import Trial, TrialState
 
 from partflow.core.errors import ConfigError, OutputError, PartflowError
 from partflow.core.ray_executor import WorkerDied
+from partflow.train.configuration import Configuration
 from partflow.tune.interruption import Interruption
 from partflow.tune.pruning import Budget, UsedBudget
-from partflow.tune.space import Configuration, Space
-from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder, counted
+from partflow.tune.retries import counted
+from partflow.tune.space import Space, check_names, with_values
+from partflow.tune.study import IS_DEFAULT, REASON, RESULT, VALUES, StudyFolder
 
 MAX_FIRST_FAILURES = 5
 """If so many trials with other settings fail before one succeeds, the search ends."""
@@ -96,11 +98,11 @@ def _run_trial(study: optuna.Study, study_folder: StudyFolder, trial: Trial, pla
     """Train one trial and store its result; returns what became of it."""
     is_default = bool(trial.user_attrs.get(IS_DEFAULT))
     values = {} if is_default else _suggested(plan.space, trial)
-    plan.base.check_names(values)
+    check_names(values, plan.base)
     trial.set_user_attr(VALUES, values)
     reporter = _Reporter(trial, plan.budget)
     try:
-        configuration = plan.base.with_values(values)
+        configuration = with_values(plan.base, values)
         folder = study_folder.trial_folder(trial.number)
         shutil.rmtree(folder, ignore_errors=True)
         with plan.interruption.raised():

@@ -12,27 +12,27 @@ values, and returns settings by their dotted names:
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from partflow.core.errors import ConfigError
+from partflow.core.nearest_name import did_you_mean
+from partflow.model.config import FROM_EVENTS
+from partflow.train.configuration import Configuration
 
 Space = Callable[[Any], Mapping[str, Any]]
 """From a trial of Optuna to settings by their dotted names."""
 
 FIXED = {
-    "model.detector": "is that of the events",
-    "model.face_radius": "is that of the events",
-    "model.face_half_length": "is that of the events",
-    "model.features": "are those of the events",
-    "model.elements": "are those of the events",
-    "model.head": "changes the number of terms in the validation loss",
+    **{f"model.{name}": "is taken from the events" for name in FROM_EVENTS},
+    "model.head": "changes the terms of the validation loss",
+    "model.predict_background": "changes the terms of the validation loss",
+    "model.num_owners": "changes what the term of the energy shares measures",
+    "train.event_weights": "changes the weights of the validation events",
     "train.epochs": "is the budget of a trial; give --epochs",
     "train.max_minutes": "is the budget of a trial; give --max-minutes",
     "train.seed": "is the same for all trials; give --seed",
@@ -98,84 +98,31 @@ def _module(where: str) -> Any:
     return module
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """The configuration of a training: of the network and of the run, both dataclasses."""
+def settings(configuration: Configuration) -> dict[str, Any]:
+    """The settings that trials may change, but for FIXED ones, by their dotted names.
 
-    model: Any
-    train: Any
-
-    def names(self) -> Iterator[str]:
-        """The dotted names of all settings.
-
-        >>> @dataclass(frozen=True)
-        ... class Example:
-        ...     size: int = 1
-        >>> list(Configuration(Example(), Example()).names())
-        ['model.size', 'train.size']
-        """
-        for part in ("model", "train"):
-            yield from _names(getattr(self, part), part)
-
-    def value(self, name: str) -> Any:
-        """The value of the setting with a dotted name."""
-        value: Any = self
-        for part in name.split("."):
-            value = getattr(value, part)
-        return value
-
-    def check_names(self, values: Mapping[str, Any]) -> None:
-        """Raise ConfigError for a name that is no setting, or that trials must not vary."""
-        known = list(self.names())
-        for name in values:
-            if name in FIXED:
-                raise ConfigError(f"--space: {name} cannot be searched: it {FIXED[name]}")
-            if name not in known:
-                nearest = difflib.get_close_matches(name, known, 1)
-                hint = f"; do you mean {nearest[0]}?" if nearest else ""
-                raise ConfigError(f"--space: there is no setting {name!r}{hint}")
-
-    def with_values(self, values: Mapping[str, Any]) -> Configuration:
-        """This configuration with other values of settings, by their dotted names.
-
-        Raises ConfigError where their combination is invalid.
-        """
-        changes = {part: _nested(values, part) for part in ("model", "train")}
-        return Configuration(
-            _replaced(self.model, changes["model"]), _replaced(self.train, changes["train"])
-        )
+    >>> settings(Configuration())["train.loss.share"]
+    15.0
+    """
+    return {f"{table}.{name}": value for table, name, value in configuration.options()}
 
 
-def _names(config: Any, prefix: str) -> Iterator[str]:
-    """Dotted names of the fields of a dataclass and of those in it."""
-    for field in fields(config):
-        value, name = getattr(config, field.name), f"{prefix}.{field.name}"
-        if is_dataclass(value):
-            yield from _names(value, name)
-        else:
-            yield name
+def check_names(values: Iterable[str], base: Configuration) -> None:
+    """Raise ConfigError for a name that is no setting, or that trials must not vary."""
+    known = settings(base)
+    for name in values:
+        if name in FIXED:
+            raise ConfigError(f"--space: {name} cannot be searched: it {FIXED[name]}")
+        if name not in known:
+            raise ConfigError(f"--space: there is no setting {name!r}{did_you_mean(name, known)}")
 
 
-def _nested(values: Mapping[str, Any], part: str) -> dict[str, Any]:
-    """The values of one part by their names in it: `{"loss": {"share": 1.0}}`."""
-    nested: dict[str, Any] = {}
-    for name, value in values.items():
-        first, *path, last = name.split(".")
-        if first != part:
-            continue
-        level = nested
-        for step in path:
-            level = level.setdefault(step, {})
-        level[last] = value
-    return nested
+def with_values(base: Configuration, values: Mapping[str, Any]) -> Configuration:
+    """The configuration `base` with other values of settings, by their dotted names.
 
+    Raises ConfigError where a value or their combination is invalid.
 
-def _replaced(config: Any, changes: Mapping[str, Any]) -> Any:
-    """A dataclass with other values; those of a dataclass in it are a mapping."""
-    return replace(
-        config,
-        **{
-            name: _replaced(getattr(config, name), value) if isinstance(value, Mapping) else value
-            for name, value in changes.items()
-        },
-    )
+    >>> with_values(Configuration(), {"train.loss.share": 5.0}).train.loss.share
+    5.0
+    """
+    return base.with_options({name.split(".", 1)[1]: value for name, value in values.items()})

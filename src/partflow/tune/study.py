@@ -11,7 +11,8 @@ a lock on it, which the system releases when the process ends, however it ends. 
 a heartbeat that does not come.
 
 The n-th trial gets its settings from the results so far and a generator seeded with the seed and
-n, so that one process gives the same trials with and without interruptions.
+n, where trials that are tried again count once. So one process gives the same trials with and
+without interruptions.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sqlalchemy.pool import NullPool
 from partflow.core.errors import ConfigError, OutputError
 from partflow.core.outputs import write_text
 from partflow.tune.pruning import PrunerName, make_pruner
+from partflow.tune.retries import NUM_DEATHS, RETRY_OF, counted, retried
 
 SETTINGS_FILE, DATABASE_FILE = "study.json", "study.db"
 TRIALS_FOLDER, PROCESSES_FOLDER, LOCK_FILE = "trials", "processes", ".lock"
@@ -44,7 +46,7 @@ STARTUP_TRIALS = 10
 """Trials with random settings before TPE (the tree-structured Parzen estimator) proposes them."""
 
 IS_DEFAULT, VALUES, RESULT, REASON = "is_default", "values", "result", "reason"
-PROCESS, RETRY_OF, NUM_DEATHS = "process", "retry_of", "num_deaths"
+PROCESS = "process"
 
 Database: TypeAlias = optuna.storages.RDBStorage
 
@@ -114,12 +116,13 @@ class StudyFolder:
         with self.locked():
             self._retry_lost(study)
             trials = study.get_trials(deepcopy=False)
+            started = [t for t in counted(trials) if t.state != TrialState.WAITING]
             is_waiting = any(trial.state == TrialState.WAITING for trial in trials)
-            if not is_waiting and len(counted(trials)) >= num_trials:
+            if not is_waiting and len(started) >= num_trials:
                 return None
             study.sampler = optuna.samplers.TPESampler(
                 n_startup_trials=STARTUP_TRIALS,
-                seed=(self._seed * 1_000_003 + len(trials)) % 2**32,
+                seed=(self._seed * 1_000_003 + len(started)) % 2**32,
             )
             trial = study.ask()
             trial.set_user_attr(PROCESS, self._process)
@@ -147,7 +150,7 @@ class StudyFolder:
         shutil.rmtree(self.trial_folder(trial.number), ignore_errors=True)
         num_deaths = trial.user_attrs.get(NUM_DEATHS, 0) + is_death
         trials = study.get_trials(deepcopy=False)
-        if num_deaths < MAX_DEATHS and trial.number not in _retried(trials):
+        if num_deaths < MAX_DEATHS and trial.number not in retried(trials):
             attributes = {RETRY_OF: trial.number, NUM_DEATHS: num_deaths}
             if trial.user_attrs.get(IS_DEFAULT):
                 attributes[IS_DEFAULT] = True
@@ -183,17 +186,6 @@ class StudyFolder:
                 f"{self.folder}: holds a study with {name} = {before}, not {now}; continue it with "
                 "the same data and settings, or choose another --output"
             )
-
-
-def counted(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials without those that are tried again under another number."""
-    retried = _retried(trials)
-    return [trial for trial in trials if trial.number not in retried]
-
-
-def _retried(trials: list[FrozenTrial]) -> set[int]:
-    """Numbers of the trials that are tried again."""
-    return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
 
 
 def _first_difference(
