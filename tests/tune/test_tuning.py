@@ -57,6 +57,7 @@ def check(study, best, num_trials):
     page = (study / "index.html").read_text()
     assert f"Trial {best.number} has the lowest validation loss" in page
     assert page.count("<figure") == 2
+    assert page.count('<div class="figures wide">') == 1  # all axes side by side
 
 
 def test_a_search_finds_a_lower_loss_than_the_preset_and_is_continued(labelled, tmp_path, space):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from partflow.core.records import Array
 from partflow.report.style import BLUE, GREY, VERMILION, Plot, legend_below, new_figure, stamp
@@ -16,6 +17,10 @@ from partflow.tune.results import TrialRow, best_row, searched_names
 
 MAX_TICKS = 8
 """Choices of a setting that are all written at its axis; of more, only the ends."""
+TICK_DISTANCE = 0.05
+"""Smallest distance between the texts at an axis, in units of its length."""
+BEHIND_TICKS = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+"""Box behind these texts, since lines cross them."""
 COLOURS = "viridis_r"
 """Colours of the losses: the lowest is dark."""
 
@@ -53,6 +58,8 @@ def history_plot(rows: Sequence[TrialRow], label: str) -> Plot:
     if losses.min() > 0 and losses.max() > 5 * losses.min():
         axes.set_yscale("log")
     axes.set(xlabel="Trial", ylabel="Validation loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_minor_locator(NullLocator())
     stamp(axes, label)
     legend_below(figure, axes)
     columns: dict[str, Array | Sequence[Any]] = {
@@ -83,7 +90,7 @@ def parallel_plot(rows: Sequence[TrialRow], label: str) -> Plot:
     names = searched_names(rows)
     chosen = [row for row in rows if all(name in row.values for name in names)]
     losses = _losses(chosen)
-    figure = new_figure(width=max(1.0, 0.28 * (len(names) + 1)))
+    figure = new_figure(width=max(1.0, 0.25 * (len(names) + 1)))
     axes = figure.add_subplot()
     scales = [_Scale([row.values[name] for row in chosen]) for name in names]
     scales.append(_Scale(losses.tolist()))
@@ -98,13 +105,13 @@ def parallel_plot(rows: Sequence[TrialRow], label: str) -> Plot:
     for place, scale in enumerate(scales):
         axes.axvline(place, color=GREY, linewidth=1)
         for height, text in scale.ticks:
-            axes.annotate(text, (place, height), (4, 0), textcoords="offset points",
-                          fontsize=11, va="center")  # fmt: skip
+            axes.annotate(text, (place, height), (4, 0), textcoords="offset points", fontsize=12,
+                          va="center", zorder=5, bbox=BEHIND_TICKS)  # fmt: skip
     titles = [name.split(".", 1)[1] for name in names] + ["validation loss"]
-    axes.set_xticks(range(len(scales)), titles, rotation=25, ha="right", fontsize=12)
+    axes.set_xticks(range(len(scales)), titles, fontsize=13)
     axes.set_yticks([])
     axes.minorticks_off()
-    axes.set_xlim(-0.2, len(scales) - 0.3)
+    axes.set_xlim(-0.4, len(scales) - 0.4)
     stamp(axes, label)
     legend_below(figure, axes)
     columns = {"trial": [row.number for row in chosen]}
@@ -140,7 +147,22 @@ class _Scale:
         offset = 0.5 if high == low else 0.0
         self.heights = [(position[value] - low) / span + offset for value in values]
         shown = distinct if len(distinct) <= MAX_TICKS else [distinct[0], distinct[-1]]
-        self.ticks = [((position[v] - low) / span + offset, _text(v)) for v in shown]
+        ticks = [((position[v] - low) / span + offset, _text(v)) for v in shown]
+        self.ticks = [*_apart(ticks[:-1], ticks[-1][0]), ticks[-1]]
+
+
+def _apart(ticks: Sequence[tuple[float, str]], highest: float) -> list[tuple[float, str]]:
+    """The ticks whose texts overlap neither each other nor one at the height `highest`.
+
+    >>> _apart([(0.0, "1"), (0.01, "2"), (0.5, "3"), (0.99, "4")], 1.0)
+    [(0.0, '1'), (0.5, '3')]
+    """
+    kept: list[tuple[float, str]] = []
+    for height, text in ticks:
+        is_apart = not kept or height - kept[-1][0] > TICK_DISTANCE
+        if is_apart and highest - height > TICK_DISTANCE:
+            kept.append((height, text))
+    return kept
 
 
 def _text(value: Any) -> str:
