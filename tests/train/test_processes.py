@@ -100,7 +100,7 @@ def test_a_killed_process_ends_the_training_and_the_run_continues(start, mixture
     os.kill(max(pid for pid, text in children.items() if "spawn_main" in text), signal.SIGKILL)
     _, errors = program.communicate(timeout=120)
     assert program.returncode != 0
-    assert "--resume continues" in errors.splitlines()[-1], errors
+    assert "--resume continues the run" in errors  # not the last line: Python warns at its end
     time.sleep(1)
     trained = [pid for pid, command in children.items() if "spawn_main" in command]
     assert len(trained) == 2
