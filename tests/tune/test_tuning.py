@@ -1,6 +1,7 @@
 """The search with trainings: better settings than those of the preset, here and on Ray."""
 
 import csv
+import gc
 import importlib.util
 import json
 import os
@@ -124,6 +125,24 @@ def test_a_report_can_end_a_training(labelled, tmp_path):
     assert len(reports) == 2
     assert reports[0][0] < reports[1][0]
     assert result.validation_loss == min(loss for _, loss in reports)
+
+
+def test_no_network_of_a_trial_stays_in_memory(labelled, tmp_path):
+    from partflow.model.mlpf import MLPF
+    from partflow.presets import PRESETS
+
+    def num_networks():
+        return sum(type(thing) is MLPF for thing in gc.get_objects())
+
+    configuration = PRESETS["tiny"]().with_options({"epochs": 1, "threads": 1})
+    gc.collect()
+    before = num_networks()
+    gc.disable()
+    try:
+        TrialTraining(labelled, LossConfig())(configuration, tmp_path / "run", lambda *_: False)
+        assert num_networks() == before
+    finally:
+        gc.enable()
 
 
 def test_a_trial_whose_worker_dies_is_tried_again(labelled, tmp_path, space, monkeypatch, capsys):
