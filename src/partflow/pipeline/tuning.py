@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
@@ -158,6 +159,7 @@ def _release_memory() -> None:
 
     Network and optimiser are in reference cycles, and glibc keeps the pages of freed memory.
     """
+    gc.collect()
     with contextlib.suppress(AttributeError):  # other C libraries have no such function
         ctypes.CDLL(None).malloc_trim(0)
 
