@@ -223,7 +223,7 @@ def test_every_process_of_torchrun_has_the_result(dataset, tmp_path):
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run(
         [*program, script, dataset.folder, run, settings],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=100,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=True, timeout=300,
     )  # fmt: skip
     results = [(run / f"rank{rank}.txt").read_text() for rank in (0, 1)]
     best = load_checkpoint(run / CHECKPOINT_FILE).state.best_validation_loss
