@@ -159,7 +159,7 @@ def _release_memory() -> None:
 
     Network and optimiser are in reference cycles, and glibc keeps the pages of freed memory.
     """
-    pass
+    gc.collect()
     with contextlib.suppress(AttributeError):  # other C libraries have no such function
         ctypes.CDLL(None).malloc_trim(0)
 
