@@ -75,7 +75,9 @@ class Network(NamedTuple):
             return NETWORKS[name]
         path, _, element_set = file.partition("@")
         if element_set not in ("", "final", "fine") or not Path(path).exists():
-            raise argparse.ArgumentTypeError(f"{text}: no such file, or elements but final or fine")
+            raise argparse.ArgumentTypeError(
+                f"{text}: there is no such file, or the elements are neither final nor fine"
+            )
         return cls(name, {}, Path(path), element_set or "final")
 
     @property

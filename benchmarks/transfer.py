@@ -1,7 +1,8 @@
 """How many events a trained network needs for another detector or simulation.
 
     python -m benchmarks.transfer --initial run/ --labelled labelled/ --test events/ --output DIR
-        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--events-seen 20000] [--threads 1]
+        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--events-seen 20000]
+        [--validation-events 300] [--threads 1]
 
 `run/` was trained on other events than those of `labelled/`: of another detector, or of another
 engine. For every budget of training events and every seed, three networks of the same size are

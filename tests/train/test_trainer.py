@@ -415,7 +415,7 @@ def test_two_accumulated_batches_average_their_gradients(mixture, model_config):
     stepper.optimizer.register_step_pre_hook(
         lambda *_: found.extend(p.grad.clone() for p in model.parameters())
     )
-    sums = stepper.step(batches, 0.0, False, 0.0)
+    sums = stepper.step(batches, 0.0, False, 0.0, place="")
     assert [s.num_events for s in sums] == [batch.num_events for batch in batches]
     for mean, first, second in zip(found, *gradients, strict=True):
         assert torch.allclose(mean, (first + second) / 2, rtol=1e-4, atol=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,27 +16,22 @@ from partflow.core.kinematics import momentum_from_pt_eta_phi
 from partflow.core.particles import CLASS_NAMES, CLASSES, is_neutrino
 from partflow.core.records import Array, Collection
 from partflow.evaluate.background import (
-    BackgroundSample,
     background_metrics,
     judge_background,
 )
 from partflow.evaluate.bootstrap import Bootstrap
 from partflow.evaluate.calibration import (
-    CalibrationSample,
     calibration_metrics,
     judge_probabilities,
 )
 from partflow.evaluate.config import EvaluationConfig
 from partflow.evaluate.corrections import (
     CORRECTED,
-    correct_dijets,
-    correct_jets,
     correction_entry,
     halves,
 )
 from partflow.evaluate.definitions import CORRECTED_DEFINITION, DEFINITIONS
 from partflow.evaluate.dijets import (
-    DijetSample,
     GenDijets,
     dijet_metrics,
     exclusive_jets,
@@ -44,16 +39,15 @@ from partflow.evaluate.dijets import (
     judge_dijets,
 )
 from partflow.evaluate.energy_flow import ClusterTruth, FlowSample, flow_metrics, judge_flow
-from partflow.evaluate.jets import MeasuredJetSample, find_jets, jet_metrics, measure_jets
+from partflow.evaluate.evaluated_set import EvaluatedSet
+from partflow.evaluate.jets import find_jets, jet_metrics, measure_jets
 from partflow.evaluate.met import MetSample, met_metrics, missing_pt
 from partflow.evaluate.particles import (
-    ParticleCounts,
-    ReconstructedTargets,
     judge_particles,
 )
 from partflow.evaluate.rates import confusion_counts, particle_metrics
 from partflow.evaluate.replicas import digest_of_events, separate
-from partflow.evaluate.sample import join, select
+from partflow.evaluate.sample import join
 
 METRIC_GROUPS = (
     "jets", "met", "particles", "confusion", "dijets", "energy_flow", "calibration",
@@ -72,31 +66,6 @@ class GeneratorLevel(NamedTuple):
     met: Array
     """[event], GeV."""
     dijets: GenDijets
-
-
-@dataclass(frozen=True)
-class EvaluatedSet:
-    """One candidate set of all events, compared with generator particles and targets."""
-
-    jets: MeasuredJetSample
-    met: MetSample
-    particles: ParticleCounts
-    reconstructed: ReconstructedTargets
-    dijets: DijetSample
-    calibration: CalibrationSample
-    background: BackgroundSample
-    flow: FlowSample
-    """Empty where the particles that made the clusters are unknown."""
-
-    def of_events(self, keep: Array) -> EvaluatedSet:
-        """The part in events whose number is true in `keep` [event]."""
-        samples = (getattr(self, part.name) for part in fields(self))
-        return EvaluatedSet(*(select(sample, keep[sample.event]) for sample in samples))
-
-    def corrected(self, half: Array, config: EvaluationConfig) -> EvaluatedSet:
-        """The set with corrected jets and dijets; `half` [event] is the half of each event."""
-        jets = correct_jets(self.jets, half, config)
-        return replace(self, jets=jets, dijets=correct_dijets(self.dijets, half, config))
 
 
 def visible_particles(particles: Collection, config: EvaluationConfig) -> Collection:
@@ -348,19 +317,22 @@ class Evaluator:
         jets = find_jets(name, offsets, momentum, energy, config)
         met = missing_pt(candidates.event_index, *momentum[:2], candidates.num_events)
         try:
-            particles = judge_particles(targets, tracks.counts, candidates, first, config)
+            counts, reconstructed = judge_particles(
+                targets, tracks.counts, candidates, first, config
+            )
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         numbers = np.arange(first, first + candidates.num_events)
         pair_jets = exclusive_jets(name, offsets, momentum, energy, generated.dijets.event)
         return EvaluatedSet(
-            measure_jets(generated.jets, jets, first, config.max_delta_r),
-            MetSample(numbers, generated.met, met),
-            *particles,
-            judge_dijets(generated.dijets, pair_jets, first),
-            judge_probabilities(candidates, targets, tracks.counts, first),
-            judge_background(candidates, targets, tracks.counts, first),
-            flow,
+            jets=measure_jets(generated.jets, jets, first, config.max_delta_r),
+            met=MetSample(numbers, generated.met, met),
+            particles=counts,
+            reconstructed=reconstructed,
+            dijets=judge_dijets(generated.dijets, pair_jets, first),
+            calibration=judge_probabilities(candidates, targets, tracks.counts, first),
+            background=judge_background(candidates, targets, tracks.counts, first),
+            flow=flow,
         )
 
     def _check_names(self, candidates: Mapping[str, Collection]) -> None:

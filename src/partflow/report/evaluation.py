@@ -9,7 +9,8 @@ from typing import Any
 
 from partflow.core.provenance import Provenance
 from partflow.core.workers import in_processes
-from partflow.evaluate.evaluator import EvaluatedSet, Evaluator
+from partflow.evaluate.evaluated_set import EvaluatedSet
+from partflow.evaluate.evaluator import Evaluator
 from partflow.evaluate.replicas import REPLICAS_FILE, write_replicas
 from partflow.report.display.page import EventView, view_event
 from partflow.report.display.scene import Scene

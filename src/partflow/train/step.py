@@ -92,7 +92,7 @@ class Stepper:
         rate: float,
         is_interrupted: bool,
         minutes: float,
-        place: str = "",
+        place: str,
     ) -> list[StepSums]:
         """One step of the optimiser with the learning rate `rate`.
 
@@ -110,7 +110,9 @@ class Stepper:
         for number, batch in enumerate(batches, 1):
             is_last = number == len(batches)
             sums.append(self._add_gradient(batch, len(batches), is_last, is_interrupted, minutes))
-            self._check_finite(sums[-1].losses, batch, place)
+            for name, value in sums[-1].losses.items():
+                if not math.isfinite(value):
+                    raise self._divergence(f"the loss term {name} is {value}", [batch], place)
         norm = self._fabric.clip_gradients(
             self._network,
             self._optimizer,
@@ -118,7 +120,7 @@ class Stepper:
             error_if_nonfinite=False,
         )
         if norm is not None and not math.isfinite(norm):  # the same in all processes
-            raise self._divergence(f"the gradient of the loss is {float(norm)}", batches[-1], place)
+            raise self._divergence(f"the gradient of the loss is {float(norm)}", batches, place)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
@@ -153,15 +155,12 @@ class Stepper:
         losses = dict(zip(names, means, strict=True))
         return StepSums(losses, round(num_events), was_interrupted > 0, minutes_of_all)
 
-    def _check_finite(self, losses: dict[str, float], batch: LabelledBatch, place: str) -> None:
-        """Raise DataError, naming term and events, where a term is not finite."""
-        for name, value in losses.items():
-            if not math.isfinite(value):
-                raise self._divergence(f"the loss term {name} is {value}", batch, place)
-
-    def _divergence(self, what: str, batch: LabelledBatch, place: str) -> DataError:
-        """The error of a training that diverged in a batch; all processes must ask for it."""
-        of_ranks = gather_objects(self._fabric, batch.event_id.tolist())
+    def _divergence(self, what: str, batches: Sequence[LabelledBatch], place: str) -> DataError:
+        """The error of a training that diverged in a batch, or in those of a step; all processes
+        must ask for it.
+        """
+        mine = [event_id for batch in batches for event_id in batch.event_id.tolist()]
+        of_ranks = gather_objects(self._fabric, mine)
         event_ids = [event_id for events in of_ranks for event_id in events]
         named = ", ".join(map(str, event_ids[:MAX_NAMED_EVENTS]))
         more = ", ..." if len(event_ids) > MAX_NAMED_EVENTS else ""

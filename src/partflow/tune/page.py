@@ -41,25 +41,26 @@ def write_page(
         provenance: Provenance as text, shown at the end.
     """
     (folder / PLOTS_FOLDER).mkdir(exist_ok=True)
-    plots = []
+    plots = {}
     with drawing():
         for number, plot in enumerate(study_plots(rows, label)):
             svg = save(plot, folder / PLOTS_FOLDER)
             picture = svg_drawing(svg, f"f{number}", plot.title)
-            plots.append(PagePlot(plot.name, plot.title, plot.caption, plot.key, picture))
+            plots[plot.name] = PagePlot(plot.name, plot.title, plot.caption, plot.key, picture)
     page = render_page(
         "study.html.jinja",
         title="Search for hyperparameters",
         kind="search",
         sample=f"{label}: {len(rows)} trials",
-        fonts=font_faces(plot.svg for plot in plots),
+        fonts=font_faces(plot.svg for plot in plots.values()),
         sentence=sentence(rows),
         plots=plots,
         plots_folder=PLOTS_FOLDER,
         settings=settings_table(rows, base),
         trials=trial_table(rows),
         failures=failure_table(rows),
-        files=(BEST_FILE, TABLE_FILE),
+        best_file=BEST_FILE,
+        table_file=TABLE_FILE,
         provenance=provenance,
     )
     write_text(folder / PAGE_FILE, page)

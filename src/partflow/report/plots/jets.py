@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from partflow.core.candidate_sets import BASELINE, TARGET
-from partflow.evaluate.evaluator import EvaluatedSet
+from partflow.evaluate.evaluated_set import EvaluatedSet
 from partflow.report.formatting import decimal
 from partflow.report.plots.bins import draw_bins, interval_columns, logarithmic_x_axis
 from partflow.report.plots.histograms import distribution_plot, fractions

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from partflow.evaluate.dijets import BOSON_MASSES, BOSON_NAMES
-from partflow.evaluate.evaluator import EvaluatedSet
+from partflow.evaluate.evaluated_set import EvaluatedSet
 from partflow.report.formatting import decimal
 from partflow.report.plots.histograms import distribution_plot, fractions
 from partflow.report.style import Look, Plot

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from partflow.core.candidate_sets import TARGET
-from partflow.evaluate.evaluator import EvaluatedSet
+from partflow.evaluate.evaluated_set import EvaluatedSet
 from partflow.report.plots.bins import interval_columns
 from partflow.report.plots.classes import SHORT_NAMES, class_plots
 from partflow.report.plots.histograms import distribution_plot, fractions
