@@ -1,8 +1,8 @@
 """Comparison of networks: the same events and training time, several seeds, one table.
 
-    python -m benchmarks.comparison --output DIR [--minutes 15] [--seeds 1 2 3] [--threads 1]
+    python -m benchmarks.comparison --output DIR [--minutes 15 | --epochs N] [--seeds 1 2 3]
         [--networks transformer gnn_lsh favor sharing sharing_fine tuned=study/best.toml]
-        [--preset small] [--at-once 2] [--prepare]
+        [--preset small] [--threads 1] [--at-once 2] [--prepare]
 
 A network is one of those above, or NAME=FILE with a configuration file, as `partflow tune` writes;
 NAME=FILE@fine is trained on fine clusters. Makes the events (or uses those in DIR), trains every
@@ -15,7 +15,8 @@ an interrupted training is resumed. If a training fails, the others continue; it
 DIR/logs.
 
 Networks that are trained at the same time, with the same number of threads, have the same computing
-time if nothing else runs on the machine. Each is read out twice, with the readouts `expectation`
+time if nothing else runs on the machine; with `--epochs` they see the same events instead, whatever
+else runs. Each is read out twice, with the readouts `expectation`
 and `threshold` (a list of particles); the latter is called NAME_list. Reconstruction is timed
 afterwards, one network at a time and in turns, from elements to candidates.
 """
@@ -147,7 +148,7 @@ def train_one(run: Run, options: argparse.Namespace) -> None:
         folder,
         preset=options.preset,
         config=network.config,
-        max_minutes=options.minutes,
+        **budget(options),
         threads=options.threads,
         seed=run.seed,
         resume=(folder / CHECKPOINT_FILE).exists(),
@@ -175,6 +176,13 @@ def train_one(run: Run, options: argparse.Namespace) -> None:
     write_text(output / f"{run.name}.json", json.dumps(summary, indent=1))
 
 
+def budget(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of a training that say when it ends."""
+    if options.epochs is None:
+        return {"max_minutes": options.minutes}
+    return {"epochs": options.epochs, "max_minutes": None}
+
+
 def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
     """Train each network in its own process, `at_once` at a time; returns the finished runs."""
     logs = options.output / "logs"
@@ -195,6 +203,8 @@ def train_all(runs: Sequence[Run], options: argparse.Namespace) -> list[Run]:
                            "--networks", run.network.text, "--seeds", str(run.seed),
                            "--minutes", str(options.minutes),
                            "--threads", str(options.threads)]  # fmt: skip
+                if options.epochs is not None:
+                    command += ["--epochs", str(options.epochs)]
                 with (logs / f"{run.name}.log").open("ab") as log:
                     running[run.name] = subprocess.Popen(
                         command, stdout=log, stderr=subprocess.STDOUT, env=environment
@@ -229,7 +239,7 @@ def settings_of(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     """What the training of a network depends on, besides the events."""
     file = run.network.config
     return {
-        "minutes": options.minutes,
+        **budget(options),
         "preset": options.preset,
         "elements": run.network.element_set,
         "configuration": None if file is None else file.read_text(),
@@ -369,6 +379,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--epochs", type=int, help="instead of minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--networks", nargs="+", type=Network.parse, default=[*NETWORKS.values()],

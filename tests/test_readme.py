@@ -192,3 +192,6 @@ def test_the_table_in_the_readme_has_the_rows_and_columns_that_the_demo_prints(
     assert [row[0] for row in rows] == list(table.columns[0].cells)
     for row in rows:  # a number in each cell
         assert all(re.match(r"\d+\.\d+", cell) for cell in row[1:]), row
+    page = (tmp_path / "demo" / "report" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<figure") >= 10
+    assert page.count('<figure class="display"') == 3

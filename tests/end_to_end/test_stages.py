@@ -31,9 +31,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pipeline.label(folder / "events", folder / "labelled")
     pipeline.train(folder / "labelled", folder / "run", preset="tiny", epochs=1, threads=1)
     pipeline.reconstruct(folder / "events", str(folder / "run"), folder / "mlpf.parquet")
-    pipeline.evaluate(
-        folder / "events", {"mlpf": folder / "mlpf.parquet"}, folder / "report"
-    )  # fmt: skip
+    candidates = {"mlpf": folder / "mlpf.parquet"}
+    pipeline.evaluate(folder / "events", candidates, folder / "report", plots=False)
     return folder
 
 
@@ -46,8 +45,6 @@ def test_the_report_compares_the_network_with_baseline_perfect_and_target(output
     assert jets["target"]["median"] == pytest.approx(1.0, abs=0.01)
     assert jets["perfect"]["iqr_over_median"] < jets["baseline"]["iqr_over_median"]
     assert len({jets[name]["num_gen"] for name in jets}) == 1
-    page = (outputs / "report" / "index.html").read_text()
-    assert page.count("<figure") >= 10
 
 
 def test_inspect_says_what_the_output_of_each_stage_is_and_which_verbs_read_it(
