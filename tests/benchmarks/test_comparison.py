@@ -8,7 +8,7 @@ import pytest
 from benchmarks import comparison
 from benchmarks.comparison import LIST, NETWORKS, Network, Run, spread, table
 
-OPTIONS = {"minutes": 1.0, "preset": "tiny", "threads": 1, "at_once": 2}
+OPTIONS = {"minutes": 1.0, "epochs": None, "preset": "tiny", "threads": 1, "at_once": 2}
 
 
 def options(output, **others):
@@ -59,6 +59,17 @@ def test_results_of_other_settings_are_not_taken_for_these(tmp_path):
     write_summary(run, options(tmp_path))
     with pytest.raises(SystemExit, match="made with other settings"):
         comparison.is_finished(run, options(tmp_path, minutes=2.0))
+
+
+def test_with_epochs_no_clock_ends_a_training(tmp_path):
+    run = Run(NETWORKS["sharing"], 1)
+    in_epochs = options(tmp_path, epochs=3)
+    assert comparison.budget(in_epochs) == {"epochs": 3, "max_minutes": None}
+    write_summary(run, in_epochs)
+    assert comparison.is_finished(run, options(tmp_path, epochs=3, minutes=2.0))
+    for other in (options(tmp_path), options(tmp_path, epochs=4)):
+        with pytest.raises(SystemExit, match="made with other settings"):
+            comparison.is_finished(run, other)
 
 
 def entries(value):
