@@ -128,7 +128,7 @@ def make_events(output: Path, training: int, test: int, workers: int) -> None:
         files = [data / f"{name}-{process}.parquet" for process in processes]
         for process, file in zip(processes, files, strict=True):
             pipeline.generate(GenerationConfig(process, number, seed), file)
-        pipeline.simulate(files, data / name, workers=workers, fine_elements=True)
+        pipeline.simulate(files, data / name, workers=workers)
     for element_set in ("final", "fine"):
         pipeline.label(data / "train", data / f"labelled-{element_set}", element_set=element_set)
     complete.write_text(json.dumps(contents))
@@ -254,11 +254,12 @@ def throughput(runs: Sequence[Run], output: Path, threads: int) -> dict[str, flo
     from partflow.core.store import iterate_events
     from partflow.infer.reconstruction import reconstruct
     from partflow.model.folder import load_model
+    from partflow.pipeline.element_sets import ElementSets
 
     torch.set_num_threads(threads)
-    chunks = []
+    chunks, clusters_of = [], ElementSets.of(output / "data" / "test")
     for chunk in iterate_events(output / "data" / "test", "events"):
-        chunks.append(chunk)
+        chunks.append(clusters_of.add(chunk, ELEMENT_SETS))
         if sum(map(len, chunks)) >= TIMED_EVENTS:
             break
     number = sum(map(len, chunks))

@@ -51,8 +51,8 @@ from partflow.infer.readout import is_listed, read_out
 from partflow.model.config import ReadoutConfig
 from partflow.model.heads import PARTICLE_CLASSES
 from partflow.model.sharing import SharingOutput
+from partflow.pipeline.element_sets import ElementSets
 from partflow.pipeline.evaluation import judge_chunk
-from partflow.pipeline.folders import detector_of
 from partflow.pipeline.labels import label_events
 
 VARIANTS = {
@@ -236,10 +236,10 @@ def budget(
     network = load_model(model)
     if not network.shares_energy:
         raise SystemExit(f"{model}: has no sharing head")
-    element_set, detector = network.config.elements, detector_of(events)
+    element_set, clusters = network.config.elements, ElementSets.of(events)
     evaluator, confusion, number = Evaluator(config), Confusion(), 0
     for chunk in iterate_events(events, "events"):
-        chunk = chunk[: limit - number]
+        chunk = clusters.add(chunk[: limit - number], [element_set])
         number += len(chunk)
         labelled, _ = label_events(chunk, element_set=element_set)
         elements = build_elements(
@@ -259,7 +259,7 @@ def budget(
             for name, candidate_set in sets.items()
         }
         judge_chunk(
-            evaluator, chunk, of_chunk, dict.fromkeys(sets, element_set), detector,
+            evaluator, chunk, of_chunk, dict.fromkeys(sets, element_set), clusters.detector,
             sources_unknown=sets,
         )  # fmt: skip
         if number >= limit:

@@ -9,10 +9,13 @@ import pytest
 
 from partflow import pipeline
 from partflow.core.errors import ConfigError, InputError
+from partflow.core.records import Collection, Events
+from partflow.core.schemas import TRACKS
 from partflow.core.store import read_events, read_provenance, write_events
 from partflow.dataset.packed import PackedDataset
 from partflow.generate import GenerationConfig
 from partflow.label import LabelConfig
+from partflow.pipeline.element_sets import ElementSets
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +23,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the output of every stage for eight events, with both element sets."""
     folder = tmp_path_factory.mktemp("fine")
     pipeline.generate(GenerationConfig("qq", 8, seed=5), folder / "gen.parquet")
-    pipeline.simulate([folder / "gen.parquet"], folder / "events", fine_elements=True)
-    pipeline.simulate([folder / "gen.parquet"], folder / "plain")
+    pipeline.simulate([folder / "gen.parquet"], folder / "events")
     for elements in ("final", "fine"):
         labelled, run = folder / f"labelled-{elements}", folder / f"run-{elements}"
         pipeline.label(folder / "events", labelled, element_set=elements)
@@ -33,22 +35,39 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fine_clusters_change_nothing_else(outputs: Path) -> None:
-    with_fine, plain = (read_events(outputs / name, "events") for name in ("events", "plain"))
-    assert set(with_fine.collections) - set(plain.collections) == {
-        "fine_clusters",
-        "fine_hit_clusters",
-    }
-    for name, collection in plain.collections.items():
-        for column, values in collection.columns.items():
-            np.testing.assert_array_equal(values, with_fine.collections[name].columns[column])
-    assert len(with_fine.fine_clusters) > len(with_fine.clusters)
+def events_of(outputs: Path) -> Events:
+    """The events, with the clusters of both element sets."""
+    folder = outputs / "events"
+    return ElementSets.of(folder).add(read_events(folder, "events"), ["final", "fine"])
+
+
+def test_fine_clusters_are_smaller_and_hold_the_same_hits(outputs: Path) -> None:
+    events = events_of(outputs)
+    assert len(events.fine_clusters) > 1.1 * len(events.clusters)
+    assert np.all(events.fine_clusters.counts >= events.clusters.counts)
+    is_fine, is_final = (
+        collection.cluster_index >= 0
+        for collection in (events.fine_hit_clusters, events.hit_clusters)
+    )
+    assert np.mean(is_fine == is_final) > 0.99
+
+
+def test_fine_clusters_do_not_depend_on_tracks_or_other_events(outputs: Path) -> None:
+    element_sets = ElementSets.of(outputs / "events")
+    plain = read_events(outputs / "events", "events")
+    without = plain.with_collections(tracks=Collection.empty(TRACKS, len(plain)))
+    together, alone = (element_sets.add(e, ["fine"]) for e in (without, plain[2:3]))
+    for name in ("fine_clusters", "fine_hit_clusters"):
+        for column, values in events_of(outputs).collections[name].columns.items():
+            np.testing.assert_array_equal(values, together.collections[name].columns[column])
+        for column, values in alone.collections[name].columns.items():
+            np.testing.assert_array_equal(values, together[2:3].collections[name].columns[column])
 
 
 @pytest.mark.parametrize("elements", ["final", "fine"])
 def test_labels_hold_the_elements_asked_for_and_their_shares(outputs: Path, elements: str) -> None:
     clusters = "clusters" if elements == "final" else "fine_clusters"
-    events = read_events(outputs / "events", "events", ["tracks", clusters])
+    events = events_of(outputs)
     labelled = read_events(outputs / f"labelled-{elements}", "labelled")
     expected = events.tracks.counts + events.collections[clusters].counts
     assert labelled.elements.counts.tolist() == expected.tolist()
@@ -67,9 +86,6 @@ def test_a_network_reconstructs_from_the_elements_it_was_trained_on(outputs: Pat
     for elements in ("final", "fine"):
         provenance = read_provenance(outputs / f"{elements}.parquet")
         assert provenance.config["elements"] == elements
-    with pytest.raises(InputError, match="simulate again with --fine-elements"):
-        pipeline.reconstruct(outputs / "plain", str(outputs / "run-fine"), outputs / "none.parquet")
-    assert not (outputs / "none.parquet").exists()
 
 
 def test_the_report_has_the_ceilings_of_both_element_sets(outputs: Path) -> None:
@@ -83,20 +99,31 @@ def test_the_report_has_the_ceilings_of_both_element_sets(outputs: Path) -> None
         assert metrics["particles"][name]["charged_hadron"]["efficiency"] == 1
 
 
-def test_missing_and_unknown_element_sets_are_refused_by_name(outputs: Path) -> None:
-    with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.label(outputs / "plain", outputs / "none", element_set="fine")
+def test_an_unknown_element_set_is_refused_by_name(outputs: Path) -> None:
     with pytest.raises(ConfigError, match="choose one of final, fine"):
         pipeline.label(outputs / "events", outputs / "none", element_set="finest")
-    candidates = {"fine": outputs / "fine.parquet"}
-    with pytest.raises(InputError, match="holds no fine clusters"):
-        pipeline.evaluate(outputs / "plain", candidates, outputs / "none")
     assert not (outputs / "none").exists()
+
+
+def test_events_without_hits_have_no_fine_clusters(outputs: Path, tmp_path: Path) -> None:
+    """As in published data sets, which hold clusters only."""
+    events = read_events(outputs / "events", "events")
+    nothing = {
+        name: Collection.empty(events.collections[name].schema, len(events))
+        for name in ("hits", "hit_clusters", "contributions")
+    }
+    provenance = read_provenance(next((outputs / "events").glob("*.parquet")))
+    file = tmp_path / "events.parquet"
+    write_events(file, events.with_collections(**nothing), "events", provenance)
+    with pytest.raises(InputError, match="made from the hits, which these events do not have"):
+        pipeline.reconstruct(file, str(outputs / "run-fine"), tmp_path / "none.parquet")
+    assert not (tmp_path / "none.parquet").exists()
+    pipeline.reconstruct(file, str(outputs / "run-final"), tmp_path / "final.parquet")
 
 
 def test_another_label_definition_is_another_output(outputs: Path, tmp_path: Path) -> None:
     config = LabelConfig(secondary_tracks="none")
-    pipeline.label(outputs / "plain", tmp_path / "none", config=config)
+    pipeline.label(outputs / "events", tmp_path / "none", config=config)
     provenance = read_provenance(next((tmp_path / "none").glob("*.parquet")))
     assert provenance.config["secondary_tracks"] == "none"
     default = read_events(outputs / "labelled-final", "labelled").targets
@@ -105,10 +132,7 @@ def test_another_label_definition_is_another_output(outputs: Path, tmp_path: Pat
 
 
 def test_shares_of_a_network_are_saved_with_its_candidates(outputs: Path) -> None:
-    events, saved = (
-        read_events(outputs / "events", "events"),
-        read_events(outputs / "fine.parquet", "candidates"),
-    )
+    events, saved = events_of(outputs), read_events(outputs / "fine.parquet", "candidates")
     assert np.array_equal(events.event_id, saved.event_id)
     shares = saved.shares
     shared = np.bincount(shares.event_index, shares.energy_em, len(saved))
@@ -135,7 +159,7 @@ def flow_sums(report: Path) -> dict[str, float]:
 
 
 def test_every_energy_flow_matrix_holds_all_the_energy(outputs: Path) -> None:
-    events = read_events(outputs / "events", "events")
+    events = events_of(outputs)
     sums = flow_sums(outputs / "report")
     assert sums.pop("perfect") == 0  # of particles, not of clusters
     expected = {

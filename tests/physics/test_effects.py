@@ -13,6 +13,8 @@ from partflow.core.records import Collection, concatenate_events
 from partflow.core.schemas import PARTICLES
 from partflow.generate import GenerationConfig, Gun, generate
 from partflow.pipeline import label_events, simulate_events
+from partflow.pipeline.element_sets import ElementSets
+from partflow.reconstruct.parameters import for_noise
 from partflow.simulate import SimulationConfig, realistic, simulate
 from partflow.simulate.tracker.bremsstrahlung import fitted_pt, radiate
 from partflow.simulate.tracker.decays import decay, decay_lengths, end_by_decay, two_body
@@ -293,7 +295,8 @@ def test_a_layer_without_a_hit_is_not_counted_because_of_its_neighbour():
 
 def test_isolated_noise_hits_are_not_clustered_and_shares_still_sum_to_the_energy():
     (generated,) = generate(GenerationConfig("qq", 4, seed=3))
-    events = simulate_events(generated, CLIC, realistic(), fine_elements=True)
+    events = simulate_events(generated, CLIC, realistic())
+    events = ElementSets(CLIC, for_noise()).add(events, ["fine"])
     assert events.fine_clusters.num_hits.min() == 2
     for hit_clusters in (events.hit_clusters, events.fine_hit_clusters):
         assert np.any((hit_clusters.cluster_index < 0) & (events.hits.subdetector != MUON))

@@ -69,7 +69,6 @@ def simulate(
     workers: int = 1,
     tracker_material: Material = True,
     realistic: bool = False,
-    fine_elements: bool = False,
     overlay: OptionalPath = None,
     overlay_mean: OverlayMean = None,
     engine: Literal["fast", "geant4"] = "fast",
@@ -96,7 +95,6 @@ def simulate(
         tracker_material: Leave out conversions and interactions in the material of the tracker.
         realistic: Add decays in flight, bremsstrahlung, fake and duplicate tracks, noise, hit
             times and yoke hits. The published results of partflow are without them.
-        fine_elements: Also write finer clusters, for `partflow label --elements fine`.
         overlay: File of `partflow generate --process gamma_gamma`; events from it are overlaid on
             each event as beam-induced background.
         overlay_mean: Mean number of overlaid events (5.4 in CLICdet's reconstruction at 380 GeV).
@@ -129,7 +127,6 @@ def simulate(
             config,
             workers,
             overwrite,
-            fine_elements,
             background,
             settings,
             chosen,

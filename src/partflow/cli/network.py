@@ -47,8 +47,8 @@ def label(
         output: Folder to write.
         definition: Definition of the targets: closed, in which no energy is lost, or the published
             one of MLPF v2.2.0, mlpf-2.5.
-        elements: Tracks with the final clusters of the baseline, or with finer ones (needs
-            `simulate --fine-elements`). A network is used with the elements it was trained on.
+        elements: Tracks with the final clusters of the baseline, or with finer ones. A network is
+            used with the elements it was trained on.
         workers: Number of processes; the output is the same with any number.
         executor: Where shards are labelled: in processes of this machine (local) or on a Ray
             cluster (pip install "partflow[ray]"). The output is the same.

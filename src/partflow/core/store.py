@@ -75,21 +75,15 @@ OPTIONAL_COLLECTIONS: Mapping[str, Mapping[str, Schema]] = {
         "contribution_sources": CONTRIBUTION_SOURCES,
         "track_links": TRACK_LINKS,
         "unrefitted_states": UNREFITTED_STATES,
-        "fine_clusters": CLUSTERS,
-        "fine_hit_clusters": HIT_CLUSTERS,
         "event_weight": EVENT_WEIGHT,
     },
     "labelled": {"baseline_targets": TARGETS, "shares": SHARES, "event_weight": EVENT_WEIGHT},
     "candidates": {"shares": SHARES},
 }
 """Collections that a file of a stage may hold in addition. Events: the truth of a full simulation,
-fine clusters, and weights. Labelled events: the baseline's candidate of each element, the target of
+and weights. Labelled events: the baseline's candidate of each element, the target of
 the energy sharing, and weights. Candidates: the energy sharing that they were made with."""
-FULL_SIMULATION = tuple(
-    name
-    for name in OPTIONAL_COLLECTIONS["events"]
-    if name not in ("fine_clusters", "fine_hit_clusters", "event_weight")
-)
+FULL_SIMULATION = tuple(name for name in OPTIONAL_COLLECTIONS["events"] if name != "event_weight")
 """The optional collections of events from a file of a full simulation."""
 MADE_BY = {
     "generated": "partflow generate",

@@ -13,7 +13,7 @@ from partflow.core.outputs import exists_error, replacing, write_text
 from partflow.core.progress import console
 from partflow.core.records import Events
 from partflow.core.store import num_events, read_event
-from partflow.pipeline.folders import check_elements, detector_of
+from partflow.pipeline.element_sets import ElementSets, check_elements
 from partflow.pipeline.references import check_names, element_set_of, reference_candidates
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ def scene_maker(
     from partflow.core.candidate_sets import PERFECT, TARGET
     from partflow.report.display.scene import CandidateSets, build_scene
 
-    detector, total = detector_of(events), num_events(events, "events")
+    clusters, total = ElementSets.of(events), num_events(events, "events")
+    detector = clusters.detector
     element_sets = {name: element_set_of(path) for name, path in candidates.items()}
     for element_set in element_sets.values():
-        check_elements(events, element_set)
+        check_elements(element_set)
     for name, path in candidates.items():
         num_candidates = num_events(path, "candidates")
         if num_candidates != total:
@@ -87,7 +88,7 @@ def scene_maker(
 
     def make_scene(number: int, remark: str) -> Scene:
         """The scene of the event with this number in the folder."""
-        event = read_event(events, "events", number)
+        event = clusters.add(read_event(events, "events", number), element_sets.values())
         read = {
             name: _read_candidates(path, name, number, int(event.event_id[0]))
             for name, path in candidates.items()

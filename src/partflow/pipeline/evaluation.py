@@ -20,7 +20,7 @@ from partflow.core.records import Array, Events
 from partflow.core.store import iterate_events, num_events
 from partflow.core.workers import check_workers
 from partflow.pipeline.display import scene_maker
-from partflow.pipeline.folders import check_elements, detector_of
+from partflow.pipeline.element_sets import ElementSets, check_elements
 from partflow.pipeline.references import (
     References,
     check_names,
@@ -68,7 +68,7 @@ def evaluate(
 
     check_names(candidates)
     check_workers(workers)
-    _element_sets(events, candidates)  # raises before the folder is made
+    _element_sets_of(candidates)  # raises before the folder is made
     config = config or EvaluationConfig()
     settings: dict[str, Any] = {"candidates": sorted(candidates), "evaluation": asdict(config)}
     if not plots:
@@ -97,14 +97,18 @@ def judge(events: Path, candidates: Mapping[str, Path], config: EvaluationConfig
     """Evaluate all events of a folder without writing anything; `evaluate` reports the result."""
     from partflow.evaluate.evaluator import Evaluator
 
-    element_sets, detector = _element_sets(events, candidates), detector_of(events)
+    element_sets, clusters = _element_sets_of(candidates), ElementSets.of(events)
     unknown = [name for name, path in candidates.items() if not knows_sources(path)]
     streams = {name: CandidateStream(name, path) for name, path in candidates.items()}
     evaluator = Evaluator(config)
     with progress("evaluate", num_events(events, "events")) as advance:
         for chunk in iterate_events(events, "events"):
             sets = {name: stream.take(chunk.event_id) for name, stream in streams.items()}
-            judge_chunk(evaluator, chunk, sets, element_sets, detector, sources_unknown=unknown)
+            with_clusters = clusters.add(chunk, element_sets.values())
+            judge_chunk(
+                evaluator, with_clusters, sets, element_sets, clusters.detector,
+                sources_unknown=unknown,
+            )  # fmt: skip
             advance(len(chunk))
     for stream in streams.values():
         stream.expect_end()
@@ -118,7 +122,8 @@ def judge_chunk(
 ) -> None:  # fmt: skip
     """Evaluate the candidate `sets` of a chunk of events, and the reference sets.
 
-    `element_sets` names the element set that each candidate set was made from. `event_id` [event]
+    `element_sets` names the element set that each candidate set was made from, whose clusters the
+    chunk holds. `event_id` [event]
     replaces the events' own ids. Of the sets in `sources_unknown` it is not known from which
     clusters their energy is: they have no energy flow.
     """
@@ -137,11 +142,11 @@ def judge_chunk(
     )  # fmt: skip
 
 
-def _element_sets(events: Path, candidates: Mapping[str, Path]) -> dict[str, str]:
-    """Element set of each candidate set, which the events must hold."""
+def _element_sets_of(candidates: Mapping[str, Path]) -> dict[str, str]:
+    """Element set of each candidate set; raises ConfigError for an unknown one."""
     element_sets = {name: element_set_of(path) for name, path in candidates.items()}
     for element_set in element_sets.values():
-        check_elements(events, element_set)
+        check_elements(element_set)
     return element_sets
 
 

@@ -38,7 +38,6 @@ from partflow.pipeline.geant4 import (
     simulate_with_geant4,
     write_report,
 )
-from partflow.reconstruct.fine import fine_clusters
 from partflow.reconstruct.parameters import BaselineConfig, for_noise
 from partflow.reconstruct.reconstruction import reconstruct as rule_based
 from partflow.simulate.config import SimulationConfig
@@ -74,7 +73,6 @@ def simulate(
     config: SimulationConfig | None = None,
     workers: int = 1,
     overwrite: bool = False,
-    fine_elements: bool = False,
     background: Background | None = None,
     geant4: Geant4Config | None = None,
     executor: Executor | None = None,
@@ -82,11 +80,10 @@ def simulate(
     """Generated events -> hits, tracks, clusters, baseline candidates and their truth.
 
     `inputs` are files or folders of stage `generated`, `detector_name` is that of a known detector
-    or of a JSON file. With `fine_elements` finer clusters are written besides those of the
-    baseline; with `background` events of another sample are overlaid; with `geant4` the showers are
-    simulated by Geant4. The shards are tasks of `executor`; without one they run in `workers`
-    processes. Shard boundaries and random numbers depend only on the input, so the output is the
-    same wherever they run.
+    or of a JSON file. With `background` events of another sample are overlaid; with `geant4` the
+    showers are simulated by Geant4. The shards are tasks of `executor`; without one they run in
+    `workers` processes. Shard boundaries and random numbers depend only on the input, so the output
+    is the same wherever they run.
     """
     executor = executor or LocalExecutor(workers)
     engine = FAST if geant4 is None else GEANT4
@@ -100,7 +97,6 @@ def simulate(
     settings = {
         "detector": describe(detector),
         "simulation": asdict(config) if engine == FAST else config.shared(),
-        "fine_elements": fine_elements,
         "engine": engine,
     }
     if geant4 is not None:
@@ -121,7 +117,7 @@ def simulate(
             for number, (file, group) in numbered
         ]
         total = sum(num_events(file, "generated") for file in files)
-        write = _ShardWriter(detector, config, provenance, fine_elements)
+        write = _ShardWriter(detector, config, provenance)
         with progress(f"simulate ({engine})", total) as advance:
             if geant4 is not None:
                 run = Geant4Run(
@@ -158,15 +154,13 @@ def _check_decays(file: Path, detector: Detector) -> None:
         )
 
 
-def simulate_events(
-    generated: Events, detector: Detector, config: SimulationConfig, fine_elements: bool = False
-) -> Events:
+def simulate_events(generated: Events, detector: Detector, config: SimulationConfig) -> Events:
     """Simulate (fast) and reconstruct, by rules, events with the collection `particles`.
 
     Returns the events with further collections.
     """
     simulated = fast_simulation(generated.particles, generated.event_id, detector, config)
-    return reconstruct_by_rules(generated, simulated, detector, config, fine_elements)
+    return reconstruct_by_rules(generated, simulated, detector, config)
 
 
 def reconstruct_by_rules(
@@ -174,7 +168,6 @@ def reconstruct_by_rules(
     simulated: Simulated,
     detector: Detector,
     config: SimulationConfig,
-    fine_elements: bool = False,
 ) -> Events:
     """Generated events with what was simulated and with the baseline's reconstruction of it.
 
@@ -182,10 +175,6 @@ def reconstruct_by_rules(
     """
     chain = for_noise() if config.noise_ecal or config.noise_hcal else BaselineConfig()
     reconstructed = rule_based(simulated.hits, simulated.tracks, detector, chain)
-    fine_collections = {}
-    if fine_elements:
-        fine = fine_clusters(simulated.hits, detector, chain)
-        fine_collections = {"fine_clusters": fine.clusters, "fine_hit_clusters": fine.hit_clusters}
     return generated.with_collections(
         hits=simulated.hits,
         tracks=simulated.tracks,
@@ -194,7 +183,6 @@ def reconstruct_by_rules(
         contributions=simulated.contributions,
         track_particles=simulated.track_particles,
         baseline=reconstructed.candidates,
-        **fine_collections,
     )
 
 
@@ -205,13 +193,10 @@ class _ShardWriter:
     detector: Detector
     config: SimulationConfig
     provenance: Provenance
-    fine_elements: bool
 
     def __call__(self, shard: Path, generated: Events, simulated: Simulated) -> None:
         """Write the shard of generated events and of what was simulated from them."""
-        events = reconstruct_by_rules(
-            generated, simulated, self.detector, self.config, self.fine_elements
-        )
+        events = reconstruct_by_rules(generated, simulated, self.detector, self.config)
         write_events(shard, events, "events", self.provenance)
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from partflow.core.detector import Detector
 from partflow.core.detector_file import DETECTOR, recorded_detector
-from partflow.core.errors import ConfigError, InputError
-from partflow.core.features import ELEMENT_SETS
+from partflow.core.errors import ConfigError
 from partflow.core.store import read_provenance, shards
 from partflow.dataset import packed_files
 
@@ -15,18 +14,6 @@ SHARD_EVENTS = 100
 """Events per shard. A shard is the unit of memory and of work; a restart keeps finished shards."""
 PACKED = packed_files.PACKED
 """Folder of flat arrays for training, next to the labelled shards."""
-
-
-def check_elements(events: Path, element_set: str) -> None:
-    """Raise ConfigError for an unknown element set, InputError where `events` do not have it."""
-    if element_set not in ELEMENT_SETS:
-        raise ConfigError(f"elements {element_set!r}: choose one of {', '.join(ELEMENT_SETS)}")
-    if element_set != "final":
-        for file in shards(events, "events"):
-            if not read_provenance(file).config.get("fine_elements"):
-                raise InputError(
-                    f"{file}: holds no fine clusters; simulate again with --fine-elements"
-                )
 
 
 def detector_of(events: Path) -> Detector:

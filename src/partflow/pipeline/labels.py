@@ -27,7 +27,8 @@ from partflow.core.store import (
     shards,
     write_events,
 )
-from partflow.pipeline.folders import PACKED, check_elements, detector_of
+from partflow.pipeline.element_sets import ElementSets, check_elements
+from partflow.pipeline.folders import PACKED
 
 if TYPE_CHECKING:
     from partflow.label.config import LabelConfig
@@ -56,12 +57,13 @@ def label(
 
     executor = executor or LocalExecutor(workers)
     num, config = num_events(events, "events"), config or LabelConfig()
-    check_elements(events, element_set)
+    check_elements(element_set)
+    element_sets = ElementSets.of(events)
     settings = {
         **(asdict(config) if definition == config.definition else {}),
         "definition": definition,
         "elements": element_set,
-        DETECTOR: describe(detector_of(events)),
+        DETECTOR: describe(element_sets.detector),
     }
     provenance = make_provenance("labelled", settings, inputs=[events])
     with growing_folder(output, provenance, overwrite) as folder:
@@ -77,6 +79,7 @@ def label(
             folder=folder,
             definition=definition,
             element_set=element_set,
+            element_sets=element_sets,
             config=config,
             provenance=provenance,
         )
@@ -101,6 +104,7 @@ def _label_row_group(
     folder: Path,
     definition: str,
     element_set: str,
+    element_sets: ElementSets,
     config: LabelConfig,
     provenance: Provenance,
 ) -> tuple[int, Any]:
@@ -109,7 +113,7 @@ def _label_row_group(
     stored = folder / REPORTS_FOLDER / f"{number:05d}.json"
     if shard.exists() and stored.exists():  # an interrupted run made it
         return number, _report_from(json.loads(stored.read_text(encoding="utf-8")), definition)
-    events = read_row_group(file, group, "events")
+    events = element_sets.add(read_row_group(file, group, "events"), [element_set])
     labelled, report = label_events(events, definition, element_set, config)
     write_events(shard, labelled, "labelled", provenance)
     write_text(stored, json.dumps(asdict(report)))
@@ -138,8 +142,10 @@ def label_events(
 ) -> tuple[Events, Any]:
     """Labelled events (stage `labelled`) of `events`, and the report on their labels.
 
-    Raises ConfigError for the published definition of other elements than the final ones,
-    DataError where a truth link points out of its event.
+    `events` hold the clusters of the element set (`ElementSets.add`).
+
+    Raises ConfigError for the published definition of other elements than the final ones, DataError
+    where a truth link points out of its event.
     """
     from partflow.core.features import build_elements
     from partflow.label import label as label_targets

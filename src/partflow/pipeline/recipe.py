@@ -169,9 +169,7 @@ class Recipe:
         simulation = Step(
             f"{name}/events",
             events,
-            lambda: simulate(
-                files, events, workers=self.workers, fine_elements=True, geant4=geant4
-            ),
+            lambda: simulate(files, events, workers=self.workers, geant4=geant4),
             sum(sample.num_events for sample in scaled),
         )
         return [*generation, simulation]

@@ -18,7 +18,8 @@ from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
 from partflow.core.threads import available_cores
-from partflow.pipeline.folders import check_elements, detector_of
+from partflow.pipeline.element_sets import ElementSets, check_elements, needed_for
+from partflow.pipeline.folders import detector_of
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.infer.embeddings import EmbeddingWriter
@@ -83,7 +84,7 @@ def reconstruct(
     given_readout = _given_readout(network, folder, threshold, max_background_probability)
     readout = replace(network.config.readout, **given_readout)
     network.config = replace(network.config, readout=readout)
-    check_elements(events, network.config.elements)
+    check_elements(network.config.elements)
     _check_event_ids(events, save_attention)
     settings: dict[str, Any] = {
         "model": folder.name,
@@ -184,7 +185,7 @@ def _write_candidates(
     """Write the candidates of a network; embeddings and attention maps on request."""
     from partflow.core.features import build_elements
 
-    clusters = ELEMENT_SETS[network.config.elements].clusters
+    element_sets, element_set = ElementSets.of(events), network.config.elements
     extras = ["shares"] if network.shares_energy else []
     with (
         EventWriter(output, "candidates", provenance, extras) as writer,
@@ -196,8 +197,10 @@ def _write_candidates(
         begun: deque[tuple[Events, Collection]] = deque()
 
         def elements_of_chunks() -> Iterator[Collection]:
-            for chunk in iterate_events(events, "events", ["tracks", clusters]):
-                elements = build_elements(chunk.tracks, chunk.collections[clusters])
+            for chunk in iterate_events(events, "events", ["tracks", *needed_for(element_set)]):
+                chunk = element_sets.add(chunk, [element_set])
+                clusters = chunk.collections[ELEMENT_SETS[element_set].clusters]
+                elements = build_elements(chunk.tracks, clusters)
                 begun.append((chunk, elements))
                 yield elements
 
