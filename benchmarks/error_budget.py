@@ -65,8 +65,8 @@ VARIANTS = {
 }
 """What each row takes from the truth."""
 CEILINGS = (PERFECT, SHARING, SHARING_FINE, TARGET)
-KINDS = ("track", "photon", "neutral hadron", "no target", "unassigned")
-"""Kinds of owners, by their targets."""
+KINDS = ("track", "photon", "neutral hadron", "no target", "unassigned", "too far")
+"""Kinds of owners, by their targets. What is too far is no possible owner of the cluster."""
 ENERGY_EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
 """Bins of the cluster's energy [GeV]."""
 DISTANCE_EDGES = (0.0, 20.0, 50.0, 100.0, 300.0, np.inf)
@@ -162,7 +162,7 @@ class Confusion:
         is_photon = truth.class_index == PARTICLE_CLASSES.index(PHOTON)
         kind = torch.where(truth.is_particle, torch.where(is_photon, 1, 2), 3)
         kind[batch.is_track] = 0
-        kind_of_owner = torch.where(owner >= 0, kind[owner.clamp(min=0)], 4)
+        kind_of_owner = torch.where(owner >= 0, kind[owner.clamp(min=0)], KINDS.index("unassigned"))
         change = (output.log_share.exp() - output.true_share(truth.shares)).double()
         place = cluster * len(KINDS) + kind_of_owner
 
@@ -171,6 +171,7 @@ class Confusion:
             return summed.view(len(batch), len(KINDS)).numpy()
 
         missing, excess = by_kind((-change).clamp(min=0)), by_kind(change.clamp(min=0))
+        missing[:, KINDS.index("too far")] = (excess.sum(1) - missing.sum(1)).clip(min=0.0)
         energy = batch.features[:, ClusterFeature.ENERGY].double().numpy()
         scale = energy / np.maximum(excess.sum(1), 1e-12)
         self.flow += np.einsum("ct,cp,c->tp", missing, excess, scale)
