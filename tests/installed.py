@@ -16,6 +16,7 @@ generate --process qq --num-events 5 --seed 8 --detector cld --output cld.parque
 simulate gen.parquet --output events/
 simulate cld.parquet --detector cld --output cld/
 label events/ --output labelled/
+models list
 train labelled/ --preset tiny --epochs 1 --threads 1 --output run/
 reconstruct events/ --model run/ --output mlpf.parquet
 evaluate events/ --candidates mlpf=mlpf.parquet --output report/ --workers 1
@@ -46,6 +47,9 @@ def main() -> None:
             sys.exit("partflow --version is not that of the installed package")
         for command in COMMANDS.strip().splitlines():
             run(*command.split(), folder=folder)
+        weights = checkout / "src" / "partflow" / "model" / "weights"
+        for name in sorted(path.name for path in weights.glob("[!._]*")):
+            run("models", "path", name, folder=folder)  # which checks the files
         for page in ("report/index.html", "show.html"):
             text = (Path(folder) / page).read_text(encoding="utf-8")
             if "<style" not in text or "<script" not in text:

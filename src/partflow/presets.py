@@ -56,13 +56,15 @@ def preset(name: str) -> Configuration:
 
 
 def starting_configuration(
-    name: str = DEFAULT_PRESET, config: Path | None = None, initial_model: Path | None = None
+    name: str = DEFAULT_PRESET,
+    config: Path | None = None,
+    initial_model: str | Path | None = None,
 ) -> Configuration:
     """The configuration that options override: the file `config`, over the preset `name`.
 
-    The network is that of the model folder `initial_model`, if there is one. Raises ConfigError for
-    an unknown preset or for a network that cannot be trained further, and what `read_config` and
-    `load_config` raise.
+    The network is that of `initial_model`, a model folder or the name of a bundled model, if there
+    is one. Raises ConfigError for an unknown preset or for a network that cannot be trained
+    further, and what `read_config` and `load_config` raise.
     """
     start = preset(name)
     if config is not None:

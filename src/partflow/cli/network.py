@@ -19,6 +19,9 @@ Probability = Annotated[
 ClassName = Annotated[
     str | None, arg(metavar="PACKAGE.MODULE:CLASS", help_behavior_hint="(default: none)")
 ]
+ModelName = Annotated[
+    str | None, arg(metavar="MODEL", help_behavior_hint="(default: a bundled model)")
+]
 EventIds = Annotated[
     tuple[int, ...], arg(metavar="[EVENT_ID ...]", help_behavior_hint="(default: none)")
 ]
@@ -89,8 +92,8 @@ def import_checkpoint(
 
 def reconstruct(
     events: Positional[Path],
-    model: str,
     output: OutputPath,
+    model: ModelName = None,
     overwrite: bool = False,
     save_embeddings: bool = False,
     save_attention: EventIds = (),
@@ -112,9 +115,10 @@ def reconstruct(
 
     Args:
         events: Folder of `partflow simulate` or `partflow ingest`.
-        model: Folder of `partflow train` or `partflow import-checkpoint`, or `baseline` for the
-            candidates of the rules.
         output: Parquet file to write.
+        model: Folder of `partflow train` or `partflow import-checkpoint`, the name of a bundled
+            model (`partflow models list`), or `baseline` for the candidates of the rules. Without
+            it, the bundled model for the detector of the events and for their simulation.
         overwrite: Replace an output that was made with other settings.
         save_embeddings: Also write the embedding of every element, to OUTPUT.embeddings.parquet.
         save_attention: Also write the attention maps of the events with these event_ids, to

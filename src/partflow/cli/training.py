@@ -58,9 +58,9 @@ def train(
         preset: Network and settings to start from.
         config: Configuration file (`partflow config`) to start from, or the folder of a former run;
             what it does not contain is that of the preset.
-        init: Model folder to start from: its network is trained further, on other events or for
-            another detector, whatever --preset and --config say of the network; --freeze keeps a
-            part of it.
+        init: Model folder, or name of a bundled model, to start from: its network is trained
+            further, on other events or for another detector, whatever --preset and --config say of
+            the network; --freeze keeps a part of it.
         resume: Continue the training in --output.
         dry_run: Print the size of the network, its memory, events/s and the estimated end, and
             write nothing.

@@ -5,7 +5,8 @@ Elements of different events never affect each other, and no row is padded (exce
     mlpf                 the network: inputs -> encoders -> backbone -> heads
     config               its configuration
     protocols, registry  what a backbone or head must do, and how it is found by its name
-    folder               model folders: weights and configuration, saved and loaded
+    folder, files        model folders: weights and configuration, saved and loaded
+    bundled              models that come with the package, and models by name or path
     inputs, neighbourhood, neighbour_search
                          inputs from the columns of an element and from its neighbours
     embedding            standardisation and encoders

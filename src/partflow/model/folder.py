@@ -27,7 +27,9 @@ from partflow.core.features import ELEMENTS
 from partflow.core.json_objects import from_json_object
 from partflow.core.outputs import replacing, write_text
 from partflow.core.provenance import Provenance
+from partflow.model.bundled import find_model
 from partflow.model.config import ModelConfig
+from partflow.model.files import CONFIG_FILE, WEIGHTS_FILE
 from partflow.model.mlpf import MLPF
 from partflow.model.published.config import PUBLISHED_FEATURES, PublishedConfig
 from partflow.model.published.mlpf import PublishedMLPF
@@ -36,8 +38,6 @@ from partflow.model.registry import BACKBONE_REGISTRY, HEAD_REGISTRY
 Config = ModelConfig | PublishedConfig
 Model = MLPF | PublishedMLPF
 
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 FORMAT = "partflow-model"
 FORMAT_VERSION = 4
 """Format of the folder; folders of other versions are refused."""
@@ -89,16 +89,19 @@ def save_model(model: Model, folder: Path, provenance: Provenance | None = None)
     write_text(folder / CONFIG_FILE, json.dumps(description, indent=1))
 
 
-def load_model(folder: Path, backbone: str | None = None, head: str | None = None) -> Model:
+def load_model(folder: str | Path, backbone: str | None = None, head: str | None = None) -> Model:
     """The network saved in `folder`, ready for inference.
 
-    A backbone or head that the folder names as package.module:Class is imported only if `backbone`
-    or `head` names it, too.
+    `folder` is a model folder or the name of a bundled model (`model.bundled`). A backbone or head
+    that the folder names as package.module:Class is imported only if `backbone` or `head` names it,
+    too.
 
     Raises InputError where a file is missing or damaged or a tensor does not fit, SchemaError
     where the folder is of another version or its features differ from those of this version, and
-    ConfigError for a backbone or head that was not named or cannot be imported.
+    ConfigError for an unknown name, and for a backbone or head that was not named or cannot be
+    imported.
     """
+    folder = find_model(folder)
     config = load_config(folder)
     weights = _read_weights(folder / WEIGHTS_FILE)
     model: Model
@@ -118,7 +121,7 @@ def load_model(folder: Path, backbone: str | None = None, head: str | None = Non
 
 
 def check_named_code(
-    config: ModelConfig, folder: Path, backbone: str | None = None, head: str | None = None
+    config: ModelConfig, folder: str | Path, backbone: str | None = None, head: str | None = None
 ) -> None:
     """Raise ConfigError unless the network `config`, read from `folder`, may be made.
 
@@ -145,9 +148,9 @@ def with_present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def load_config(folder: Path) -> Config:
+def load_config(folder: str | Path) -> Config:
     """The configuration of the network saved in `folder`; raises what `load_model` does."""
-    path = Path(folder) / CONFIG_FILE
+    path = find_model(folder) / CONFIG_FILE
     description = _read_description(path)
     if description.get("format_version") != FORMAT_VERSION:
         raise SchemaError(
@@ -175,9 +178,9 @@ def load_config(folder: Path) -> Config:
     return config
 
 
-def load_provenance(folder: Path) -> Provenance | None:
+def load_provenance(folder: str | Path) -> Provenance | None:
     """The provenance stored in `folder`, None if there is none; raises what `load_model` does."""
-    path = Path(folder) / CONFIG_FILE
+    path = find_model(folder) / CONFIG_FILE
     stored = _read_description(path).get("provenance")
     if stored is None:
         return None

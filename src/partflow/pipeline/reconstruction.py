@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partflow.core.candidate_sets import BASELINE
-from partflow.core.errors import ConfigError, InputError
+from partflow.core.engines import FAST, GEANT4, INGESTED, origin_of
+from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
-from partflow.core.progress import progress, say_done
+from partflow.core.progress import progress, say, say_done
 from partflow.core.provenance import Provenance, make_provenance
 from partflow.core.records import Collection, Events
 from partflow.core.store import EventWriter, is_finished, iterate_events, num_events, read_events
 from partflow.core.threads import available_cores
+from partflow.model.bundled import find_model, fitting_model
+from partflow.model.files import THRESHOLD_FILE
 from partflow.pipeline.element_sets import ElementSets, check_elements, needed_for
 from partflow.pipeline.folders import detector_of
 
@@ -28,9 +31,18 @@ if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.model.folder import Model
 
 
+ORIGINS = {
+    FAST: (FAST, "made by the fast simulation"),
+    GEANT4: (GEANT4, "made by Geant4"),
+    INGESTED: (GEANT4, "ingested from a full simulation"),
+    None: (FAST, "which do not say how they were simulated: taken for the fast simulation"),
+}
+"""The engine whose bundled model is used, and what the user is told, by the origin of events."""
+
+
 def reconstruct(
     events: Path,
-    model: str,
+    model: str | Path | None,
     output: Path,
     overwrite: bool = False,
     save_embeddings: bool = False,
@@ -50,7 +62,8 @@ def reconstruct(
 
     Args:
         events: Folder of `simulate` or `ingest`.
-        model: Model folder, or "baseline".
+        model: Model folder, name of a bundled model, or "baseline". If None, the bundled model for
+            the detector of the events and the engine of their simulation.
         output: Parquet file to write.
         overwrite: Whether to replace an output of other settings.
         save_embeddings: Whether to write the embeddings of all elements (`infer.embeddings`).
@@ -69,8 +82,9 @@ def reconstruct(
 
     Raises:
         InputError: There are no such events or no such model folder.
-        ConfigError: An option does not fit the model, there is no such device, or the network was
-            trained on another detector and `adapt_detector` is false.
+        ConfigError: An option does not fit the model, there is no such device, no bundled model of
+            that name or for the events, or the network was trained on another detector and
+            `adapt_detector` is false.
     """
     num_events(events, "events")  # first: it checks the folder
     if model == BASELINE:
@@ -78,7 +92,7 @@ def reconstruct(
         has_readout = threshold is not None or max_background_probability is not None
         _check_baseline_options(has_embeddings, has_readout, adapt_detector)
         return _write_baseline(events, output, overwrite)
-    folder = Path(model)
+    folder = _bundled_folder(events) if model is None else find_model(model)
     network = _on_device(_load_network(folder, backbone, head), device)
     is_adapted = _match_detector(network, folder, events, adapt_detector)
     given_readout = _given_readout(network, folder, threshold, max_background_probability)
@@ -108,6 +122,18 @@ def reconstruct(
         _write_candidates(
             reconstructor, network, events, output, provenance, save_embeddings, save_attention
         )
+
+
+def _bundled_folder(events: Path) -> Path:
+    """Folder of the bundled model for `events`; tells the user which it is, and why."""
+    engine, made = ORIGINS[origin_of(events)]
+    face = CalorimeterFace.of(detector_of(events))
+    model = fitting_model(face, engine, f"{events}: events of {face.detector}, {made}")
+    say(
+        f"Using the bundled model {model.name}: {events} holds events of {face.detector}, {made} "
+        "(--model chooses another)"
+    )
+    return model.folder
 
 
 def _given_readout(
@@ -216,11 +242,6 @@ def _load_network(folder: Path, backbone: str | None, head: str | None) -> Model
     """The network in a model folder."""
     from partflow.model.folder import load_model
 
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such model folder; give the output of `partflow train` or "
-            "`import-checkpoint`, or 'baseline'"
-        )
     return load_model(folder, backbone, head)
 
 
@@ -249,8 +270,6 @@ def _match_detector(network: Model, folder: Path, events: Path, is_allowed: bool
 
 def _readout_settings(network: Model, folder: Path, is_given: bool) -> dict[str, Any]:
     """How candidates are read out, and where the threshold comes from."""
-    from partflow.train.threshold import THRESHOLD_FILE
-
     readout = network.config.readout
     is_chosen = (folder / THRESHOLD_FILE).is_file()
     origin = "given" if is_given else "validation" if is_chosen else "default"

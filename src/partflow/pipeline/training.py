@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import say_done
 from partflow.core.provenance import make_provenance
+from partflow.model.bundled import find_model
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.dataset.mixture import Mixture
@@ -24,7 +25,7 @@ def train(
     config: Path | None = None,
     *,
     resume: bool = False,
-    initial_model: Path | None = None,
+    initial_model: str | Path | None = None,
     report: Callable[[int, float], bool] | None = None,
     **options: Any,
 ) -> Any:
@@ -36,7 +37,8 @@ def train(
         preset: Name of the preset (`partflow.presets`) to start from.
         config: Configuration file to start from, or the folder of a former run, instead.
         resume: Continue the run in `output`.
-        initial_model: Model folder that the training starts from, with its network.
+        initial_model: Model folder, or name of a bundled model, that the training starts from, with
+            its network.
         report: Called after every validation with step and loss; True ends the run.
         options: Fields of the configuration that override the start, by the names of the options of
             the command line: `dim=256`, `max_minutes=10`, `**{"loss.share": 5}`.
@@ -50,6 +52,8 @@ def train(
     from partflow.train.trainer import train as train_network
 
     folders = [labelled] if isinstance(labelled, Path) else list(labelled)
+    if initial_model is not None:
+        initial_model = find_model(initial_model)
     mixture, configuration = _configured(folders, preset, config, options, initial_model)
     settings = {"preset": preset, **asdict(configuration)}
     inputs = folders if initial_model is None else [*folders, initial_model]
@@ -71,7 +75,7 @@ def dry_run(
     preset: str = "small",
     config: Path | None = None,
     *,
-    initial_model: Path | None = None,
+    initial_model: str | Path | None = None,
     **options: Any,
 ) -> DryRun:
     """Size, memory, speed and end of the training that `train` would run; writes nothing.
@@ -90,7 +94,7 @@ def _configured(
     preset: str,
     config: Path | None,
     options: Mapping[str, Any],
-    initial_model: Path | None = None,
+    initial_model: str | Path | None = None,
 ) -> tuple[Mixture, Configuration]:
     """The labelled events, and the configuration of a training on them.
 

@@ -24,10 +24,10 @@ from partflow.core.records import Array
 from partflow.dataset.batches import LabelledBatch
 from partflow.dataset.columns import TargetColumn
 from partflow.model.config import ReadoutConfig
+from partflow.model.files import THRESHOLD_FILE
 from partflow.model.folder import save_model
 from partflow.model.mlpf import MLPF
 
-THRESHOLD_FILE = "threshold.json"
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
 """Thresholds to choose from, in steps of 0.01; at the ends all or no elements would be kept."""
 DEFAULT_THRESHOLD = ReadoutConfig().threshold

@@ -26,7 +26,7 @@ from partflow.core.provenance import Provenance
 from partflow.dataset.loader import sample_batches, training_batches, validation_batches
 from partflow.dataset.mixture import Mixture
 from partflow.model.config import ModelConfig
-from partflow.model.folder import CONFIG_FILE, WEIGHTS_FILE
+from partflow.model.files import CONFIG_FILE, THRESHOLD_FILE, WEIGHTS_FILE
 from partflow.model.mlpf import MLPF
 from partflow.model.precision import choose_dtype
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, load_checkpoint
@@ -37,7 +37,7 @@ from partflow.train.loggers import RunLoggers, check_loggers
 from partflow.train.loop import Report, TrainingLoop
 from partflow.train.processes import launch, make_fabric, quiet_lightning, threads
 from partflow.train.run_files import RunFiles
-from partflow.train.threshold import THRESHOLD_FILE, store_threshold
+from partflow.train.threshold import store_threshold
 from partflow.train.transfer import freeze, load_initial_weights
 
 STANDARDISATION_EVENTS = 2000
@@ -91,7 +91,7 @@ class Job:
     settings: dict[str, Any]
     """Settings that identify the run, in types that JSON has."""
     is_resumed: bool
-    initial_model: Path | None
+    initial_model: str | Path | None
     provenance: Provenance | None
     validation_loss: LossConfig
     """Weights of the validation loss."""
@@ -104,7 +104,7 @@ def train(
     output: Path,
     *,
     resume: bool = False,
-    initial_model: Path | None = None,
+    initial_model: str | Path | None = None,
     provenance: Provenance | None = None,
     report: Report | None = None,
     validation_loss: LossConfig | None = None,
@@ -118,8 +118,8 @@ def train(
         output: Model folder to write.
         resume: Continue the run in `output`, with the same events in the same order and the same
             learning rate as without the interruption; more epochs or minutes make it longer.
-        initial_model: Model folder whose weights the training starts from; its network must have
-            the configuration `model_config`.
+        initial_model: Model folder, or name of a bundled model, whose weights the training starts
+            from; its network must have the configuration `model_config`.
         provenance: Provenance to store with the model.
         report: Called after every validation; see `train.loop.Report`. For one process only.
         validation_loss: Weights of the validation loss, so that runs with other weights of the

@@ -19,10 +19,11 @@ OF_THE_EVENTS = ("detector", "face_radius", "face_half_length", "readout", "drop
 """Settings in which a network and the one that it starts from may differ."""
 
 
-def load_initial_weights(model: MLPF, folder: Path) -> None:
+def load_initial_weights(model: MLPF, folder: str | Path) -> None:
     """Give `model` the weights and the standardisation of the network in `folder`.
 
-    Raises InputError where there is none, ConfigError where it has another configuration.
+    `folder` may be the name of a bundled model. Raises InputError where there is none, ConfigError
+    where it has another configuration.
     """
     initial = load_model(folder)
     if not isinstance(initial, MLPF):
@@ -31,7 +32,7 @@ def load_initial_weights(model: MLPF, folder: Path) -> None:
     model.load_state_dict(initial.state_dict())
 
 
-def check_same_network(config: ModelConfig, initial: ModelConfig, folder: Path) -> None:
+def check_same_network(config: ModelConfig, initial: ModelConfig, folder: str | Path) -> None:
     """Raise ConfigError, naming the first setting in which the two networks differ."""
     stored = asdict(initial)
     for name, value in asdict(config).items():
