@@ -29,9 +29,17 @@ def with_random_weights(config, learnable_events):
     return network.eval()
 
 
-@pytest.fixture(scope="module", params=["transformer", "favor", "gnn_lsh"])
+NETWORKS = {
+    "transformer": {},
+    "favor": {"backbone": "favor"},
+    "gnn_lsh": {"backbone": "gnn_lsh"},
+    "rounds": {"sharing_rounds": 3},
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
 def sharing(request, learnable_events):
-    return with_random_weights(ModelConfig(**SMALL, backbone=request.param), learnable_events)
+    return with_random_weights(ModelConfig(**SMALL, **request.param), learnable_events)
 
 
 @pytest.fixture(scope="module")
@@ -230,9 +238,10 @@ def test_elements_in_another_order_have_the_same_shares(learnable_events, events
 
 
 def test_every_parameter_of_the_head_has_a_gradient(batch):
-    model = MLPF(ModelConfig(**SMALL))
-    with torch.no_grad():  # the correction begins at 0, which would hide gradients behind it
+    model = MLPF(ModelConfig(**SMALL, sharing_rounds=2))
+    with torch.no_grad():  # both begin at 0, which would hide gradients behind them
         model.head.sharing.correction[-1].weight.fill_(0.1)
+        model.head.sharing.rounds[0].score.weight.fill_(0.1)
     output = model(batch)
     total = (output.log_share * torch.rand_like(output.log_share)).sum()
     for name in NAMES:

@@ -155,6 +155,9 @@ class ModelConfig:
     shares, else direct."""
     num_owners: int = 24
     """Possible owners of a cluster's energy: the elements nearest to it in angle (sharing)."""
+    sharing_rounds: int = 1
+    """Rounds of the head sharing; each but the first sees what the one before gave to each
+    owner."""
     head_options: Mapping[str, Any] = field(default_factory=dict)
     """Options of a head of one's own, as a JSON object."""
     predict_background: bool = False
@@ -165,7 +168,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("dim", "num_layers", "num_heads", "mlp_ratio", "face_radius",
-                     "face_half_length", "num_owners"):  # fmt: skip
+                     "face_half_length", "num_owners", "sharing_rounds"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}; it must be positive")
         BACKBONE_REGISTRY.check(self.backbone)

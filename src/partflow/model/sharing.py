@@ -54,6 +54,7 @@ from partflow.model.owners import (
     pair_inputs,
     possible_owners,
 )
+from partflow.model.sharing_rounds import AssignedPairs, SharingRound, element_energies
 
 WIDTH = 32
 """Width of the product of owner and cluster, and of the hidden layer added to it."""
@@ -268,6 +269,10 @@ class Sharing(nn.Module):
         self.score = Linear(WIDTH, 1, bias=False)
         self.distance = Linear(NUM_PAIR_INPUTS, 1, bias=False)
         self.nobody = Linear(num_cluster_inputs, 1)
+        self.rounds = nn.ModuleList(
+            SharingRound(num_track_inputs, num_cluster_inputs, WIDTH)
+            for _ in range(config.sharing_rounds - 1)
+        )
         self.correction = nn.Sequential(
             Linear(num_cluster_inputs + NUM_SUMMED_INPUTS, config.dim),
             nn.GELU(),
@@ -339,7 +344,21 @@ class Sharing(nn.Module):
         score = self.score(nn.functional.gelu(hidden))[:, 0] + self.distance(geometry)[:, 0]
         unassigned_logit = self.nobody(clusters)[:, 0]
         logit = unassigned_logit[cluster].index_copy(0, assigned, product + score)
-        return segment_log_softmax(logit, cluster, len(clusters))
+        log_share = segment_log_softmax(logit, cluster, len(clusters))
+        if not self.rounds:
+            return log_share
+        each = AssignedPairs(
+            cluster[assigned],
+            index[assigned_pairs.owner],
+            geometry,
+            element_energies(features, index),
+            len(tracks),
+        )
+        for sharing_round in self.rounds:
+            change = sharing_round(log_share[assigned].exp(), each, tracks, clusters)
+            logit = logit.index_add(0, assigned, change)
+            log_share = segment_log_softmax(logit, cluster, len(clusters))
+        return log_share
 
 
 def segment_log_softmax(
