@@ -19,6 +19,7 @@ from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
 from partflow.cli.models import models
 from partflow.cli.network import import_checkpoint, label, reconstruct
+from partflow.cli.recipe import recipe
 from partflow.cli.training import config, train
 from partflow.cli.tuning import tune
 from partflow.core.errors import PartflowError
@@ -50,6 +51,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     calibrate,
     validate,
     geant4,
+    recipe,
 )
 """All verbs, in the order of `partflow --help`."""
 

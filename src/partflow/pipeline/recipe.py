@@ -73,7 +73,7 @@ class Training:
     """Settings of the training of a bundled model."""
 
     preset: str
-    epochs: float
+    epochs: int
     options: tuple[tuple[str, Any], ...] = ()
 
 
@@ -201,7 +201,7 @@ class Recipe:
                 preset=training.preset,
                 resume=(folder / CHECKPOINT_FILE).exists(),
                 initial_model=None if initial is None else self.folder / initial,
-                epochs=max(training.epochs * self.scale, 1.0),
+                epochs=max(round(training.epochs * self.scale), 1),
                 max_minutes=None,
                 devices=self.workers,
                 threads=1,
