@@ -5,6 +5,7 @@
     training.csv, loss.png           losses of every validation, as a table and as a figure
     checkpoints/EPOCH-STEP-LOSS/     kept models: the best ones, and one every few steps
     config.toml                      the configuration (`train.configuration`)
+    resources.json                   machine, time and versions (`train.resources`)
     logs/                            for TensorBoard
 
 Each file is written completely or not at all, the checkpoint last: it is never ahead of the others.
@@ -23,6 +24,7 @@ from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, save_checkpoint
 from partflow.train.config import TrainConfig
 from partflow.train.history import HISTORY_FILE, history_csv
+from partflow.train.resources import RESOURCES_FILE, resources_json
 
 KEPT_FOLDER = "checkpoints"
 
@@ -46,6 +48,8 @@ class RunFiles:
             save_model(model, self.folder, self._provenance)
         self._keep(model, run_state, loss)
         write_text(self.folder / HISTORY_FILE, history_csv(run_state.history))
+        resources = resources_json(run_state.minutes, run_state.parts)
+        write_text(self.folder / RESOURCES_FILE, resources)
         save_checkpoint(self.folder / CHECKPOINT_FILE, checkpoint)
 
     def _keep(self, model: MLPF, run_state: RunState, loss: float) -> None:
