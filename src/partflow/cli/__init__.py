@@ -17,6 +17,7 @@ from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
 from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
+from partflow.cli.models import card, pull, push
 from partflow.cli.network import import_checkpoint, label, reconstruct
 from partflow.cli.training import config, train
 from partflow.cli.tuning import tune
@@ -41,6 +42,9 @@ VERBS: tuple[Callable[..., None], ...] = (
     reconstruct,
     evaluate,
     compare,
+    card,
+    push,
+    pull,
     display,
     inspect,
     export_dataset,

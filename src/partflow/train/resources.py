@@ -12,10 +12,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from partflow import __version__
+from partflow.core.errors import ConfigError, SchemaError
+from partflow.core.json_objects import from_json_object
+from partflow.core.outputs import write_text
 from partflow.core.threads import available_cores
 
 RESOURCES_FILE = "resources.json"
@@ -44,6 +48,20 @@ class RunPart:
     torch: str = ""
     python: str = ""
     """Versions."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a whole run used."""
+
+    minutes: float
+    """Wall time, without the time between an interruption and its continuation [min]."""
+    minutes_unrecorded: float
+    """Wall time before the first part: that of a run which an earlier version, which kept no such
+    record, began [min]."""
+    processor_seconds: float
+    """Processor time of all parts [s]."""
+    parts: tuple[RunPart, ...]
 
 
 class Meter:
@@ -96,21 +114,39 @@ def device_name(device: torch.device) -> str:
     return device.type
 
 
-def resources_json(minutes: float, parts: Sequence[RunPart]) -> str:
-    """The content of `resources.json` for a run that took `minutes`.
+def resources_of(minutes: float, parts: Sequence[RunPart]) -> Resources:
+    """What a run of `minutes` used in its parts.
 
-    `minutes_unrecorded` is the time before the first part: that of a run which an earlier version,
-    which kept no such record, began.
-
-    >>> json.loads(resources_json(1.5, [RunPart(minutes=1.0)]))["minutes_unrecorded"]
+    >>> resources_of(1.5, [RunPart(minutes=1.0)]).minutes_unrecorded
     0.5
     """
     recorded = sum(part.minutes for part in parts)
-    content = {
-        "format": RESOURCES_FORMAT,
-        "minutes": minutes,
-        "minutes_unrecorded": max(round(minutes - recorded, 6), 0.0),
-        "processor_seconds": sum(part.processor_seconds for part in parts),
-        "parts": [asdict(part) for part in parts],
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return Resources(
+        minutes=minutes,
+        minutes_unrecorded=max(round(minutes - recorded, 6), 0.0),
+        processor_seconds=sum((part.processor_seconds for part in parts), 0.0),
+        parts=tuple(parts),
+    )
+
+
+def write_resources(folder: Path, used: Resources) -> None:
+    """Write `resources.json` into the folder of a run; raises OutputError where that fails."""
+    content = {"format": RESOURCES_FORMAT, **asdict(used)}
+    write_text(folder / RESOURCES_FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_resources(folder: Path) -> Resources | None:
+    """What `write_resources` wrote; None for a run of an earlier version, which has no such file.
+
+    Raises SchemaError where the file is damaged or of another version.
+    """
+    path = folder / RESOURCES_FILE
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format", None) != RESOURCES_FORMAT:
+            raise SchemaError(f"{path}: of another version; remove it, or use that version")
+        return from_json_object(Resources, content)
+    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
+        raise SchemaError(f"{path}: damaged ({error}); remove it") from error
