@@ -1,6 +1,6 @@
-"""A stand-in of the Hugging Face hub on loopback: the endpoints that `partflow push` and `pull` use.
+"""A stand-in of the Hugging Face hub on loopback: the endpoints that `push` and `pull` use.
 
-Repositories are in memory; `faults` makes it misbehave.
+Repositories are in memory; the fields of `Hub` make it misbehave.
 """
 
 import base64

@@ -53,10 +53,10 @@ def escape(value: Any) -> Markdown:
 
 
 def code(value: Any) -> Markdown:
-    """`value` as a code span, for names of files, hashes and settings.
+    r"""`value` as a code span, for names of files, hashes and settings.
 
-    >>> code("gen.parquet"), code("a`b|c"), code(None)
-    ('`gen.parquet`', 'a\\\\`b\\\\|c', 'unknown')
+    >>> print(code("gen.parquet"), code("a`b|c"), code(None))
+    `gen.parquet` a\`b\|c unknown
     """
     text = one_line("" if value is None else str(value))
     if not text:
@@ -88,7 +88,7 @@ def table(content: Table) -> Markdown:
     rows = [[_cell(cell) for cell in row] for row in content.rows]
     columns = zip(*rows, strict=True) if rows else [()] * len(headings)
     rule = ["---:" if _are_numbers(cells) else "---" for cells in columns]
-    lines = [_row(line) for line in [headings, rule, *rows]]
+    lines = [_row(headings), _row(rule), *map(_row, rows)]
     caption = _cell(content.caption)
     return Markdown("\n".join([*([caption, ""] if caption else []), *lines]))
 

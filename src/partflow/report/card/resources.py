@@ -6,8 +6,8 @@ from partflow.report.tables import Table, make_table
 from partflow.train.resources import Resources
 
 WATTS_PER_CORE = 10.0
-"""Power of a core at work [W], assumed where the user gives none: that of a server with 32 cores and
-320 W, or of a laptop with 4 cores and 40 W."""
+"""Power of a core at work [W], assumed where the user gives none: that of a processor with 32 cores
+and 320 W, or with 4 cores and 40 W."""
 JOULES_PER_KWH = 3.6e6
 
 
