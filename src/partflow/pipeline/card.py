@@ -96,7 +96,7 @@ def card(
     facts = replace(facts, pictures=tuple(picture for picture, _ in sources))
     try:
         text = build_card(facts)
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         where = run if report is None else f"{run} or {report}"
         raise SchemaError(
             f"{where}: files that this version did not write ({type(error).__name__}: {error}); "
@@ -242,6 +242,8 @@ def _evaluation(
 
 def _candidate_set(metrics: Any, report: Path, candidates: str | None) -> str:
     """The candidate set of the report that is the model's."""
+    if not isinstance(metrics.get("jets"), dict):
+        raise SchemaError(f"{report}: metrics.json holds no jets; evaluate again")
     names = [name for name in metrics["jets"] if name not in REFERENCES]
     listed = ", ".join(names) or "none"
     if candidates is None:

@@ -189,5 +189,7 @@ def _number(number: int | None) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A number of a configuration without needless digits."""
+    """A value of a configuration, numbers without needless digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, int | float) else str(value)
