@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from partflow import __version__
 from partflow.cli.app import run_verb
+from partflow.cli.cards import card, pull, push
 from partflow.cli.detector import calibrate, detector, validate
 from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
@@ -44,6 +45,9 @@ VERBS: tuple[Callable[..., None], ...] = (
     reconstruct,
     evaluate,
     compare,
+    card,
+    push,
+    pull,
     display,
     inspect,
     export_dataset,
