@@ -18,9 +18,11 @@ HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "[a](javascript:x)",
     "![a](https://evil.example/x.png)", "<https://evil.example>", "a|b||c", "a\n\n# Heading",
     "a\r\n---\nb", "*a* **b** _c_ __d__ ~~e~~", "`code` ``x``", "- list", "+ list", "1. list",
-    "7) list", "> quote", "# heading", "===", "---", "***", "\\", "a\\|b", "[a]: http://x", "\u2028x",
+    "7) list", "> quote", "# heading", "===", "---", "***", "\\", "a\\|b", "[a]: http://x",
+    "\u2028x",
     "\u202etxt.exe", "    indented", "\tx", "\0", "a_b_c", "_a", "$x$", "&amp;", "</details>",
-    "![[x]](y)", "[x][y]", "a `b\\` c", "\ud800", "<!-- comment", "```\nfence", "{{ x }}", "{% x %}",
+    "![[x]](y)", "[x][y]", "a `b\\` c", "\ud800", "<!-- comment", "```\nfence", "{{ x }}",
+    "{% x %}",
 ]  # fmt: skip
 # Characters that mean something in Markdown come often, others sometimes.
 MARKED = st.text(
