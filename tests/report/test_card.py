@@ -197,6 +197,7 @@ def test_the_data_are_described(metrics):
     assert "| `word` | word | 20 | 5 |" in text and "| `word` | ttbar | 5 | 0 |" in text
     assert "| all |  | 25 | 5 |" in text
     assert "Energies of the training events: 365 GeV." in text
+    assert "fast (parametrised showers, not Geant4)" in text
     assert "ttbar (e+e- -&gt; t tbar, all decays)" in text
     assert "Overlaid background in the training events: none." in text
 
