@@ -175,6 +175,15 @@ def test_a_hostile_file_name_is_refused(pushed, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil", "a/../../b", "C:\\x", ""])
+def test_a_name_that_leads_out_of_the_repository_is_refused_even_where_it_is_not_listed(
+    pushed, tmp_path, name
+):
+    files_of(pushed)[name] = b"evil"
+    with pytest.raises(SchemaError, match="holds the file name"):
+        pipeline.pull("user/model", tmp_path / "pulled")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_in_the_checksums_is_refused(name):
     listed = {name: "0" * 64, "config.json": "0" * 64, "model.safetensors": "0" * 64}

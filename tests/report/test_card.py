@@ -179,6 +179,16 @@ def test_the_figures_are_those_of_the_report(metrics):
     assert f"| all | {metrics['num_events']} | {jets['num_gen']} |" in text
 
 
+def test_a_figure_of_too_few_events_is_not_in_the_metadata(metrics):
+    changed = json.loads(json.dumps(metrics))
+    changed["jets"]["mlpf"]["median_ci"] = [None, None]
+    facts = facts_with("word", metrics)
+    facts = replace(facts, evaluation=replace(facts.evaluation, metrics=changed))
+    (model,) = parts(build_card(facts))[0]["model-index"]
+    names = [m["name"].partition(" (")[0] for m in model["results"][0]["metrics"]]
+    assert "jet response median" not in names and "jet response IQR/median" in names
+
+
 def test_the_data_are_described(metrics):
     text = parts(build_card(facts_with("word", metrics)))[1]
     assert "| `word.parquet` | 30 | ttbar | 365 | 11 |" in text
@@ -187,6 +197,7 @@ def test_the_data_are_described(metrics):
     assert "| `word` | word | 20 | 5 |" in text and "| `word` | ttbar | 5 | 0 |" in text
     assert "| all |  | 25 | 5 |" in text
     assert "Energies of the training events: 365 GeV." in text
+    assert "fast (parametrised showers, not Geant4)" in text
     assert "ttbar (e+e- -&gt; t tbar, all decays)" in text
     assert "Overlaid background in the training events: none." in text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from partflow.core.engines import FAST, GEANT4
 from partflow.core.features import ELEMENTS
 from partflow.core.schemas import CANDIDATES, Schema
 from partflow.report.card import resources, results, samples, usage
@@ -16,6 +17,10 @@ from partflow.train.configuration import config_text
 
 SOFTWARE_LICENCE = "Apache-2.0"
 """Licence of partflow, which is not that of the weights."""
+ENGINES = {
+    FAST: "fast (parametrised showers, not Geant4)",
+    GEANT4: "geant4 (showers by Geant4, tracks parametrised)",
+}
 PARTS = ("favor", "gnn_lsh")
 """Settings of backbones: those of the network's own are shown."""
 SHOWN_ELSEWHERE = ("features", "readout", "detector", "elements", *PARTS)
@@ -174,7 +179,7 @@ def _limits(facts: CardFacts) -> list[str]:
         "Processes": [samples.description_of(n) for n in processes or samples.processes(origins)],
         "Energies": [f"{energy} GeV" for energy in samples.energies(origins)],
         "Detectors": samples.detectors(origins),
-        "Engines of the simulation": samples.engines(origins),
+        "Engines of the simulation": [ENGINES.get(n, n) for n in samples.engines(origins)],
     }
     sentences = [
         f"{name} of the training events: {'; '.join(found) or UNKNOWN}."
