@@ -156,6 +156,8 @@ def draw(
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=True):
         axes.axhline(level, color="black", linestyle=style, label=name)
     axes.set(xscale="log", xlabel="training events", ylabel="jet response IQR / median")
+    axes.set_xticks(options.budgets, [f"{budget:,}" for budget in options.budgets], minor=False)
+    axes.minorticks_off()
     axes.legend(frameon=False)
     figure.savefig(options.output / "transfer.png", dpi=150)
 
