@@ -144,9 +144,9 @@ def _facts(
 def _model_facts(run: Path) -> ModelFacts:
     """What the model folder tells about the network."""
     from partflow.model.config import ModelConfig
-    from partflow.model.folder import CONFIG_FILE, load_config, load_provenance
+    from partflow.model.files import CONFIG_FILE, THRESHOLD_FILE
+    from partflow.model.folder import load_config, load_provenance
     from partflow.report.card.facts import ModelFacts
-    from partflow.train.threshold import THRESHOLD_FILE
 
     config = load_config(run)  # first: it checks the folder
     description = _json_object(run / CONFIG_FILE) or {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -157,7 +158,8 @@ class Recipe:
             Step(
                 f"{name}/{file.name}",
                 file,
-                lambda sample=sample, file=file: generate(
+                partial(
+                    generate,
                     GenerationConfig(sample.process, sample.num_events, sample.seed, sample.energy),
                     file,
                 ),
@@ -188,8 +190,8 @@ class Recipe:
         self, name: str, sample: str, training: Training, initial: str | None = None
     ) -> Step:
         """Train the model `name`, from the weights of the model `initial` if there is one."""
+        from partflow.model.files import THRESHOLD_FILE
         from partflow.train.checkpoint import CHECKPOINT_FILE  # imports torch
-        from partflow.train.threshold import THRESHOLD_FILE
 
         folder = self.folder / name
         return Step(
