@@ -263,7 +263,7 @@ def test_a_damaged_file_is_one_line_that_names_it(copy, file, content):
 
 def test_what_is_no_run_or_no_report_is_refused(copy):
     for run, report, said in (
-        (copy / "none", None, "no such file; give the output folder of a finished"),
+        (copy / "none", None, "no such model folder; `partflow train`"),
         (copy / "run", copy / "none", "no such file; give folders of `partflow evaluate`"),
     ):
         with pytest.raises(PartflowError, match=said):
