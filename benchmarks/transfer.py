@@ -1,12 +1,12 @@
 """How many events a trained network needs for another detector or simulation.
 
     python -m benchmarks.transfer --initial run/ --labelled labelled/ --test events/ --output DIR
-        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--events-seen 20000]
-        [--validation-events 300] [--threads 1]
+        [--budgets 100 300 1000 3000] [--seeds 1 2 3] [--modes scratch fine-tuned heads]
+        [--events-seen 20000] [--validation-events 300] [--threads 1]
 
 `run/` was trained on other events than those of `labelled/`: of another detector, or of another
-engine. For every budget of training events and every seed, three networks of the same size are
-trained on the same number of events, each counted as often as it is used, and the weights with the
+engine. For every budget of training events and every seed, networks of the same size are trained
+on the same number of events, each counted as often as it is used, and the weights with the
 lowest validation loss are kept:
 
     scratch     with new weights
@@ -129,7 +129,7 @@ def rows(points: Mapping[Network, Point], options: argparse.Namespace) -> Iterat
     """Rows of the table: one for each budget."""
     for budget in options.budgets:
         cells = [str(budget)]
-        for mode in MODES:
+        for mode in options.modes:
             of_seeds = [points[Network(mode, budget, seed)] for seed in options.seeds]
             cells.append(with_spread([p.validation_loss for p in of_seeds], 3))
             cells.append(with_spread([p.iqr_over_median for p in of_seeds], 4))
@@ -144,7 +144,7 @@ def draw(
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
-    for mode in MODES:
+    for mode in options.modes:
         of_budgets = [
             [points[Network(mode, budget, seed)].iqr_over_median for seed in options.seeds]
             for budget in options.budgets
@@ -156,6 +156,8 @@ def draw(
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=True):
         axes.axhline(level, color="black", linestyle=style, label=name)
     axes.set(xscale="log", xlabel="training events", ylabel="jet response IQR / median")
+    axes.set_xticks(options.budgets, [f"{budget:,}" for budget in options.budgets], minor=False)
+    axes.minorticks_off()
     axes.legend(frameon=False)
     figure.savefig(options.output / "transfer.png", dpi=150)
 
@@ -166,19 +168,24 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--budgets", type=int, nargs="+", default=[100, 300, 1000, 3000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--events-seen", type=int, default=20_000)
     parser.add_argument("--validation-events", type=int, default=300)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     check_settings(options)
-    networks = [Network(m, b, s) for s, b, m in product(options.seeds, options.budgets, MODES)]
+    networks = [
+        Network(m, b, s) for s, b, m in product(options.seeds, options.budgets, options.modes)
+    ]
     losses = {network: train_one(network, options) for network in networks}
     found = widths(networks, options)
     points = {network: Point(losses[network], found[network.name]) for network in networks}
     levels = {name: found[name] for name in (UNCHANGED, BASELINE)}
-    head = "| training events | " + " | ".join(f"{m}: loss | jets IQR/median" for m in MODES)
-    lines = [f"{head} |", "|" + "---|" * (1 + 2 * len(MODES)), *rows(points, options)]
+    head = "| training events | " + " | ".join(
+        f"{m}: loss | jets IQR/median" for m in options.modes
+    )
+    lines = [f"{head} |", "|" + "---|" * (1 + 2 * len(options.modes)), *rows(points, options)]
     lines += ["", *(f"{name}: jets IQR/median {level:.4f}" for name, level in levels.items())]
     write_text(options.output / "table.md", "\n".join(lines) + "\n")
     draw(points, levels, options)

@@ -80,6 +80,7 @@ def test_two_processes_train_as_one_does_on_the_same_batches(
     one, two = (load_checkpoint(tmp_path / f"devices{n}" / CHECKPOINT_FILE) for n in (1, 2))
     assert one.state.steps == two.state.steps >= 20
     assert one.state.events_seen == two.state.events_seen
+    assert [c.state.parts[0].processes for c in (one, two)] == [1, 2]
     for name, weight in one.model.items():
         if name.endswith("query_key_value.bias"):  # softmax does not depend on a bias of the keys:
             weight, other = weight.clone(), two.model[name].clone()  # its gradient is rounding

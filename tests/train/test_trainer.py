@@ -80,7 +80,7 @@ def test_a_run_trains_on_every_event_in_every_epoch(run, dataset):
 def test_a_run_writes_the_model_its_provenance_and_nothing_else(run):
     assert sorted(p.name for p in run.folder.iterdir()) == [
         "checkpoint.pt", "config.json", "config.toml", "logs", "loss.png", "model.safetensors",
-        "threshold.json", "training.csv",
+        "resources.json", "threshold.json", "training.csv",
     ]  # fmt: skip
     assert load_model(run.folder).num_parameters > 1000
     choice = json.loads((run.folder / "threshold.json").read_text(encoding="utf-8"))["choice"]

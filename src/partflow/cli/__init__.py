@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from partflow import __version__
 from partflow.cli.app import run_verb
+from partflow.cli.cards import card, pull, push
 from partflow.cli.detector import calibrate, detector, validate
 from partflow.cli.evaluation import compare, demo, display, evaluate
 from partflow.cli.events import generate, ingest, simulate
@@ -19,6 +20,7 @@ from partflow.cli.files import export_dataset, inspect
 from partflow.cli.geant4 import geant4
 from partflow.cli.models import models
 from partflow.cli.network import import_checkpoint, label, reconstruct
+from partflow.cli.recipe import recipe
 from partflow.cli.training import config, train
 from partflow.cli.tuning import tune
 from partflow.core.errors import PartflowError
@@ -43,6 +45,9 @@ VERBS: tuple[Callable[..., None], ...] = (
     reconstruct,
     evaluate,
     compare,
+    card,
+    push,
+    pull,
     display,
     inspect,
     export_dataset,
@@ -50,6 +55,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     calibrate,
     validate,
     geant4,
+    recipe,
 )
 """All verbs, in the order of `partflow --help`."""
 

@@ -24,7 +24,7 @@ def uses_stand_in_data(provenance: Provenance) -> bool:
     return bool(isinstance(data, dict) and data.get("is_stand_in"))
 
 
-def origin_of(events: Path) -> str | None:
+def engine_of(events: Path) -> str | None:
     """What made the events in a folder: FAST, GEANT4 or INGESTED.
 
     None where they do not say so, or where shards differ.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -15,6 +16,10 @@ from partflow import __version__
 
 PROVENANCE_FILE = "provenance.json"
 """Name of the file in an output folder that holds its provenance."""
+CARD_FILE, CHECKSUMS_FILE = "README.md", "checksums.json"
+"""A model card and the checksums of a model folder, which describe it."""
+CARD_PICTURE = re.compile(r"card_[a-z0-9_]{1,60}\.png")
+"""Names of the pictures of a model card."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,15 @@ def make_provenance(
 
 
 def fingerprint(path: Path) -> str:
-    """Hash of the content of a file, or of the file names, sizes and provenance of a folder."""
+    """Hash of the content of a file, or of the file names, sizes and provenance of a folder.
+
+    A model card in the folder is left out, since it describes the folder and is written later.
+    """
     digest = hashlib.blake2b(digest_size=16)
     if path.is_dir():
         for part in sorted(p for p in path.rglob("*") if p.is_file()):
+            if part.parent == path and _is_of_card(part.name):
+                continue
             digest.update(f"{part.relative_to(path)}:{part.stat().st_size};".encode())
         provenance = path / PROVENANCE_FILE
         if provenance.is_file():
@@ -75,6 +85,11 @@ def fingerprint(path: Path) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_of_card(name: str) -> bool:
+    """Whether a file of this name is a part of a model card, or lists a model folder's files."""
+    return name in (CARD_FILE, CHECKSUMS_FILE) or bool(CARD_PICTURE.fullmatch(name))
 
 
 @cache

@@ -11,6 +11,7 @@ that a worker process that simulates does not load them.
 from partflow.core.candidate_sets import BASELINE
 from partflow.pipeline.background import Background
 from partflow.pipeline.calibration import calibrate
+from partflow.pipeline.card import card
 from partflow.pipeline.demonstration import demo
 from partflow.pipeline.display import display
 from partflow.pipeline.evaluation import compare, evaluate, judge
@@ -23,6 +24,7 @@ from partflow.pipeline.events import (
 )
 from partflow.pipeline.exchange import export_dataset, ingest
 from partflow.pipeline.folders import PACKED, SHARD_EVENTS
+from partflow.pipeline.hub import pull, push
 from partflow.pipeline.labels import label, label_events
 from partflow.pipeline.reconstruction import reconstruct
 from partflow.pipeline.references import reference_candidates
@@ -36,6 +38,7 @@ __all__ = [
     "SHARD_EVENTS",
     "Background",
     "calibrate",
+    "card",
     "compare",
     "demo",
     "display",
@@ -48,6 +51,8 @@ __all__ = [
     "judge",
     "label",
     "label_events",
+    "pull",
+    "push",
     "reconstruct",
     "reconstruct_by_rules",
     "reference_candidates",

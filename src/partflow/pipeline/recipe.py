@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ class Training:
     """Settings of the training of a bundled model."""
 
     preset: str
-    epochs: float
+    epochs: int
     options: tuple[tuple[str, Any], ...] = ()
 
 
@@ -157,7 +158,8 @@ class Recipe:
             Step(
                 f"{name}/{file.name}",
                 file,
-                lambda sample=sample, file=file: generate(
+                partial(
+                    generate,
                     GenerationConfig(sample.process, sample.num_events, sample.seed, sample.energy),
                     file,
                 ),
@@ -188,8 +190,8 @@ class Recipe:
         self, name: str, sample: str, training: Training, initial: str | None = None
     ) -> Step:
         """Train the model `name`, from the weights of the model `initial` if there is one."""
+        from partflow.model.files import THRESHOLD_FILE
         from partflow.train.checkpoint import CHECKPOINT_FILE  # imports torch
-        from partflow.train.threshold import THRESHOLD_FILE
 
         folder = self.folder / name
         return Step(
@@ -201,7 +203,7 @@ class Recipe:
                 preset=training.preset,
                 resume=(folder / CHECKPOINT_FILE).exists(),
                 initial_model=None if initial is None else self.folder / initial,
-                epochs=max(training.epochs * self.scale, 1.0),
+                epochs=max(round(training.epochs * self.scale), 1),
                 max_minutes=None,
                 devices=self.workers,
                 threads=1,

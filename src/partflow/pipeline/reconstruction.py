@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partflow.core.candidate_sets import BASELINE
-from partflow.core.engines import FAST, GEANT4, INGESTED, origin_of
+from partflow.core.engines import FAST, GEANT4, INGESTED, engine_of
 from partflow.core.errors import ConfigError
 from partflow.core.face import CalorimeterFace
 from partflow.core.features import ELEMENT_SETS
@@ -126,7 +126,7 @@ def reconstruct(
 
 def _bundled_folder(events: Path) -> Path:
     """Folder of the bundled model for `events`; tells the user which it is, and why."""
-    engine, made = ORIGINS[origin_of(events)]
+    engine, made = ORIGINS[engine_of(events)]
     face = CalorimeterFace.of(detector_of(events))
     model = fitting_model(face, engine, f"{events}: events of {face.detector}, {made}")
     say(

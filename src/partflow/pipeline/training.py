@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from partflow.core.origins import Origin, origin_of
 from partflow.core.outputs import growing_folder
 from partflow.core.progress import say_done
-from partflow.core.provenance import make_provenance
+from partflow.core.provenance import fingerprint, make_provenance
 from partflow.model.bundled import find_model
+from partflow.pipeline.folders import PACKED
 
 if TYPE_CHECKING:  # torch is imported by the stages that need it
     from partflow.dataset.mixture import Mixture
@@ -58,7 +60,7 @@ def train(
     settings = {"preset": preset, **asdict(configuration)}
     inputs = folders if initial_model is None else [*folders, initial_model]
     provenance = make_provenance("model", settings, configuration.train.seed, inputs)
-    return train_network(
+    result = train_network(
         mixture,
         configuration.model,
         configuration.train,
@@ -68,6 +70,25 @@ def train(
         provenance=provenance,
         report=report,
     )
+    if result.rank == 0:  # all processes of a scheduler or of torchrun come here
+        _describe_data(output, mixture, initial_model)
+    return result
+
+
+def _describe_data(output: Path, mixture: Mixture, initial_model: Path | None) -> None:
+    """Write `data.json`: the events of the training, and how they were made."""
+    from partflow.train.training_data import TrainingData, source_events, write_training_data
+
+    def origin(path: Path) -> Origin:
+        return origin_of(path, fingerprint(path), [])
+
+    packed = (source.dataset.folder for source in mixture.sources)
+    data = TrainingData(
+        source_events(mixture),
+        tuple(origin(path.parent if path.name == PACKED else path) for path in packed),
+        None if initial_model is None else origin(initial_model),
+    )
+    write_training_data(output, data)
 
 
 def dry_run(

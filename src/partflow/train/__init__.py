@@ -17,6 +17,8 @@
     run_files       what a run writes
     checkpoint      state of a run on disk, to be continued
     history         losses of every validation: table and figure
+    resources       machine, time and versions
+    training_data   the events, and how they were made
     loggers         TensorBoard, Comet, MLflow, Weights & Biases
     interruption    Ctrl-C, and the signal of a scheduler
     progress_bar    the bar, and a line for each validation

@@ -17,6 +17,7 @@ import torch
 
 from partflow.core.errors import InputError, SchemaError
 from partflow.core.outputs import replacing
+from partflow.train.resources import RunPart
 
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_FORMAT = "partflow-checkpoint-2"
@@ -48,6 +49,9 @@ class RunState:
     """Running means of the terms of the training loss."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One row for each validation (`train.history`)."""
+    parts: list[RunPart] = field(default_factory=list)
+    """What each start of the program used (`train.resources`). Checkpoints of earlier versions have
+    none."""
 
     @property
     def events_per_second(self) -> float:
@@ -110,4 +114,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: damaged checkpoint ({reason}); train again") from error
     if not isinstance(content, dict) or content.pop("format", None) != CHECKPOINT_FORMAT:
         raise SchemaError(f"{path}: not a checkpoint of this version; train again")
-    return Checkpoint(**{**content, "state": RunState(**content["state"])})
+    stored = content["state"]
+    parts = [RunPart(**part) for part in stored.get("parts", [])]
+    return Checkpoint(**{**content, "state": RunState(**{**stored, "parts": parts})})

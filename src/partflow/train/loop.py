@@ -23,6 +23,7 @@ from partflow.train.loggers import RunLoggers
 from partflow.train.optimizer import make_average, make_optimizer
 from partflow.train.processes import gather_objects
 from partflow.train.progress_bar import ProgressBar
+from partflow.train.resources import Meter, begin_part
 from partflow.train.run_files import RunFiles
 from partflow.train.schedule import learning_rate, run_progress
 from partflow.train.step import NetworkLoss, Stepper, StepSums
@@ -70,6 +71,7 @@ class TrainingLoop:
         self._validation_config = replace(config, loss=validation_loss)
         self._settings: Mapping[str, object] = {}
         self._started = 0.0
+        self._meter = Meter(run_state.minutes)
 
     @property
     def progress(self) -> float:
@@ -114,6 +116,8 @@ class TrainingLoop:
         """
         self._settings = settings
         self._started = time.perf_counter() - 60.0 * self.run_state.minutes
+        self._meter = Meter(self.run_state.minutes)
+        self.run_state.parts.append(begin_part(self._fabric.device, self._fabric.world_size))
         is_first = self._fabric.global_rank == 0
         with Interruption(is_first) as interruption, ProgressBar(is_first) as bar:
             while True:
@@ -206,6 +210,7 @@ class TrainingLoop:
                 "are kept; lower the learning rate, or look for odd values in the events"
             )
         random_states = gather_objects(self._fabric, torch.get_rng_state())
+        self._measure()
         if files is not None:
             checkpoint = Checkpoint(
                 state=self.run_state,
@@ -219,3 +224,9 @@ class TrainingLoop:
         else:
             self.run_state.history.append(row)
         return row
+
+    def _measure(self) -> None:
+        """Put what all processes have used into the last part of the run."""
+        part, meter = self.run_state.parts[-1], self._meter
+        part.minutes = self.run_state.minutes - meter.minutes_before
+        part.processor_seconds = sum(gather_objects(self._fabric, meter.processor_seconds()))

@@ -5,7 +5,10 @@
     training.csv, loss.png           losses of every validation, as a table and as a figure
     checkpoints/EPOCH-STEP-LOSS/     kept models: the best ones, and one every few steps
     config.toml                      the configuration (`train.configuration`)
+    resources.json                   machine, time and versions (`train.resources`)
     logs/                            for TensorBoard
+
+`pipeline.train` adds data.json, the events and their origin (`train.training_data`), at the end.
 
 Each file is written completely or not at all, the checkpoint last: it is never ahead of the others.
 A run that continues from it writes the same files again.
@@ -23,6 +26,7 @@ from partflow.model.mlpf import MLPF
 from partflow.train.checkpoint import CHECKPOINT_FILE, Checkpoint, RunState, save_checkpoint
 from partflow.train.config import TrainConfig
 from partflow.train.history import HISTORY_FILE, history_csv
+from partflow.train.resources import resources_of, write_resources
 
 KEPT_FOLDER = "checkpoints"
 
@@ -46,6 +50,7 @@ class RunFiles:
             save_model(model, self.folder, self._provenance)
         self._keep(model, run_state, loss)
         write_text(self.folder / HISTORY_FILE, history_csv(run_state.history))
+        write_resources(self.folder, resources_of(run_state.minutes, run_state.parts))
         save_checkpoint(self.folder / CHECKPOINT_FILE, checkpoint)
 
     def _keep(self, model: MLPF, run_state: RunState, loss: float) -> None:
