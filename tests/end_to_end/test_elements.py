@@ -115,7 +115,7 @@ def test_events_without_hits_have_no_fine_clusters(outputs: Path, tmp_path: Path
     provenance = read_provenance(next((outputs / "events").glob("*.parquet")))
     file = tmp_path / "events.parquet"
     write_events(file, events.with_collections(**nothing), "events", provenance)
-    with pytest.raises(InputError, match="made from the hits, which these events do not have"):
+    with pytest.raises(InputError, match=r"events\.parquet: fine clusters are made from"):
         pipeline.reconstruct(file, str(outputs / "run-fine"), tmp_path / "none.parquet")
     assert not (tmp_path / "none.parquet").exists()
     pipeline.reconstruct(file, str(outputs / "run-final"), tmp_path / "final.parquet")

@@ -345,8 +345,6 @@ class Sharing(nn.Module):
         unassigned_logit = self.nobody(clusters)[:, 0]
         logit = unassigned_logit[cluster].index_copy(0, assigned, product + score)
         log_share = segment_log_softmax(logit, cluster, len(clusters))
-        if not self.rounds:
-            return log_share
         each = AssignedPairs(
             cluster[assigned],
             index[assigned_pairs.owner],

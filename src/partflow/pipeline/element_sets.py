@@ -35,13 +35,16 @@ class ElementSets:
     detector: Detector
     clustering: BaselineConfig
     """Configuration of the clustering that made the final clusters."""
+    where: str = "events"
+    """Where the events come from, for messages."""
 
     @classmethod
     def of(cls, events: Path) -> Self:
         """The element sets of the events in a folder; raises what `detector_of` does."""
         simulation = read_provenance(shards(events, "events")[0]).config.get("simulation", {})
         has_noise = simulation.get("noise_ecal") or simulation.get("noise_hcal")
-        return cls(detector_of(events), for_noise() if has_noise else BaselineConfig())
+        clustering = for_noise() if has_noise else BaselineConfig()
+        return cls(detector_of(events), clustering, str(events))
 
     def add(self, events: Events, element_sets: Iterable[str]) -> Events:
         """The events with the clusters of these element sets, as `ELEMENT_SETS` names them.
@@ -54,8 +57,8 @@ class ElementSets:
             return events
         if not len(events.hits) and len(events.clusters):
             raise InputError(
-                "fine clusters are made from the hits, which these events do not have; use a "
-                "network that was trained on final clusters"
+                f"{self.where}: fine clusters are made from the hits, which these events do not "
+                "have; use a network that was trained on final clusters"
             )
         fine = fine_clusters(events.hits, self.detector, self.clustering)
         made = {names.clusters: fine.clusters, names.hit_clusters: fine.hit_clusters}
