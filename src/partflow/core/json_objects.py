@@ -8,14 +8,16 @@ here.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from partflow.core.errors import ConfigError
+from partflow.core.errors import ConfigError, SchemaError
 from partflow.core.nearest_name import did_you_mean
 
 T = TypeVar("T")
@@ -83,3 +85,19 @@ def _check_choice(hint: Any, value: Any, place: str) -> None:
         f"{place} = {value!r}{f'{nearest} Choose' if nearest else '; choose'} one of "
         f"{', '.join(choices)}"
     )
+
+
+def read_object_file(kind: type[T], path: Path, file_format: str) -> T | None:
+    """The object of the dataclass `kind` in a JSON file; None where there is no file.
+
+    Raises SchemaError where the file is damaged, or its key `format` is not `file_format`.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format", None) != file_format:
+            raise SchemaError(f"{path}: of another version; remove it, or use that version")
+        return from_json_object(kind, content)
+    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
+        raise SchemaError(f"{path}: damaged ({error}); remove it") from error

@@ -12,13 +12,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from partflow import __version__
-from partflow.core.errors import ConfigError, SchemaError
-from partflow.core.json_objects import from_json_object
+from partflow.core.json_objects import read_object_file
 from partflow.core.outputs import write_text
 from partflow.core.threads import available_cores
 
@@ -140,13 +138,4 @@ def read_resources(folder: Path) -> Resources | None:
 
     Raises SchemaError where the file is damaged or of another version.
     """
-    path = folder / RESOURCES_FILE
-    if not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format", None) != RESOURCES_FORMAT:
-            raise SchemaError(f"{path}: of another version; remove it, or use that version")
-        return from_json_object(Resources, content)
-    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
-        raise SchemaError(f"{path}: damaged ({error}); remove it") from error
+    return read_object_file(Resources, folder / RESOURCES_FILE, RESOURCES_FORMAT)

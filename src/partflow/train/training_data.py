@@ -10,12 +10,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from partflow.core.errors import ConfigError, SchemaError
-from partflow.core.json_objects import from_json_object
+from partflow.core.json_objects import read_object_file
 from partflow.core.origins import Origin
 from partflow.core.outputs import write_text
 from partflow.core.records import Array
@@ -86,16 +84,7 @@ def read_training_data(folder: Path) -> TrainingData | None:
 
     Raises SchemaError where the file is damaged or of another version.
     """
-    path = folder / DATA_FILE
-    if not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format", None) != DATA_FORMAT:
-            raise SchemaError(f"{path}: of another version; remove it, or use that version")
-        return from_json_object(TrainingData, content)
-    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
-        raise SchemaError(f"{path}: damaged ({error}); remove it") from error
+    return read_object_file(TrainingData, folder / DATA_FILE, DATA_FORMAT)
 
 
 def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
